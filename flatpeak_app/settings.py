@@ -1,0 +1,252 @@
+"""All settings. What varies comes from the environment or from `.env`; README.md has the table.
+
+Two facts decide the rest: production is `SITE_URL` being https, and the sandbox is in use exactly when
+`FLATPEAK_API_URL` is not https.
+"""
+
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env_file = env.path("ENV_FILE", default=str(BASE_DIR / ".env"))
+if Path(env_file).is_file():
+    env.read_env(env_file)
+# What a machine keeps for itself: database, key, collected static files, the sandbox's state; ignored by git.
+VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var")))
+
+PORT = env.int("PORT", default=8000)
+SANDBOX_PORT = env.int("SANDBOX_PORT", default=8900)
+
+# --- Where we are -----------------------------------------------------------------------------------------------
+
+SITE_URL = env("SITE_URL", default=f"http://localhost:{PORT}").rstrip("/")
+site = urlsplit(SITE_URL)
+LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+PRODUCTION = site.scheme == "https"
+if not PRODUCTION and (site.scheme != "http" or site.netloc.rsplit(":", 1)[0] not in LOOPBACK):
+    raise ImproperlyConfigured(
+        f"SITE_URL is {SITE_URL!r}: set it to the https:// address that customers open, or leave it out on a laptop."
+    )
+if site.path or site.query:
+    raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}: give the scheme and the host alone, without a path.")
+
+DEBUG = env.bool("DEBUG", default=False)
+
+
+def local_secret() -> str:
+    """The key of this machine, made once, so that people stay signed in over a restart."""
+    path = VAR_DIR / "secret-key"
+    if not path.exists():
+        VAR_DIR.mkdir(exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+SECRET_KEY = env("SECRET_KEY", default="")
+if not SECRET_KEY:
+    if PRODUCTION:
+        raise ImproperlyConfigured("SECRET_KEY is not set: give it 50 or more random characters and keep it.")
+    SECRET_KEY = local_secret()
+
+ALLOWED_HOSTS = [site.hostname] if PRODUCTION else LOOPBACK
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+# --- FlatPeak ---------------------------------------------------------------------------------------------------
+
+FLATPEAK_ACCOUNT_ID = env("FLATPEAK_ACCOUNT_ID", default="")
+FLATPEAK_API_KEY = env("FLATPEAK_API_KEY", default="")
+if bool(FLATPEAK_ACCOUNT_ID) != bool(FLATPEAK_API_KEY):
+    raise ImproperlyConfigured("FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY belong together: set both, or neither.")
+local_sandbox = not FLATPEAK_ACCOUNT_ID and not PRODUCTION
+FLATPEAK_API_URL = env(
+    "FLATPEAK_API_URL",
+    default=f"http://127.0.0.1:{SANDBOX_PORT}" if local_sandbox else "https://api.flatpeak.com",
+).rstrip("/")
+SANDBOX = not FLATPEAK_API_URL.startswith("https://")
+FLATPEAK_CONNECT_URL = env(
+    "FLATPEAK_CONNECT_URL", default=FLATPEAK_API_URL if SANDBOX else "https://connect.flatpeak.com"
+).rstrip("/")
+if not FLATPEAK_ACCOUNT_ID:
+    if not SANDBOX:
+        raise ImproperlyConfigured(
+            "FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY are not set: copy them from your FlatPeak dashboard."
+        )
+    FLATPEAK_ACCOUNT_ID, FLATPEAK_API_KEY = "acc_sandbox", "sk_test_sandbox"
+FLATPEAK_LIVE_MODE = FLATPEAK_API_KEY.startswith("sk_live_")
+# What a stored id belongs to: ids of the sandbox mean nothing to the real account of the same name.
+FLATPEAK_REALM = "sandbox" if SANDBOX else FLATPEAK_ACCOUNT_ID
+FLATPEAK_VERSION = env("FLATPEAK_VERSION", default="2024-08-24.zero")
+FLATPEAK_CONNECT_TIMEOUT = env.float("FLATPEAK_CONNECT_TIMEOUT", default=3.05)  # seconds, to open a connection
+FLATPEAK_READ_TIMEOUT = env.float("FLATPEAK_READ_TIMEOUT", default=15.0)  # seconds, to the next byte of an answer
+LOGO_HOSTS = env.list("LOGO_HOSTS", default=[FLATPEAK_API_URL] if SANDBOX else ["https://*.flatpeak.com"])
+
+TERMS_URL = env("TERMS_URL", default="")
+PRIVACY_URL = env("PRIVACY_URL", default="")
+
+# --- Django -----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "flatpeak_app",
+    "connect_ui",
+    "tariffs",
+    "allauth",
+    "allauth.account",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+MIDDLEWARE = [
+    "flatpeak_app.views.healthz",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "flatpeak_app.urls"
+WSGI_APPLICATION = "flatpeak_app.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "flatpeak_app.views.site_context",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# Without a choice: SQLite in WAL mode, where readers never wait, and transactions that take the write lock at once,
+# so that two writers queue for it instead of one failing.
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    if not PRODUCTION:
+        VAR_DIR.mkdir(exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
+else:
+    DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Accounts ---------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "flatpeak_app.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else "none"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = PRODUCTION
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+# How many proxies of ours stand before the app; the client's address, for rate limits, is taken from that far back.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)
+
+# --- E-mail -----------------------------------------------------------------------------------------------------
+
+if PRODUCTION and not env("EMAIL_URL", default=""):
+    raise ImproperlyConfigured(
+        "EMAIL_URL is not set: sign-up sends codes by e-mail (smtp+tls://user:password@host:587)."
+    )
+globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"noreply@{site.hostname}")
+ADMINS = [("Operator", address) for address in env.list("ADMINS", default=[])]
+
+# --- Security ---------------------------------------------------------------------------------------------------
+
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # Strict would drop the session on the way back from a login
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, *LOGO_HOSTS],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+if PRODUCTION:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+# Subdomains under HSTS (W005) and browsers' preload lists (W021) decide over a domain that is not this app's.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# --- Logging ----------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR"},
+    },
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "connect_ui": {"level": "INFO", "handlers": ["mail_admins"]},
+        "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
+        # runserver logs whole addresses, and two of ours carry a connect token
+        "django.server": {"handlers": [], "propagate": False},
+    },
+}

@@ -1,0 +1,93 @@
+import logging
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.cache import cache
+
+from sandbox.server import make_server
+from tests import scan
+from tests.walk import Walk
+
+
+@pytest.fixture(scope="session")
+def flatpeak_sandbox():
+    """The sandbox on the port that the settings point to, for all tests; each begins with an empty one."""
+    server = make_server(port=django_settings.SANDBOX_PORT, quiet=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def sandbox(flatpeak_sandbox):
+    """The sandbox's world, empty: its clock, its switches and its counts of calls."""
+    world = flatpeak_sandbox.world
+    with world.lock:
+        world.reset()
+    return world
+
+
+@pytest.fixture(autouse=True)
+def empty_cache():
+    cache.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def scan_logs():
+    handler = scan.LogScan()
+    logging.getLogger().addHandler(handler)
+    yield
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(mailoutbox):
+    """No test passes that let a token, a bearer or a key out, or a page load something from another origin."""
+    scan.findings.clear()
+    yield
+    scan.look_at_mails()
+    assert not scan.findings, scan.findings
+
+
+@pytest.fixture
+def alice(db, django_user_model):
+    return django_user_model.objects.create_user("alice@example.com", "correct horse battery")
+
+
+@pytest.fixture
+def bob(db, django_user_model):
+    return django_user_model.objects.create_user("bob@example.com", "correct horse battery")
+
+
+@pytest.fixture
+def charlie(db, django_user_model):
+    return django_user_model.objects.create_superuser("charlie@example.com", "correct horse battery")
+
+
+@pytest.fixture
+def walk(client, alice, sandbox):
+    """Alice, signed in, on her way through Connect."""
+    client.force_login(alice)
+    return Walk(client)
+
+
+@pytest.fixture
+def later(sandbox, monkeypatch):
+    """Put every clock on: the sandbox's, and the app's (`django.utils.timezone.now`)."""
+    ahead = timedelta()
+
+    def advance(**by):
+        nonlocal ahead
+        ahead += timedelta(**by)
+        with sandbox.lock:
+            sandbox.advance(timedelta(**by).total_seconds())
+        monkeypatch.setattr("django.utils.timezone.now", lambda: datetime.now(UTC) + ahead)
+
+    return advance
+
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs in the thread of the tests

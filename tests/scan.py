@@ -1,0 +1,65 @@
+"""Looks at every response, address, log line and mail of the whole suite for what must not be there.
+
+A connect token may stand in the two addresses that FlatPeak sends browsers back to, and in the Location header to a
+provider. A bearer or an API key may stand nowhere. A page loads nothing from another origin, logos apart.
+"""
+
+import logging
+import re
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import mail
+
+SECRET = re.compile(r"cot_[0-9a-f]{24}|bearer_[0-9a-f]{40}|sk_(?:test|live)_\w+")
+RETURN_ADDRESSES = ("/connect/return/", "/connect/callback/")
+LOADED = re.compile(
+    r"<(img|script|link|iframe|form|source|object|use|a)\b[^>]*?\s(?:src|href|action|data)=\"([^\"]*)\"", re.I
+)
+
+findings: list[str] = []
+
+
+def look(where: str, text: str) -> None:
+    if found := SECRET.search(text):
+        findings.append(f"{found.group()[:8]}… in {where}")
+
+
+def look_at_origins(where: str, html: str) -> None:
+    for tag, address in LOADED.findall(html):
+        url = urlsplit(address)
+        own = not url.netloc or url.hostname in ("testserver", "localhost")
+        logo = tag.lower() == "img" and f"{url.scheme}://{url.netloc}" in settings.LOGO_HOSTS
+        # A link is followed by a person, not loaded; the one to the sandbox's list of test providers is the only one.
+        sandbox = tag.lower() == "a" and address == f"{settings.FLATPEAK_CONNECT_URL}/"
+        if url.scheme not in ("", "http", "https", "data") or not (own or logo or sandbox):
+            findings.append(f"another origin in {where}: <{tag}> {address}")
+
+
+def middleware(get_response):
+    def scan(request):
+        response = get_response(request)
+        where = f"{request.method} {request.path}"
+        if request.path not in RETURN_ADDRESSES:
+            look(f"the address of {where}", request.get_full_path())
+        for header, value in response.headers.items():
+            if not (header == "Location" and request.path.endswith("/login/")):
+                look(f"the header {header} of {where}", value)
+        if not response.streaming:
+            body = response.content.decode(errors="replace")
+            look(f"the body of {where}", body)
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                look_at_origins(where, body)
+        return response
+
+    return scan
+
+
+class LogScan(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        look(f"a log line of {record.name}", logging.Formatter().format(record))
+
+
+def look_at_mails() -> None:
+    for message in getattr(mail, "outbox", []):
+        look(f"the mail {message.subject!r}", str(message.message()))

@@ -1,0 +1,34 @@
+"""The product's settings for tests: a sandbox on a free port, nothing read from `.env`, every answer scanned."""
+
+import os
+import socket
+import tempfile
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    sandbox_port = free.getsockname()[1]
+
+scratch = tempfile.mkdtemp(prefix="flatpeak-tests-")
+os.mkdir(f"{scratch}/static")
+for name in (
+    "FLATPEAK_ACCOUNT_ID",
+    "FLATPEAK_API_KEY",
+    "FLATPEAK_API_URL",
+    "FLATPEAK_CONNECT_URL",
+    "SITE_URL",
+    "DEBUG",
+):
+    os.environ.pop(name, None)
+os.environ |= {"ENV_FILE": os.devnull, "VAR_DIR": scratch, "SANDBOX_PORT": str(sandbox_port)}
+
+from flatpeak_app.settings import *  # noqa: E402, F403
+from flatpeak_app.settings import DATABASES, MIDDLEWARE, STORAGES  # noqa: E402
+
+MIDDLEWARE = ["tests.scan.middleware", *MIDDLEWARE]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file: one connection in memory, shared by a live server's threads, would queue what is parallel in production.
+    DATABASES["default"]["TEST"] = {"NAME": f"{scratch}/test.sqlite3"}
+FLATPEAK_CONNECT_TIMEOUT = FLATPEAK_READ_TIMEOUT = 5.0
+ACCOUNT_RATE_LIMITS = False

@@ -1,0 +1,148 @@
+"""Settings: production is SITE_URL being https, and what is missing is said in a sentence; each case is a process."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+PRODUCTION = {
+    "SITE_URL": "https://tariffs.example.com",
+    "SECRET_KEY": "x" * 25 + "abcdefghijklmnopqrstuvwxyz",
+    "EMAIL_URL": "smtp://localhost",
+    "FLATPEAK_ACCOUNT_ID": "acc_1",
+    "FLATPEAK_API_KEY": "sk_live_1",
+}
+
+
+def load(tmp_path, *names, **environment):
+    """The settings' values in a fresh process with this environment alone; its last line of error if it fails."""
+    code = (
+        "import json; from django.conf import settings as s; "
+        f"print(json.dumps({{n: getattr(s, n, None) for n in {names!r}}}, default=str))"
+    )
+    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    base |= {
+        "DJANGO_SETTINGS_MODULE": "flatpeak_app.settings",
+        "ENV_FILE": os.devnull,
+        "VAR_DIR": str(tmp_path / "var"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=base | environment, capture_output=True, text=True, check=False
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def test_a_laptop_needs_nothing_and_speaks_to_the_sandbox(tmp_path):
+    names = ["PRODUCTION", "SANDBOX", "DEBUG", "FLATPEAK_API_URL", "FLATPEAK_CONNECT_URL", "ACCOUNT_EMAIL_VERIFICATION"]
+    assert load(tmp_path, *names, "FLATPEAK_REALM", "SITE_URL", SANDBOX_PORT="8901", PORT="8001") == {
+        "PRODUCTION": False,
+        "SANDBOX": True,
+        "DEBUG": False,
+        "FLATPEAK_API_URL": "http://127.0.0.1:8901",
+        "FLATPEAK_CONNECT_URL": "http://127.0.0.1:8901",
+        "ACCOUNT_EMAIL_VERIFICATION": "none",
+        "FLATPEAK_REALM": "sandbox",
+        "SITE_URL": "http://localhost:8001",
+    }
+    key = tmp_path / "var" / "secret-key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert load(tmp_path, "SECRET_KEY") == {"SECRET_KEY": key.read_text()}
+
+
+def test_two_values_are_all_there_is_to_change_for_a_real_account(tmp_path):
+    names = [
+        "SANDBOX",
+        "FLATPEAK_API_URL",
+        "FLATPEAK_CONNECT_URL",
+        "FLATPEAK_LIVE_MODE",
+        "FLATPEAK_REALM",
+        "LOGO_HOSTS",
+    ]
+    assert load(tmp_path, *names, FLATPEAK_ACCOUNT_ID="acc_1", FLATPEAK_API_KEY="sk_test_1") == {
+        "SANDBOX": False,
+        "FLATPEAK_API_URL": "https://api.flatpeak.com",
+        "FLATPEAK_CONNECT_URL": "https://connect.flatpeak.com",
+        "FLATPEAK_LIVE_MODE": False,
+        "FLATPEAK_REALM": "acc_1",
+        "LOGO_HOSTS": ["https://*.flatpeak.com"],
+    }
+
+
+def test_the_two_values_may_stand_in_the_env_file(tmp_path):
+    (tmp_path / ".env").write_text("FLATPEAK_ACCOUNT_ID=acc_1\nFLATPEAK_API_KEY=sk_live_1\n")
+    found = load(tmp_path, "SANDBOX", "FLATPEAK_LIVE_MODE", ENV_FILE=str(tmp_path / ".env"))
+    assert found == {"SANDBOX": False, "FLATPEAK_LIVE_MODE": True}
+
+
+def test_production_follows_from_https(tmp_path):
+    found = load(
+        tmp_path,
+        "PRODUCTION",
+        "ALLOWED_HOSTS",
+        "CSRF_TRUSTED_ORIGINS",
+        "SESSION_COOKIE_NAME",
+        "CSRF_COOKIE_NAME",
+        "SESSION_COOKIE_SECURE",
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_SECONDS",
+        "ACCOUNT_EMAIL_VERIFICATION",
+        "ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED",
+        "ACCOUNT_DEFAULT_HTTP_PROTOCOL",
+        "DEBUG",
+        **PRODUCTION,
+    )
+    assert found == {
+        "PRODUCTION": True,
+        "ALLOWED_HOSTS": ["tariffs.example.com"],
+        "CSRF_TRUSTED_ORIGINS": ["https://tariffs.example.com"],
+        "SESSION_COOKIE_NAME": "__Host-session",
+        "CSRF_COOKIE_NAME": "__Host-csrf",
+        "SESSION_COOKIE_SECURE": True,
+        "SECURE_SSL_REDIRECT": True,
+        "SECURE_HSTS_SECONDS": 31536000,
+        "ACCOUNT_EMAIL_VERIFICATION": "mandatory",
+        "ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED": True,
+        "ACCOUNT_DEFAULT_HTTP_PROTOCOL": "https",
+        "DEBUG": False,
+    }
+    assert not (tmp_path / "var").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        (
+            {"SITE_URL": "http://tariffs.example.com"},
+            "SITE_URL is 'http://tariffs.example.com': set it to the https://",
+        ),
+        ({"SITE_URL": "localhost:8000"}, "SITE_URL is 'localhost:8000'"),
+        ({"SITE_URL": "http://localhost.example.com"}, "SITE_URL is"),
+        ({"SITE_URL": "https://example.com/app"}, "without a path"),
+        (PRODUCTION | {"SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        (PRODUCTION | {"EMAIL_URL": ""}, "EMAIL_URL is not set"),
+        (PRODUCTION | {"FLATPEAK_ACCOUNT_ID": "", "FLATPEAK_API_KEY": ""}, "FLATPEAK_API_KEY are not set"),
+        ({"FLATPEAK_ACCOUNT_ID": "acc_1"}, "belong together"),
+    ],
+)
+def test_what_is_missing_is_said_in_a_sentence(tmp_path, environment, sentence):
+    error = load(tmp_path, "DEBUG", **environment)
+    assert error.startswith("django.core.exceptions.ImproperlyConfigured: ")
+    assert sentence in error
+
+
+def test_databases_caches_and_mail_come_from_urls(tmp_path):
+    found = load(
+        tmp_path,
+        "DATABASES",
+        "CACHES",
+        "EMAIL_HOST",
+        DATABASE_URL="postgres://user:password@db:5432/name",
+        CACHE_URL="redis://cache:6379/0",
+        EMAIL_URL="smtp+tls://user:password@mail.example.com:587",
+    )
+    assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
+    assert found["DATABASES"]["default"]["CONN_MAX_AGE"] == 600
+    assert found["CACHES"]["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
+    assert found["EMAIL_HOST"] == "mail.example.com"
