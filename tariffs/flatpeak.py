@@ -1,0 +1,243 @@
+"""The one module that talks to FlatPeak's hosts.
+
+Each function is one call. All raise `Unavailable` (network, timeout, 5xx, not JSON, too large: nothing was decided) or
+`Rejected` (an error object or a 4xx: FlatPeak's message and code). Numbers arrive as Decimal and leave as numbers.
+Amounts are major currency units per kWh. No token, key, address or query string gets into a log line or an exception.
+"""
+
+import hashlib
+import logging
+import threading
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, NotRequired, TypedDict
+from urllib.parse import quote
+
+import requests
+import simplejson
+from django.conf import settings
+from django.core.cache import cache
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 4 * 1024 * 1024  # bytes; FlatPeak's longest page, thousands of providers, is a tenth of it
+JSON = dict[str, Any]
+
+
+class FlatPeakError(Exception):
+    """What every failed call raises; `str()` of it is safe to log."""
+
+
+class Unavailable(FlatPeakError):
+    """FlatPeak gave no usable answer, and whether it took the request is not known."""
+
+
+class Rejected(FlatPeakError):
+    """FlatPeak refused. `message` is FlatPeak's English sentence and `code` its name for the reason, "" if it gave none."""
+
+    def __init__(self, call: str, status: int, body: JSON) -> None:
+        self.status = status
+        self.code = str(body.get("code") or "")
+        self.message = str(body.get("message") or "")
+        self.request_id = str(body.get("request_id") or "")
+        super().__init__(f"{call}: {status} {self.code or 'no code'}, request {self.request_id or 'unknown'}")
+
+
+class Page(TypedDict):
+    """One page of Connect; `data` and `actions` as the route has them."""
+
+    route: str
+    connect_token: str
+    type: NotRequired[str]
+    direction: NotRequired[str]
+    live_mode: NotRequired[bool]
+    actions: NotRequired[list[str]]
+    data: NotRequired[JSON]
+
+
+def total_timeout() -> float:
+    """Seconds after which one call has either ended or will not end well."""
+    return settings.FLATPEAK_CONNECT_TIMEOUT + settings.FLATPEAK_READ_TIMEOUT
+
+
+# --- Connect ----------------------------------------------------------------------------------------------------
+
+
+def answer(connect_token: str, route: str, data: JSON | None = None, action: str = "") -> Page:
+    """Send one answer to Connect, with `data` or an `action`, and return the next page.
+
+    Sent once and never again by itself: a POST to Connect is not idempotent. Reference: Connect-headless.
+    """
+    body: JSON = {"connect_token": connect_token, "route": route}
+    if action:
+        body["action"] = action
+    elif data is not None:
+        body["data"] = data
+    page = _call("Connect", "POST", settings.FLATPEAK_CONNECT_URL + "/", body=body)
+    if not isinstance(page.get("route"), str) or not isinstance(page.get("data") or {}, dict):
+        raise Unavailable("Connect: the answer is no page")
+    return page  # type: ignore[return-value]
+
+
+def restore(connect_token: str) -> Page:
+    """Start a session, or ask where it stands; changes nothing at FlatPeak. Reference: Connect-headless, session_restore."""
+    return answer(connect_token, "session_restore")
+
+
+# --- REST -------------------------------------------------------------------------------------------------------
+
+
+def create_connect_token(body: JSON) -> JSON:
+    """`{connect_token, expires_in (seconds), live_mode}`. Reference: create connect token."""
+    return _rest("POST", "/connect/tariff/token", body=body, needs=("connect_token",))
+
+
+def exchange(connect_token: str) -> JSON:
+    """`{customer_id, location_id, complete_action, …}`; asking again is allowed. Reference: exchange connect token."""
+    params = {"connect_token": connect_token}
+    return _rest("GET", "/connect/tariff/token", params=params, needs=("customer_id", "location_id"))
+
+
+def location(location_id: str) -> JSON:
+    """`{timezone, currency_code, postal_address, …}`. Reference: retrieve location."""
+    return _rest("GET", f"/locations/{quote(location_id, safe='')}")
+
+
+def location_status(location_id: str) -> JSON:
+    """`{tariff_status: {commodity_import: {status, provider, tariff}, …}}`. Reference: location status."""
+    return _rest("GET", f"/locations/{quote(location_id, safe='')}/status", needs=("tariff_status",))
+
+
+def rates(location_id: str, start: datetime, end: datetime, direction: str) -> JSON:
+    """`{location_timezone, currency_code, next_update, data: [segments]}` between two instants, at most 90 days apart.
+
+    Rejected with code pending_connect, no_tariff_connected or no_price_data (422). Reference: tariff rates.
+    """
+    params = {
+        "start_time": start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "end_time": end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "direction": direction,
+        "include_carbon": "true",
+    }
+    return _rest("GET", f"/tariffs/rates/{quote(location_id, safe='')}", params=params, needs=("data",))
+
+
+def login() -> JSON:
+    """`{bearer_token, expires_in (seconds), live_mode}`, with the account's credentials. Reference: authorization."""
+    credentials = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY)
+    return _call("GET /login", "GET", settings.FLATPEAK_API_URL + "/login", auth=credentials, needs=("bearer_token",))
+
+
+def bearer(refused: str = "") -> str:
+    """The bearer that all workers share; a new one when there is none left or the one at hand was refused."""
+    account = f"{settings.FLATPEAK_API_URL} {settings.FLATPEAK_ACCOUNT_ID} {settings.FLATPEAK_API_KEY}"
+    key = "flatpeak-bearer:" + hashlib.sha256(account.encode()).hexdigest()
+    token = cache.get(key)
+    if token is None or token == refused:
+        granted = login()
+        token = granted["bearer_token"]
+        cache.set(key, token, max(int(granted.get("expires_in") or 0) - 60, 1))
+    return token
+
+
+def _rest(method: str, path: str, **options: Any) -> JSON:
+    # Ids stay out of the call's name, which ends in the log.
+    call = f"{method} /{'/'.join(part for part in path.split('/') if part and '_' not in part)}"
+    url, token = settings.FLATPEAK_API_URL + path, bearer()
+    try:
+        return _call(call, method, url, auth=_Bearer(token), **options)
+    except Rejected as error:
+        if error.status not in (401, 403):
+            raise
+    return _call(call, method, url, auth=_Bearer(bearer(refused=token)), **options)
+
+
+class _Bearer(requests.auth.AuthBase):
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        if settings.FLATPEAK_VERSION:
+            request.headers["Flatpeak-Version"] = settings.FLATPEAK_VERSION
+        return request
+
+
+# --- HTTP -------------------------------------------------------------------------------------------------------
+
+_local = threading.local()
+
+
+def _http() -> requests.Session:
+    """The thread's own kept-alive connections; a cookie of one customer's conversation must not travel in another's."""
+    if not hasattr(_local, "http"):
+        _local.http = requests.Session()
+        _local.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return _local.http
+
+
+def _call(
+    call: str,
+    method: str,
+    url: str,
+    *,
+    body: JSON | None = None,
+    params: dict[str, str] | None = None,
+    auth: Any = None,
+    needs: tuple[str, ...] = (),
+) -> JSON:
+    try:
+        with _http().request(
+            method,
+            url,
+            params=params,
+            data=None if body is None else simplejson.dumps(body, use_decimal=True),
+            headers={"Accept": "application/json"} | ({"Content-Type": "application/json"} if body is not None else {}),
+            auth=auth,
+            timeout=(settings.FLATPEAK_CONNECT_TIMEOUT, settings.FLATPEAK_READ_TIMEOUT),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            answered = _read(call, response)
+            status = response.status_code
+    except (requests.RequestException, OSError) as error:
+        # The exception's own text has the address with its query, and so the token.
+        logger.warning("%s: no answer (%s)", call, type(error).__name__)
+        raise Unavailable(f"{call}: no answer ({type(error).__name__})") from None
+    if status >= 500 or (not isinstance(answered, dict) and status < 400) or 300 <= status < 400:
+        logger.warning("%s: unusable answer (%s)", call, status)
+        raise Unavailable(f"{call}: unusable answer ({status})")
+    answered = answered if isinstance(answered, dict) else {}
+    if status >= 400 or answered.get("object") == "error":
+        rejected = Rejected(call, status, answered)
+        logger.info("%s", rejected)
+        raise rejected
+    if any(not answered.get(name) and answered.get(name) != [] for name in needs):
+        logger.warning("%s: answer without %s", call, " or ".join(needs))
+        raise Unavailable(f"{call}: answer without {' or '.join(needs)}")
+    return answered
+
+
+def _read(call: str, response: requests.Response) -> Any:
+    """The JSON of an answer, or None where it is not JSON."""
+    body = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > MAX_BODY:
+            logger.warning("%s: answer larger than %s bytes", call, MAX_BODY)
+            raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes")
+    try:
+        return _clean(simplejson.loads(body.decode(), use_decimal=True))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _clean(value: Any) -> Any:
+    """The same JSON without NUL and lone surrogates, which PostgreSQL refuses to store."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "ignore").decode()
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value

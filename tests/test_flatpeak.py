@@ -1,0 +1,307 @@
+"""The client: what each call sends, what it raises, and what it never lets out."""
+
+import json
+import logging
+import socket
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+
+from tariffs import flatpeak
+
+BEARER = "bearer_" + 40 * "0"
+
+
+@pytest.fixture
+def double(settings):
+    """A FlatPeak that answers what a test tells it to: `answers` maps a path to (status, body), `seen` are the requests."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        answers = {"/login": (200, {"bearer_token": BEARER, "expires_in": 3600, "live_mode": False})}
+        seen = []
+
+        def do_GET(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path, _, query = self.path.partition("?")
+            self.seen.append((self.command, path, query, dict(self.headers), body.decode()))
+            answer = self.answers.get(path, (404, {"message": "Not Found"}))
+            status, content = answer.pop(0) if isinstance(answer, list) else answer
+            content = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Set-Cookie", "of=somebody")
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments):
+            pass
+
+    Handler.answers, Handler.seen = dict(Handler.answers), []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    settings.FLATPEAK_API_URL = settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{server.server_port}"
+    yield Handler
+    server.shutdown()
+    server.server_close()
+
+
+PAGE = {"route": "provider_select", "connect_token": "x", "data": {}}
+
+
+def paths(double):
+    return [path for _, path, *_ in double.seen]
+
+
+def test_one_login_serves_all_calls_until_shortly_before_it_expires(double, monkeypatch):
+    kept = []
+    monkeypatch.setattr(cache, "set", lambda key, value, seconds: kept.append(seconds))
+    double.answers["/locations/loc_1"] = (200, {"timezone": "Europe/London"})
+    flatpeak.location("loc_1")
+    assert kept == [3540]
+    monkeypatch.undo()
+    flatpeak.location("loc_1")
+    flatpeak.location("loc_1")
+    assert paths(double).count("/login") == 2
+
+
+def test_the_login_is_basic_and_the_rest_has_the_bearer_and_the_release(double, settings):
+    settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY = "acc_1", "secret"
+    double.answers["/locations/loc_1"] = (200, {"timezone": "Europe/London"})
+    flatpeak.location("loc_1")
+    settings.FLATPEAK_VERSION = ""
+    flatpeak.location("loc_1")
+    login, first, second = (headers for *_, headers, _ in double.seen)
+    assert login["Authorization"] == "Basic YWNjXzE6c2VjcmV0"
+    assert first["Authorization"] == f"Bearer {BEARER}"
+    assert first["Flatpeak-Version"] == "2024-08-24.zero"
+    assert "Flatpeak-Version" not in second
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_bearer_is_renewed_once(double, status):
+    double.answers["/login"] = [(200, {"bearer_token": f"bearer_{n}", "expires_in": 3600}) for n in range(3)]
+    double.answers["/locations/loc_1"] = [(status, {"message": "no"}), (200, {"timezone": "UTC"})]
+    assert flatpeak.location("loc_1")["timezone"] == "UTC"
+    assert paths(double).count("/login") == 2
+    double.answers["/locations/loc_1"] = (status, {"message": "no"})
+    with pytest.raises(flatpeak.Rejected):
+        flatpeak.location("loc_1")
+    assert paths(double).count("/login") == 3
+
+
+def test_a_bearer_that_another_worker_renewed_is_used(double):
+    double.answers["/locations/loc_1"] = (200, {"timezone": "UTC"})
+    old = flatpeak.bearer()
+    key = next(iter(cache._cache)).split(":", 2)[2] if hasattr(cache, "_cache") else None
+    if key:
+        cache.set(key, "bearer_new", 60)
+        assert flatpeak.bearer(refused=old) == "bearer_new"
+        assert paths(double) == ["/login"]
+
+
+def test_connect_gets_no_credentials_and_decimals_as_numbers(double):
+    double.answers["/"] = (200, PAGE)
+    flatpeak.answer("cot_1", "rate_fixed_capture", {"cost": Decimal("0.24555")})
+    [(method, path, _, headers, body)] = double.seen
+    assert (method, path) == ("POST", "/")
+    assert "Authorization" not in headers
+    assert "Flatpeak-Version" not in headers
+    assert body == '{"connect_token": "cot_1", "route": "rate_fixed_capture", "data": {"cost": 0.24555}}'
+
+
+def test_an_action_is_sent_without_data_and_a_restore_with_neither(double):
+    double.answers["/"] = (200, PAGE)
+    flatpeak.answer("cot_1", "summary_fixed_confirm", action="SAVE")
+    flatpeak.restore("cot_1")
+    action, restore = (json.loads(body) for *_, body in double.seen)
+    assert action == {"connect_token": "cot_1", "route": "summary_fixed_confirm", "action": "SAVE"}
+    assert restore == {"connect_token": "cot_1", "route": "session_restore"}
+
+
+def test_numbers_arrive_exactly(double):
+    double.answers["/"] = (200, b'{"route": "r", "data": {"cost": 0.28150000000000003, "n": 3}}')
+    assert flatpeak.restore("cot_1")["data"] == {"cost": Decimal("0.28150000000000003"), "n": 3}
+
+
+def test_text_arrives_without_what_postgresql_refuses(double):
+    double.answers["/"] = (200, b'{"route": "r", "data": {"a\\u0000": ["b\\u0000c", "\\ud800d"]}}')
+    assert flatpeak.restore("cot_1")["data"] == {"a": ["bc", "d"]}
+
+
+def test_a_cookie_of_one_conversation_does_not_travel_in_another(double):
+    double.answers["/"] = (200, PAGE)
+    flatpeak.restore("cot_1")
+    flatpeak.restore("cot_2")
+    assert not any("Cookie" in headers for *_, headers, _ in double.seen)
+
+
+def test_rates_are_asked_for_between_two_instants(double):
+    double.answers["/tariffs/rates/loc_1"] = (200, {"data": []})
+    start = datetime.fromisoformat("2026-10-25T00:00:00+01:00")
+    flatpeak.rates("loc_1", start, datetime(2026, 10, 27, tzinfo=UTC), "EXPORT")
+    query = double.seen[-1][2]
+    assert "start_time=2026-10-24T23%3A00%3A00Z&end_time=2026-10-27T00%3A00%3A00Z" in query
+    assert "direction=EXPORT&include_carbon=true" in query
+
+
+ERROR = {
+    "object": "error",
+    "type": "invalid_request",
+    "code": "city_missing",
+    "message": "Where?",
+    "request_id": "req_1",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "message"),
+    [
+        (422, ERROR, "city_missing", "Where?"),
+        (200, ERROR, "city_missing", "Where?"),
+        (409, ERROR, "city_missing", "Where?"),
+        (429, {"object": "error", "type": "rate_limit"}, "", ""),
+        (404, {"message": "Not Found"}, "", "Not Found"),
+        (400, b"<html>no</html>", "", ""),
+        (400, ["a list"], "", ""),
+    ],
+)
+def test_a_refusal_says_why_in_both_error_shapes(double, status, body, code, message):
+    double.answers["/"] = (status, body)
+    with pytest.raises(flatpeak.Rejected) as caught:
+        flatpeak.restore("cot_1")
+    assert (caught.value.status, caught.value.code, caught.value.message) == (status, code, message)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, ERROR),
+        (502, b"<html>bad gateway</html>"),
+        (302, {}),
+        (200, b""),
+        (200, b'{"route": "r"'),
+        (200, ["a list"]),
+        (200, {"no": "route"}),
+        (200, {"route": 3}),
+        (200, {"route": "r", "data": "text"}),
+        (200, b'{"route": NaN}'),
+        (200, b"[" * 100_000),
+        (200, b'"' + b"x" * (flatpeak.MAX_BODY + 1) + b'"'),
+    ],
+)
+def test_an_unusable_answer_is_unavailable_and_not_followed(double, status, body):
+    double.answers["/"] = (status, body)
+    with pytest.raises(flatpeak.Unavailable):
+        flatpeak.restore("cot_1")
+    assert paths(double) == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [
+        (lambda: flatpeak.exchange("cot_1"), "/connect/tariff/token"),
+        (lambda: flatpeak.create_connect_token({}), "/connect/tariff/token"),
+        (lambda: flatpeak.location_status("loc_1"), "/locations/loc_1/status"),
+        (lambda: flatpeak.login(), "/login"),
+    ],
+)
+def test_an_answer_without_what_it_is_for_is_unavailable(double, call, path):
+    double.answers[path] = [(200, {"bearer_token": BEARER}), (200, {})] if path == "/login" else (200, {})
+    if path == "/login":
+        call()
+    with pytest.raises(flatpeak.Unavailable, match="without"):
+        call()
+
+
+def test_a_host_that_is_not_there_is_unavailable(settings):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(flatpeak.Unavailable, match="ConnectionError"):
+            flatpeak.restore("cot_1")
+
+
+def test_a_host_that_never_answers_is_unavailable_after_the_timeout(settings):
+    settings.FLATPEAK_READ_TIMEOUT = 0.05
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(flatpeak.Unavailable, match="Timeout"):
+            flatpeak.restore("cot_1")
+
+
+def test_failures_are_logged_without_token_key_id_or_query(double, caplog):
+    caplog.set_level(logging.INFO)
+    double.answers["/connect/tariff/token"] = (500, {})
+    double.answers["/tariffs/rates/loc_secret"] = (422, ERROR)
+    with pytest.raises(flatpeak.Unavailable):
+        flatpeak.exchange("cot_" + 24 * "a")
+    with pytest.raises(flatpeak.Rejected):
+        flatpeak.rates("loc_secret", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), "IMPORT")
+    assert caplog.messages == [
+        "GET /connect/tariff/token: unusable answer (500)",
+        "GET /tariffs/rates: 422 city_missing, request req_1",
+    ]
+
+
+def test_connections_are_kept_alive_per_thread(double):
+    double.answers["/"] = (200, PAGE)
+    ports = []
+    double.do_POST = lambda self: (ports.append(self.client_address[1]), double.do_GET(self))
+    for _ in range(3):
+        flatpeak.restore("cot_1")
+    assert len(set(ports)) == 1
+
+
+# --- check_flatpeak
+
+
+def test_check_flatpeak_says_what_it_found(sandbox, capsys):
+    call_command("check_flatpeak")
+    assert "test mode" in capsys.readouterr().out
+    assert sandbox.counts["connect.session_restore"] == 1
+
+
+def test_check_flatpeak_tells_wrong_credentials_from_a_host_that_is_not_there(sandbox, settings):
+    settings.FLATPEAK_API_KEY = "nonsense"
+    with pytest.raises(CommandError, match="check FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY"):
+        call_command("check_flatpeak")
+    settings.FLATPEAK_API_URL = "http://127.0.0.1:1"
+    with pytest.raises(CommandError, match="can't be reached"):
+        call_command("check_flatpeak")
+
+
+TOKEN = (200, {"connect_token": "cot_1", "expires_in": 60})
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ({"route": "postal_address_capture", "actions": ["BACK", "CLOSE"], "data": {}}, "release anode"),
+        ({"route": "provider_select", "type": "COMMODITY", "data": {}}, "release anode"),
+        ({"route": "postal_address_input", "data": {}}, "release busbar"),
+    ],
+)
+def test_check_flatpeak_tells_an_account_on_another_release(double, page, words):
+    double.answers |= {"/connect/tariff/token": TOKEN, "/": (200, page)}
+    with pytest.raises(CommandError, match=words):
+        call_command("check_flatpeak")
+
+
+def test_check_flatpeak_tells_a_conversation_that_does_not_open(double):
+    double.answers |= {"/connect/tariff/token": (404, {"message": "Not Found"}), "/": (500, {})}
+    with pytest.raises(CommandError, match="set FLATPEAK_VERSION"):
+        call_command("check_flatpeak")
+    double.answers["/connect/tariff/token"] = TOKEN
+    with pytest.raises(CommandError, match="check FLATPEAK_CONNECT_URL"):
+        call_command("check_flatpeak")
