@@ -1,0 +1,182 @@
+import csv
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from .models import Customer, Location, Tariff
+
+
+def cell(value: Any) -> str:
+    """A CSV cell as text; one that a spreadsheet would run as a formula is quoted so that it shows instead."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def download_csv(*columns: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse]:
+    """An action that downloads the chosen rows; `columns` are attributes, `location.city` that of a related row."""
+
+    @admin.action(description="Download as CSV")
+    def action(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{queryset.model._meta.model_name}s.csv"'
+        writer = csv.writer(response)
+        writer.writerow(columns)
+        for row in queryset.select_related(*modeladmin.list_select_related).iterator(chunk_size=1000):
+            writer.writerow([cell(follow(row, column)) for column in columns])
+        return response
+
+    return action
+
+
+def follow(row: Any, path: str) -> Any:
+    for name in path.split("."):
+        row = getattr(row, name)
+    return row
+
+
+class FromFlatPeak(admin.ModelAdmin):
+    """To look at and to search: what these rows say is FlatPeak's, and is changed there."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Customer)
+class CustomerAdmin(FromFlatPeak):
+    list_display = ["user", "customer_id", "account", "live_mode", "created_at"]
+    list_select_related = ["user"]
+    list_filter = ["live_mode", "account", "created_at"]
+    search_fields = ["id", "customer_id", "user__email"]
+    date_hierarchy = "created_at"
+    actions = [download_csv("id", "user.email", "customer_id", "account", "live_mode", "created_at")]
+
+
+@admin.register(Location)
+class LocationAdmin(FromFlatPeak):
+    list_display = ["__str__", "country_code", "location_id", "user", "live_mode", "created_at", "rates_link"]
+    list_select_related = ["customer__user"]
+    list_filter = [
+        "live_mode",
+        "country_code",
+        "tariffs__state",
+        "tariffs__direction",
+        "tariffs__provider",
+        "created_at",
+    ]
+    search_fields = [
+        "id",
+        "location_id",
+        "customer__id",
+        "customer__customer_id",
+        "customer__user__email",
+        "address_line1",
+        "address_line2",
+        "city",
+        "state",
+        "post_code",
+    ]
+    date_hierarchy = "created_at"
+    actions = [
+        download_csv(
+            "id",
+            "location_id",
+            "customer.customer_id",
+            "customer.user.email",
+            "address_line1",
+            "address_line2",
+            "city",
+            "state",
+            "post_code",
+            "country_code",
+            "time_zone",
+            "currency_code",
+            "account",
+            "live_mode",
+            "created_at",
+        )
+    ]
+
+    @admin.display(ordering="customer__user__email")
+    def user(self, location: Location) -> str:
+        return str(location.customer.user)
+
+    @admin.display(description="rates")
+    def rates_link(self, location: Location) -> SafeString:
+        return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[location.pk]))
+
+
+@admin.register(Tariff)
+class TariffAdmin(FromFlatPeak):
+    list_display = [
+        "provider",
+        "name",
+        "direction",
+        "location",
+        "state",
+        "state_since",
+        "rates",
+        "rates_since",
+        "rates_link",
+    ]
+    list_select_related = ["location__customer__user"]
+    list_filter = [
+        "state",
+        "rates",
+        "direction",
+        "structure",
+        "provider",
+        "location__country_code",
+        "live_mode",
+        "state_since",
+    ]
+    search_fields = [
+        "id",
+        "provider",
+        "name",
+        "location__id",
+        "location__location_id",
+        "location__customer__customer_id",
+        "location__customer__user__email",
+        "location__address_line1",
+        "location__city",
+        "location__post_code",
+    ]
+    date_hierarchy = "state_since"
+    actions = [
+        download_csv(
+            "id",
+            "location.location_id",
+            "location.customer.customer_id",
+            "location.customer.user.email",
+            "direction",
+            "type",
+            "provider",
+            "name",
+            "structure",
+            "contract_end",
+            "state",
+            "state_since",
+            "rates",
+            "rates_since",
+            "rates_code",
+            "ask_at",
+            "account",
+            "live_mode",
+        )
+    ]
+
+    @admin.display(description="link")
+    def rates_link(self, tariff: Tariff) -> SafeString:
+        return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[tariff.location_id]))

@@ -1,0 +1,130 @@
+"""Rates as plain data: no database, no request, no FlatPeak.
+
+Instants are aware datetimes in UTC; local time appears only where a day is cut or something is shown. Rates are
+Decimal, in major currency units per kWh.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+logger = logging.getLogger(__name__)
+
+ABSURD = Decimal(1_000_000)
+
+
+class Segment(NamedTuple):
+    """One rate from `start` to `end`. `confidence` is 0 to 1; `carbon` is gCO2/kWh, None when not known."""
+
+    start: datetime
+    end: datetime
+    rate: Decimal
+    confidence: Decimal = Decimal(1)
+    carbon: Decimal | None = None
+
+
+def parse(entries: Any) -> list[Segment]:
+    """FlatPeak's `[{valid_from, valid_to, tariff: {rate or cost, confidence}, carbon: {intensity}}]`, in order.
+
+    What cannot be a segment is dropped and counted in the log; of two that overlap, the later start wins.
+    """
+    entries = entries if isinstance(entries, list) else []
+    found: dict[datetime, Segment] = {}
+    dropped = 0
+    for entry in entries:
+        segment = _segment(entry)
+        if segment is None:
+            dropped += 1
+        else:
+            found[segment.start] = segment
+    if dropped:
+        logger.warning("%s of %s rate segments were unusable", dropped, len(entries))
+    segments: list[Segment] = []
+    for segment in sorted(found.values()):
+        if segments and segments[-1].end > segment.start:
+            segments[-1] = segments[-1]._replace(end=segment.start)
+        segments.append(segment)
+    return segments
+
+
+def _segment(entry: Any) -> Segment | None:
+    try:
+        tariff, carbon = entry["tariff"], entry.get("carbon") or {}
+        start, end = instant(entry["valid_from"]), instant(entry["valid_to"])
+        rate = number(tariff["rate"] if "rate" in tariff else tariff["cost"])
+        confidence = number(tariff.get("confidence", 1))
+        intensity = number(carbon.get("intensity"))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return None
+    if rate is None or start >= end:
+        return None
+    return Segment(start, end, rate, Decimal(0) if confidence is None else confidence, intensity)
+
+
+def instant(text: str) -> datetime:
+    """An RFC 3339 time as an instant in UTC; ValueError or OverflowError if it is none."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return moment.astimezone(UTC)
+
+
+def number(value: Any) -> Decimal | None:
+    """A number from FlatPeak's JSON as a Decimal; None if it is none, or none that a price could be."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    exact = Decimal(value)
+    return exact if exact.is_finite() and abs(exact) < ABSURD else None
+
+
+def dump(segments: Iterable[Segment]) -> list[list[Any]]:
+    """The form in which a day is stored: `[start, end, rate, confidence, carbon]`, times as RFC 3339 in UTC."""
+    return [[s.start.isoformat(), s.end.isoformat(), s.rate, s.confidence, s.carbon] for s in segments]
+
+
+def load(rows: Iterable[Sequence[Any]]) -> list[Segment]:
+    return [
+        Segment(
+            datetime.fromisoformat(start),
+            datetime.fromisoformat(end),
+            Decimal(rate),
+            Decimal(confidence),
+            None if carbon is None else Decimal(carbon),
+        )
+        for start, end, rate, confidence, carbon in rows
+    ]
+
+
+def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The instants at which a local day begins and ends: 23, 24 or 25 hours apart, or half an hour off that."""
+    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    # Where the clock skips midnight, zoneinfo reads it with the offset before the change: the very instant of the change.
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def clip(segments: Iterable[Segment], start: datetime, end: datetime) -> list[Segment]:
+    """The parts of the segments that lie between two instants."""
+    return [
+        s._replace(start=max(s.start, start), end=min(s.end, end)) for s in segments if s.start < end and s.end > start
+    ]
+
+
+def current(segments: Iterable[Segment], now: datetime) -> Segment | None:
+    return next((s for s in segments if s.start <= now < s.end), None)
+
+
+def joined(segments: Iterable[Segment]) -> list[Segment]:
+    """Touching neighbours of equal rate, confidence and carbon as one."""
+    rows: list[Segment] = []
+    for segment in segments:
+        if rows and rows[-1].end == segment.start and rows[-1][2:] == segment[2:]:
+            rows[-1] = rows[-1]._replace(end=segment.end)
+        else:
+            rows.append(segment)
+    return rows

@@ -1,0 +1,104 @@
+"""Asking FlatPeak for the rates that are due, once for everybody who looks."""
+
+import logging
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfoNotFoundError
+
+from . import flatpeak, rates
+from .connected import complete
+from .models import RateDay, Tariff
+
+logger = logging.getLogger(__name__)
+
+SOON = timedelta(seconds=5)  # after an answer of confidence 0: FlatPeak is still working it out
+MINUTE = timedelta(minutes=1)
+QUARTER = timedelta(minutes=15)
+
+
+def refresh(tariff: Tariff, now: datetime) -> bool:
+    """Ask for today's and tomorrow's rates if they are due, and store them; True if FlatPeak was asked.
+
+    When it is due again is a column, and moving it on is the claim: of all who look at the same time, in whatever
+    thread or process, one asks. `tariff` carries its location and is up to date afterwards.
+    """
+    if not is_due(tariff, now):
+        return False
+    claim = now + timedelta(seconds=3 * flatpeak.total_timeout())
+    if not Tariff.objects.filter(pk=tariff.pk, ask_at=tariff.ask_at).update(ask_at=claim):
+        tariff.refresh_from_db(fields=["rates", "rates_since", "rates_code", "ask_at"])
+        return False
+    state = tariff.state
+    try:
+        _fetch(tariff, now)
+    except flatpeak.Rejected as error:
+        waiting = error.code == "pending_connect"
+        tariff.set_rates(Tariff.Rates.PENDING if waiting else Tariff.Rates.FAILING, error.code, now)
+        patient = now - tariff.rates_since >= 10 * MINUTE
+        tariff.ask_at = now + (QUARTER if patient else MINUTE)
+        if waiting and tariff.state == Tariff.State.CONNECTED:
+            tariff.set_state(Tariff.State.PENDING)
+        if patient:
+            _complete(tariff)
+    except flatpeak.Unavailable:
+        tariff.set_rates(Tariff.Rates.FAILING, "unavailable", now + MINUTE)
+    if state in (Tariff.State.PENDING, Tariff.State.FAILED) and tariff.rates == Tariff.Rates.OK:
+        tariff.set_state(Tariff.State.CONNECTED)
+        _complete(tariff)
+    # Alone what was changed here: the tariff may have been disconnected while FlatPeak was answering.
+    changed = ["state", "state_since"] if tariff.state != state else []
+    tariff.save(update_fields=["rates", "rates_since", "rates_code", "ask_at", *changed])
+    return True
+
+
+def is_due(tariff: Tariff, now: datetime) -> bool:
+    return tariff.is_here and tariff.state != Tariff.State.DISCONNECTED and tariff.ask_at <= now
+
+
+def _fetch(tariff: Tariff, now: datetime) -> None:
+    location = tariff.location
+    if not location.time_zone:
+        complete(tariff)
+    try:
+        zone = location.zone
+    except (ZoneInfoNotFoundError, ValueError):
+        logger.error("location %s has the unknown time zone %r", location.location_id, location.time_zone)
+        raise flatpeak.Unavailable("a time zone that is not known here") from None
+    today = now.astimezone(zone).date()
+    days = [today, today + timedelta(days=1)]
+    start, midnight, end = (rates.day_span(day, zone)[0] for day in (*days, days[1] + timedelta(days=1)))
+    answer = flatpeak.rates(location.location_id, start, end, tariff.direction)
+    segments = rates.parse(answer["data"])
+    RateDay.objects.bulk_create(
+        [
+            RateDay(
+                tariff=tariff,
+                day=day,
+                segments=rates.dump(rates.clip(segments, *rates.day_span(day, zone))),
+                fetched_at=now,
+            )
+            for day in days
+        ],
+        update_conflicts=True,
+        unique_fields=["tariff", "day"],
+        update_fields=["segments", "fetched_at"],
+    )
+    tariff.set_rates(Tariff.Rates.OK, "", _ask_at(answer, segments, now, midnight))
+
+
+def _complete(tariff: Tariff) -> None:
+    """The tariff's names, now that FlatPeak may know them; without them nothing is lost."""
+    try:
+        complete(tariff)
+    except flatpeak.FlatPeakError as error:
+        logger.info("details of tariff %s not fetched: %s", tariff.pk, error)
+
+
+def _ask_at(answer: flatpeak.JSON, segments: list[rates.Segment], now: datetime, midnight: datetime) -> datetime:
+    """FlatPeak's `next_update`, but at local midnight at the latest, when a new day begins."""
+    if any(segment.confidence == 0 for segment in segments):
+        return now + SOON
+    try:
+        next_update = rates.instant(answer["next_update"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        next_update = now
+    return min(next_update if next_update > now else now + QUARTER, midnight)

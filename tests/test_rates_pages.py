@@ -1,0 +1,379 @@
+"""My locations and the rates of one: what is shown, and when FlatPeak is asked."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from tariffs import flatpeak, rates
+from tariffs.models import Customer, Location, RateDay, Tariff
+from tariffs.refresh import refresh
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tariff(alice):
+    """A tariff in London, whose rates are due."""
+    location = Location.objects.create(
+        customer=Customer.objects.create(user=alice, customer_id="cus_1"),
+        location_id="loc_1",
+        address_line1="1 Example Street",
+        time_zone="Europe/London",
+        currency_code="GBP",
+    )
+    return Tariff.objects.create(location=location, direction="IMPORT", provider="Example Energy", name="Simple")
+
+
+class Asked(list):
+    """The calls for rates, and what they are answered."""
+
+    answer = None
+
+    def __call__(self, location_id, start, end, direction):
+        self.append((location_id, start, end, direction))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer(start, end)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    asked = Asked()
+    asked.answer = hourly
+    monkeypatch.setattr(flatpeak, "rates", asked)
+    monkeypatch.setattr(flatpeak, "location", lambda location_id: pytest.fail("location was not to be asked"))
+    return asked
+
+
+def hourly(start, end, confidence=1, next_update="2100-01-01T00:00:00Z"):
+    hours = int((end - start).total_seconds() // 3600)
+    return {
+        "next_update": next_update,
+        "data": [
+            {
+                "valid_from": (start + timedelta(hours=n)).isoformat(),
+                "valid_to": (start + timedelta(hours=n + 1)).isoformat(),
+                "tariff": {"rate": Decimal(n) / 100, "confidence": Decimal(confidence)},
+                "carbon": {"intensity": 100 + n},
+            }
+            for n in range(hours)
+        ],
+    }
+
+
+def refused(code):
+    return flatpeak.Rejected("GET /tariffs/rates", 422, {"code": code})
+
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+
+
+def at(monkeypatch, moment):
+    monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+
+
+@pytest.fixture
+def noon(monkeypatch, tariff):
+    at(monkeypatch, NOW)
+    Tariff.objects.update(ask_at=NOW, rates_since=NOW)
+    tariff.refresh_from_db()
+
+
+# --- asking
+
+
+def test_today_and_tomorrow_are_asked_for_in_the_locations_time_zone(noon, tariff, asked):
+    Location.objects.update(time_zone="Pacific/Auckland")
+    tariff = Tariff.objects.select_related("location").get()
+    assert refresh(tariff, NOW)
+    midnight = datetime(2026, 11, 23, 11, tzinfo=UTC)  # 24 November there
+    assert asked == [("loc_1", midnight, midnight + timedelta(days=2), "IMPORT")]
+    assert [str(d.day) for d in RateDay.objects.order_by("day")] == ["2026-11-24", "2026-11-25"]
+
+
+def test_a_day_of_25_hours_is_asked_for_whole(noon, tariff, asked):
+    now = datetime(2026, 10, 25, 12, tzinfo=UTC)
+    Tariff.objects.update(ask_at=now)
+    refresh(Tariff.objects.get(), now)
+    assert asked[0][2] - asked[0][1] == timedelta(hours=49)
+    assert len(RateDay.objects.get(day="2026-10-25").segments) == 25
+
+
+def test_rates_are_stored_exactly(noon, tariff, asked):
+    asked.answer = lambda start, end: {
+        "data": [
+            {
+                "valid_from": "2026-11-23T00:00:00Z",
+                "valid_to": "2026-11-25T00:00:00Z",
+                "tariff": {"rate": Decimal("0.24555"), "confidence": 1},
+            }
+        ]
+    }
+    refresh(tariff, NOW)
+    segments = rates.load(RateDay.objects.get(day="2026-11-23").segments)
+    assert [(s.rate, s.end, s.carbon) for s in segments] == [
+        (Decimal("0.24555"), datetime(2026, 11, 24, tzinfo=UTC), None)
+    ]
+
+
+def test_flatpeak_is_asked_again_from_next_update_on(noon, tariff, asked):
+    asked.answer = lambda start, end: hourly(start, end, next_update="2026-11-23T16:00:00Z")
+    refresh(tariff, NOW)
+    assert not refresh(tariff, datetime(2026, 11, 23, 15, 59, tzinfo=UTC))
+    assert refresh(tariff, datetime(2026, 11, 23, 16, tzinfo=UTC))
+    assert len(asked) == 2
+    assert RateDay.objects.count() == 2
+
+
+def test_a_new_local_day_is_asked_for_though_next_update_is_far(noon, tariff, asked):
+    refresh(tariff, NOW)
+    assert tariff.ask_at == datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("next_update", [None, "nonsense", "2020-01-01T00:00:00Z", 7])
+def test_without_a_usable_next_update_a_quarter_of_an_hour_passes(noon, tariff, asked, next_update):
+    asked.answer = lambda start, end: hourly(start, end, next_update=next_update)
+    refresh(tariff, NOW)
+    assert tariff.ask_at == NOW + timedelta(minutes=15)
+
+
+def test_an_answer_of_confidence_0_is_asked_for_again_within_10_seconds(noon, tariff, asked, client, alice):
+    asked.answer = lambda start, end: hourly(start, end, confidence=0)
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "take them as an estimate" in page
+    assert '<meta http-equiv="refresh" content="5">' in page
+    tariff.refresh_from_db()
+    assert NOW < tariff.ask_at <= NOW + timedelta(seconds=10)
+
+
+def test_a_pending_tariff_is_asked_for_once_a_minute_and_after_ten_minutes_every_15(noon, tariff, asked, monkeypatch):
+    monkeypatch.setattr("tariffs.refresh.complete", lambda tariff: None)
+    asked.answer = refused("pending_connect")
+    moment, times = NOW, []
+    while moment < NOW + timedelta(minutes=60):
+        at(monkeypatch, moment)
+        if refresh(Tariff.objects.select_related("location").get(), moment):
+            times.append(int((moment - NOW).total_seconds() // 60))
+        moment += timedelta(seconds=20)
+    assert times == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 25, 40, 55]
+    tariff.refresh_from_db()
+    assert (tariff.rates, tariff.rates_code, tariff.state) == ("pending", "pending_connect", "pending")
+    assert tariff.rates_since == NOW
+
+
+def test_rates_that_arrive_make_a_pending_tariff_a_connected_one(noon, tariff, asked, monkeypatch):
+    completed = []
+    monkeypatch.setattr("tariffs.refresh.complete", completed.append)
+    asked.answer = refused("pending_connect")
+    refresh(tariff, NOW)
+    asked.answer = hourly
+    refresh(tariff, NOW + timedelta(minutes=1))
+    tariff.refresh_from_db()
+    assert (tariff.state, tariff.rates) == ("connected", "ok")
+    assert completed == [tariff]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (refused("no_tariff_connected"), "no_tariff_connected", "no tariff is connected here any more"),
+        (refused("no_price_data"), "no_price_data", "has no prices for it yet"),
+        (flatpeak.Unavailable("GET /tariffs/rates: no answer"), "unavailable", "could not be asked just now"),
+    ],
+)
+def test_what_went_wrong_is_said_and_asked_again_after_a_minute(noon, tariff, asked, client, alice, error, code, words):
+    asked.answer = error
+    client.force_login(alice)
+    assert words in client.get(f"/locations/{tariff.location_id}/").content.decode()
+    tariff.refresh_from_db()
+    assert (tariff.rates, tariff.rates_code) == ("failing", code)
+    assert tariff.ask_at == NOW + timedelta(minutes=1)
+    client.get(f"/locations/{tariff.location_id}/")
+    assert len(asked) == 1
+
+
+def test_an_unknown_time_zone_is_reported_and_no_error_page(noon, tariff, asked, client, alice, caplog):
+    Location.objects.update(time_zone="Mars/Olympus")
+    client.force_login(alice)
+    assert client.get(f"/locations/{tariff.location_id}/").status_code == 200
+    assert "unknown time zone 'Mars/Olympus'" in caplog.text
+    assert asked == []
+
+
+def test_details_that_fail_again_later_lose_nothing(noon, tariff, asked, monkeypatch):
+    def fail(tariff):
+        raise flatpeak.Unavailable("GET /locations: no answer")
+
+    monkeypatch.setattr("tariffs.refresh.complete", fail)
+    Tariff.objects.update(state="pending")
+    refresh(Tariff.objects.select_related("location").get(), NOW)
+    assert Tariff.objects.get().state == "connected"
+
+
+def test_a_disconnected_tariff_is_not_asked_for(noon, tariff, asked):
+    Tariff.objects.update(state="disconnected")
+    assert not refresh(Tariff.objects.get(), NOW)
+    assert asked == []
+
+
+def test_a_tariff_disconnected_while_flatpeak_answers_stays_disconnected(noon, tariff, asked):
+    def disconnect_meanwhile(start, end):
+        Tariff.objects.update(state="disconnected")
+        return hourly(start, end)
+
+    asked.answer = disconnect_meanwhile
+    refresh(tariff, NOW)
+    assert Tariff.objects.get().state == "disconnected"
+
+
+def test_of_two_who_look_at_once_one_asks(noon, tariff, asked):
+    first, second = (Tariff.objects.select_related("location").get() for _ in range(2))
+    assert refresh(first, NOW)
+    assert not refresh(second, NOW)
+    assert second.rates == "ok"
+    assert len(asked) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_however_many_threads_look_at_once_one_asks(tariff, asked):
+    from django.db import connection
+
+    now = timezone.now()
+    gate, results = threading.Barrier(8), []
+
+    def look():
+        mine = Tariff.objects.select_related("location").get()
+        gate.wait()
+        results.append(refresh(mine, now))
+        connection.close()
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [False] * 7 + [True]
+    assert len(asked) == 1
+
+
+# --- showing
+
+
+def test_the_rates_page_shows_price_chart_and_table(noon, tariff, asked, client, alice):
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "12.00p" in page  # the 13th hour of the day
+    assert "<svg" in page
+    assert page.count("<caption>") == 2
+    assert 'aria-current="time"' in page
+    assert "Monday 23 November 2026" in page
+
+
+def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, alice):
+    asked.answer = lambda start, end: hourly(start, end - timedelta(days=1))
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "Tuesday 24 November 2026: not published yet." in page
+
+
+def test_a_price_that_is_not_known_now_is_no_number(noon, tariff, asked, client, alice):
+    asked.answer = lambda start, end: hourly(start, end - timedelta(hours=40))
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "The price at this moment is not known." in page
+    assert 'class="price"' not in page
+    assert "price not known" in client.get("/locations/").content.decode()
+
+
+def test_when_flatpeak_is_down_the_last_known_rates_are_shown_as_such(noon, tariff, asked, client, alice):
+    refresh(tariff, NOW)
+    Tariff.objects.update(ask_at=NOW)
+    asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "These are the last known rates." in page
+    assert "12.00p" in page
+
+
+def test_a_failed_tariff_says_what_to_do(noon, tariff, asked, client, alice):
+    Tariff.objects.update(state="failed", ask_at=NOW + timedelta(hours=1))
+    client.force_login(alice)
+    assert "could not be read" in client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "could not be read" in client.get("/locations/").content.decode()
+
+
+def test_a_head_asks_nothing(noon, tariff, asked, client, alice):
+    client.force_login(alice)
+    assert client.head(f"/locations/{tariff.location_id}/").status_code == 200
+    assert client.head("/locations/").status_code == 200
+    assert asked == []
+
+
+def test_my_locations_lists_mine_with_the_price_now(noon, tariff, asked, client, alice, bob):
+    client.force_login(alice)
+    page = client.get("/locations/").content.decode()
+    assert "1 Example Street" in page
+    assert "12.00p per kWh" in page
+    client.force_login(bob)
+    page = client.get("/locations/").content.decode()
+    assert "1 Example Street" not in page
+    assert "Nothing here yet" in page
+
+
+def test_somebody_elses_location_is_a_404_and_staff_may_look(
+    noon, tariff, asked, client, bob, charlie, django_user_model
+):
+    address = f"/locations/{tariff.location_id}/"
+    assert client.get(address)["Location"].startswith("/account/login/")
+    client.force_login(bob)
+    assert client.get(address).status_code == 404
+    client.force_login(charlie)
+    page = client.get(address).content.decode()
+    assert "1 Example Street" in page
+    assert "Manage this tariff" not in page
+    django_user_model.objects.update(is_superuser=False)
+    assert client.get(address).status_code == 404
+
+
+def add_locations(alice, count):
+    customer = Customer.objects.get(user=alice)
+    for n in range(count):
+        location = Location.objects.create(customer=customer, location_id=f"loc_more{n}", time_zone="Europe/London")
+        tariff = Tariff.objects.create(
+            location=location, direction="IMPORT", ask_at=timezone.now() + timedelta(days=1), provider=f"P{n}"
+        )
+        RateDay.objects.create(tariff=tariff, day=timezone.now().date(), segments=[], fetched_at=timezone.now())
+
+
+def test_my_locations_costs_the_same_queries_for_one_and_for_thirty(tariff, client, alice, django_assert_num_queries):
+    Tariff.objects.update(ask_at=timezone.now() + timedelta(days=1))
+    client.force_login(alice)
+    with django_assert_num_queries(6):
+        client.get("/locations/")
+    add_locations(alice, 30)
+    with django_assert_num_queries(6):
+        client.get("/locations/")
+    with django_assert_num_queries(5):
+        client.get(f"/locations/{tariff.location_id}/")
+
+
+def test_one_view_of_my_locations_asks_for_a_few_tariffs_at_most(noon, tariff, asked, client, alice):
+    add_locations(alice, 10)
+    Tariff.objects.update(ask_at=NOW)
+    client.force_login(alice)
+    client.get("/locations/")
+    assert len(asked) == 3
+
+
+def test_a_hostile_name_is_shown_as_text(noon, tariff, asked, client, alice):
+    Tariff.objects.update(name="<script>alert(1)</script>", provider="<b>")
+    Location.objects.update(address_line1="<img src=x onerror=alert(1)>")
+    client.force_login(alice)
+    for address in ("/locations/", f"/locations/{tariff.location_id}/"):
+        page = client.get(address).content.decode()
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
