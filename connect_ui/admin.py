@@ -1,0 +1,93 @@
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from tariffs.admin import FromFlatPeak, download_csv
+
+from .conversation import exchange
+from .models import ConnectSession
+
+
+@admin.action(description="Exchange what is owed", permissions=["exchange"])
+def exchange_owed(
+    modeladmin: "ConnectSessionAdmin", request: HttpRequest, queryset: QuerySet[ConnectSession, ConnectSession]
+) -> None:
+    finished = left = 0
+    for session in queryset.filter(state=ConnectSession.State.OWED):
+        if session.is_here and session.claim():
+            exchange(session)
+        done = session.state != ConnectSession.State.OWED
+        finished, left = finished + done, left + (not done)
+    messages.info(request, f"{finished} finished, {left} still owed.")
+
+
+@admin.register(ConnectSession)
+class ConnectSessionAdmin(FromFlatPeak):
+    """Who, where it stands and what became of it; the pages, with what was typed on them, are not shown."""
+
+    list_display = [
+        "user",
+        "state",
+        "last_route",
+        "newest",
+        "provider",
+        "direction",
+        "country_code",
+        "started_at",
+        "ended_at",
+        "last_error_code",
+    ]
+    list_select_related = ["user"]
+    list_filter = ["state", "last_route", "direction", "country_code", "provider", "live_mode", "started_at"]
+    search_fields = [
+        "id",
+        "user__email",
+        "location__location_id",
+        "location__customer__customer_id",
+        "location__address_line1",
+        "location__city",
+        "location__post_code",
+        "last_error_code",
+    ]
+    date_hierarchy = "started_at"
+    fields = [
+        "id",
+        "user",
+        "location",
+        "tariff",
+        "direction",
+        "type",
+        "country_code",
+        "provider",
+        "state",
+        "last_route",
+        "newest",
+        "last_error_code",
+        "started_at",
+        "updated_at",
+        "ended_at",
+        "expires_at",
+        "account",
+        "live_mode",
+    ]
+    actions = [
+        exchange_owed,
+        download_csv(
+            "id",
+            "user.email",
+            "state",
+            "last_route",
+            "newest",
+            "provider",
+            "direction",
+            "country_code",
+            "started_at",
+            "ended_at",
+            "last_error_code",
+            "account",
+            "live_mode",
+        ),
+    ]
+
+    def has_exchange_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("connect_ui.change_connectsession")

@@ -1,0 +1,251 @@
+"""The conversation with Connect: claim the session, call, write what came back. No transaction spans a call."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from tariffs import connected, flatpeak
+from tariffs.models import Customer, Location, Tariff
+
+from .forms import FORMS, RouteForm
+from .models import ConnectSession, Page
+
+logger = logging.getLogger(__name__)
+
+JSON = dict[str, Any]
+COMPLETE = ("session_complete", "complete_tariff")  # the second is the first's old name
+PENDING = ("summary_tariff_inprogress",)
+FAILED = ("summary_tariff_failed",)
+WITHOUT_FORM = {
+    *COMPLETE,
+    *PENDING,
+    *FAILED,
+    "summary_fixed_confirm",
+    "summary_tou_confirm",
+    "session_redirect",
+    "error",
+}
+
+
+def known(route: str) -> bool:
+    return route in FORMS or route in WITHOUT_FORM
+
+
+def start(
+    user_id: int,
+    *,
+    direction: str,
+    country_code: str,
+    location: Location | None = None,
+    type: str = "COMMODITY",
+) -> ConnectSession:
+    """Make a connect token and open its conversation. Raises FlatPeakError if there is no token."""
+    if location:
+        customer, country_code = location.customer, location.country_code
+    else:
+        customers = Customer.objects.here().filter(user_id=user_id)
+        customer = customers.order_by("-customer_id").first() or Customer.objects.create(user_id=user_id)
+    body: JSON = {
+        "direction": direction,
+        "type": type,
+        "callback_uri": settings.SITE_URL + reverse("connect_ui:callback"),
+        "connect_web_uri": settings.SITE_URL + reverse("connect_ui:return"),
+        "customer_reference_id": str(customer.pk),
+    }
+    if customer.customer_id:
+        body["customer_id"] = customer.customer_id
+    if location:
+        body["location_id"] = location.location_id
+    else:
+        body["postal_address"] = {"country_code": country_code}
+    made = flatpeak.create_connect_token(body)
+    now = timezone.now()
+    session = ConnectSession.objects.create(
+        user_id=user_id,
+        location=location,
+        connect_token=made["connect_token"],
+        expires_at=now + timedelta(seconds=int(made.get("expires_in") or 86400)),
+        direction=direction,
+        type=type,
+        country_code=country_code,
+        claimed_at=now,
+    )
+    try:
+        catch_up(session)
+    except flatpeak.FlatPeakError:
+        logger.info("session %s has no first page yet", session.pk)
+    return session
+
+
+def catch_up(session: ConnectSession) -> None:
+    """Ask Connect where it stands, and show that if it is something new. The caller holds the claim; it is given back."""
+    try:
+        page = flatpeak.restore(session.connect_token)
+    except flatpeak.Rejected as error:
+        refused(session, error)
+        raise
+    except flatpeak.Unavailable:
+        session.release()
+        raise
+    go_on_from(session, page)
+
+
+def go_on_from(session: ConnectSession, stands: flatpeak.Page) -> None:
+    """Show where Connect stands, after `restore`, if it is not in view already."""
+    session.doubtful = False
+    if stands["route"] == session.last_route:
+        session.release()
+    else:
+        append(session, stands)
+
+
+def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: RouteForm | None) -> None:
+    """Send the answer to a page. The caller holds the claim; it is given back.
+
+    Raises FlatPeakError; the page then stays as it was. Where an earlier answer was lost on its way, Connect is asked
+    first where it stands, and if it went on, that is shown instead of answering twice.
+    """
+    try:
+        if session.doubtful:
+            stands = flatpeak.restore(session.connect_token)
+            session.doubtful = False
+            if stands["route"] != session.last_route:
+                append(session, stands, page)
+                return
+        try:
+            new = flatpeak.answer(
+                session.connect_token, page.route, answer.get("data"), action=answer.get("action", "")
+            )
+        except flatpeak.Rejected as error:
+            earlier = page.number != session.newest
+            if not earlier or gone(session, error) or (form and form.field_of(error.code)):
+                raise
+            # Connect does not take answers to earlier pages, or not to this one: go on from where it stands.
+            go_on_from(session, flatpeak.restore(session.connect_token))
+            return
+    except flatpeak.Rejected as error:
+        refused(session, error)
+        raise
+    except flatpeak.Unavailable:
+        session.doubtful = True
+        session.release()
+        raise
+    page.answer, page.typed = answer, typed
+    append(session, new, page)
+
+
+def refused(session: ConnectSession, error: flatpeak.Rejected) -> None:
+    session.last_error_code = (error.code or str(error.status))[:100]
+    if gone(session, error):
+        session.end(ConnectSession.State.EXPIRED)
+    session.release("last_error_code", "state", "ended_at")
+
+
+def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
+    """Whether the connect token, and with it the conversation, has come to its end."""
+    return "connect_token" in error.code or session.expires_at <= timezone.now()
+
+
+def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = None) -> None:
+    """Store Connect's page as the newest; if it is the last one, exchange the token. The claim is given back."""
+    body = without_token(dict(new), session.connect_token)
+    body.pop("connect_token", None)
+    page = Page(session=session, number=session.newest + 1, route=new["route"][:100], body=body)
+    page.came_from = answered.number if answered else (session.newest or None)
+    session.newest, session.last_route = page.number, page.route
+    session.provider = (provider_of(page, answered) or session.provider)[:300]
+    fields = ["newest", "last_route", "provider", "state"]
+    if page.route in COMPLETE:
+        session.state = ConnectSession.State.OWED
+    elif not known(page.route):
+        logger.error("Connect sent the unknown route %r in session %s", page.route, session.pk)
+    with transaction.atomic():
+        page.save()
+        if answered and answered.answer is not None:
+            answered.led_to = page.number
+            answered.save(update_fields=["answer", "typed", "led_to"])
+        if session.state == ConnectSession.State.OWED:
+            session.save(update_fields=["doubtful", "updated_at", *fields])
+        else:
+            session.release("not_listed", *fields)
+        if page.route in FAILED and session.location_id:
+            Tariff.objects.filter(
+                location_id=session.location_id, direction=session.direction, type=session.type
+            ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
+    if session.state == ConnectSession.State.OWED:
+        exchange(session)
+
+
+def provider_of(page: Page, answered: Page | None) -> str:
+    """The name of the provider that a page is about, or that was chosen on the page before it."""
+    provider = page.data.get("provider")
+    if isinstance(provider, dict) and (name := provider.get("display_name") or provider.get("name")):
+        return str(name)
+    chosen = (answered.typed.get("provider") if answered else None) or None
+    offered = answered.data.get("providers") if answered and chosen else None
+    items = [item for item in offered if isinstance(item, dict)] if isinstance(offered, list) else []
+    return next((str(item.get("display_name") or "") for item in items if item.get("id") == chosen), "")
+
+
+def without_token(value: Any, token: str) -> Any:
+    """The same JSON without the connect token, be it in an address (`fp_cot=…`) or anywhere else."""
+    if isinstance(value, dict):
+        return {key: without_token(item, token) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_token(item, token) for item in value]
+    if not isinstance(value, str) or token not in value:
+        return value
+    url = urlsplit(value)
+    query = urlencode([(k, v) for k, v in parse_qsl(url.query, keep_blank_values=True) if k != "fp_cot"])
+    return url._replace(query=query).geturl().replace(token, "")
+
+
+def exchange(session: ConnectSession) -> None:
+    """Exchange the connect token and store what it gives. The caller holds the claim; it is given back.
+
+    If FlatPeak does not give the ids, the exchange stays owed: nothing else knows them.
+    """
+    try:
+        ids = flatpeak.exchange(session.connect_token)
+    except flatpeak.FlatPeakError as error:
+        rejected = isinstance(error, flatpeak.Rejected)
+        if session.state == ConnectSession.State.OWED:
+            session.exchange_after = timezone.now() + timedelta(minutes=15 if rejected else 1)
+            if rejected:
+                logger.error("the exchange of session %s was refused: %s", session.pk, error)
+        session.release("exchange_after")
+        return
+    before = session.pages.filter(number=session.newest).values("came_from")
+    summary = session.pages.filter(number__in=before).first()
+    answered = (summary.answer or {}).get("action") if summary else None
+    processed = ids.get("is_tariff_processed", ids.get("tariff_available"))
+    if (ids.get("complete_action") or answered) == "DISCONNECT":
+        state = Tariff.State.DISCONNECTED
+    elif processed is False or (summary and summary.route in PENDING):
+        state = Tariff.State.PENDING
+    else:
+        state = Tariff.State.CONNECTED
+    facts = connected.facts(summary.data) if summary else {}
+    try:
+        tariff = connected.store(
+            session.user_id, ids, connected.Connected(session.direction, session.type, state, facts)
+        )
+    except connected.Conflict as conflict:
+        logger.error("session %s: %s", session.pk, conflict)
+        session.end(ConnectSession.State.CONFLICT)
+        session.release("state", "ended_at")
+        return
+    session.tariff, session.location = tariff, tariff.location
+    gone_now = state == Tariff.State.DISCONNECTED
+    session.end(ConnectSession.State.DISCONNECTED if gone_now else ConnectSession.State.CONNECTED)
+    session.release("tariff", "location", "state", "ended_at")
+    try:
+        connected.complete(tariff)
+    except flatpeak.FlatPeakError as error:
+        logger.info("details of tariff %s not fetched yet: %s", tariff.pk, error)

@@ -1,0 +1,158 @@
+"""Form fields for what a tariff is made of."""
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import get_currency_symbol
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from tariffs import money, rates
+
+NUMBER = re.compile(r"[+-]?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})")
+# Codes with a name in CLDR that are not ISO 3166-1 countries.
+NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
+
+
+def parse_number(text: str) -> Decimal:
+    """A number as people write it, with a comma or a point; ValidationError if it is none."""
+    text = re.sub(r"[\s']", "", text).replace("\u2212", "-")
+    if "." in text and "," in text:  # the last one separates the decimals, the other one thousands
+        thousands = "," if text.rindex(".") > text.rindex(",") else "."
+        text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
+    if not NUMBER.fullmatch(text):
+        raise ValidationError("Type a number, for example 24.5.", code="invalid")
+    return Decimal(text.replace(",", "."))
+
+
+class UnitInput(forms.TextInput):
+    template_name = "forms/unit_input.html"
+
+    def __init__(self, unit: str = "", attrs: dict[str, Any] | None = None) -> None:
+        self.unit = unit
+        super().__init__({"inputmode": "decimal", "autocomplete": "off", "size": 8} | (attrs or {}))
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, value, attrs) | {"unit": self.unit}
+
+
+class NumberField(forms.Field):
+    """A plain number, typed with a comma or a point."""
+
+    widget = UnitInput
+
+    def to_python(self, value: Any) -> Decimal | None:
+        text = str(value or "").strip()
+        return self.parse(text) if text else None
+
+    def parse(self, text: str) -> Decimal:
+        return parse_number(text)
+
+    def prepare_value(self, value: Any) -> Any:
+        number = rates.number(value)
+        return value if number is None else plain(number)
+
+
+def plain(number: Decimal) -> str:
+    """Without an exponent and without zeros at the end."""
+    return f"{number.normalize():f}"
+
+
+class RateField(NumberField):
+    """A price per kWh, typed as it stands on a bill (24.5 pence), clean as a Decimal in major units (0.245)."""
+
+    def __init__(self, *, currency: str = "", signed: bool = False, **options: Any) -> None:
+        self.signed = signed
+        super().__init__(**options)
+        self.currency = currency
+
+    @property
+    def currency(self) -> str:
+        return self._currency
+
+    @currency.setter
+    def currency(self, code: str) -> None:
+        self._currency = code
+        unit = money.unit(code)
+        self.widget.unit = f"{unit.suffix.strip()} per kWh" if code else "per kWh"
+        self.widget.attrs |= {
+            "data-price": code,
+            "data-shift": unit.shift,
+            "data-year": unit.year,
+            "data-symbol": get_currency_symbol(code, money.locale()) if code else "",
+        }
+
+    def prepare_value(self, value: Any) -> Any:
+        number = rates.number(value)
+        if number is None:
+            return value
+        # A price of 0 is how Connect says that none was given yet.
+        return plain(number.scaleb(money.unit(self.currency).shift)) if number or self.signed else ""
+
+    def parse(self, text: str) -> Decimal:
+        suffix, shift = money.unit(self.currency)[:2]
+        suffix, symbol = suffix.strip(), get_currency_symbol(self.currency, money.locale()) if self.currency else ""
+        if symbol and symbol in text and symbol != suffix:  # "£0.245" in the field for pence
+            text, shift = text.replace(symbol, ""), 0
+        elif suffix and text.lower().endswith(suffix.lower()):
+            text = text[: -len(suffix)]
+        return parse_number(text).scaleb(-shift)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and not self.signed and value <= 0:
+            raise ValidationError("The price must be above 0.", code="invalid")
+
+
+@lru_cache(maxsize=16)
+def countries(language: str) -> dict[str, str]:
+    """Codes and names of all countries, in the order of their names in that language."""
+    names = Locale.parse(language).territories
+    return dict(
+        sorted(
+            ((code, name) for code, name in names.items() if re.fullmatch("[A-Z]{2}", code) and code not in NOT_COUNTRIES),
+            key=lambda item: item[1],
+        )
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def _country_options(language: str) -> SafeString:
+    return format_html_join("", '<option value="{}">{}</option>', countries(language).items())
+
+
+class CountrySelect(forms.Select):
+    """250 options as one prepared string per language: through a form's own rendering they cost 25 ms each time."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        options = _country_options(str(money.locale()))
+        if isinstance(value, str) and value in countries(str(money.locale())):
+            options = mark_safe(options.replace(f'value="{value}"', f'value="{value}" selected', 1))
+        else:
+            options = mark_safe('<option value=""></option>' + options)
+        flat = forms.utils.flatatt(self.build_attrs(self.attrs, {"name": name} | (attrs or {})))
+        return format_html("<select{}>{}</select>", flat, options)
+
+
+class CountryField(forms.CharField):
+    def __init__(self, **options: Any) -> None:
+        defaults: dict[str, Any] = {"label": "Country", "widget": CountrySelect({"autocomplete": "country"})}
+        super().__init__(**(defaults | options))
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value and value not in countries(str(money.locale())):
+            raise ValidationError("Choose a country from the list.", code="invalid")
+
+
+def region_of(language: str) -> str:
+    """The country that a browser's first language points to: GB for en-GB, DE for de; "" if it says nothing."""
+    tag = language.split(",")[0].split(";")[0].strip().replace("-", "_")
+    parts = get_global("likely_subtags").get(tag, tag).split("_")
+    return parts[-1].upper() if len(parts) > 1 and len(parts[-1]) == 2 else ""

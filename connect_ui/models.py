@@ -1,0 +1,139 @@
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from tariffs.flatpeak import total_timeout
+from tariffs.models import ExactJSONField, FlatPeakObject, Location, Tariff
+
+
+class ConnectSession(FlatPeakObject):
+    """One conversation with Connect: who leads it, where it stands, and what became of it."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        OWED = "owed", "exchange owed"
+        CONNECTED = "connected"
+        DISCONNECTED = "disconnected"
+        EXPIRED = "expired"
+        CONFLICT = "conflict", "belongs to another user"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="connect_sessions")
+    location = models.ForeignKey(Location, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
+    tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
+    connect_token = models.CharField(max_length=200, unique=True, editable=False)
+    expires_at = models.DateTimeField()
+    direction = models.CharField(max_length=10)
+    type = models.CharField(max_length=20, default="COMMODITY")
+    country_code = models.CharField(max_length=2, blank=True)
+    provider = models.CharField(max_length=300, blank=True)
+    # Names typed in a search that found nothing, by the field that asks for them later: {"provider": …, "tariff": …}
+    not_listed = models.JSONField(default=dict, editable=False)
+
+    state = models.CharField(max_length=20, choices=State.choices, default=State.OPEN)
+    newest = models.PositiveIntegerField("pages seen", default=0)
+    last_route = models.CharField(max_length=100, blank=True)
+    last_error_code = models.CharField(max_length=100, blank=True)
+    # One answer at a time is under way; `doubtful` is true when Connect may have taken one whose answer was lost.
+    claimed_at = models.DateTimeField(null=True, editable=False)
+    doubtful = models.BooleanField(default=False, editable=False)
+    exchange_after = models.DateTimeField(default=timezone.now, editable=False)
+
+    started_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "-started_at"], name="session_of_user"),
+            models.Index(fields=["state", "exchange_after"], name="session_owed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id}"
+
+    @classmethod
+    def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
+        """What a user can go on with, newest first."""
+        states = [cls.State.OPEN, cls.State.OWED]
+        mine = cls.objects.here().filter(user=user, state__in=states, expires_at__gt=timezone.now())
+        return mine.order_by("-started_at")[:5]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == self.State.OPEN and self.is_here
+
+    @property
+    def is_busy(self) -> bool:
+        """An answer is under way; a claim that no call can still be behind does not count."""
+        return self.claimed_at is not None and self.claimed_at > oldest_claim()
+
+    def claim(self) -> bool:
+        """Take the session for one answer, if nobody has it and the newest page is the one known here."""
+        now = timezone.now()
+        free = models.Q(claimed_at=None) | models.Q(claimed_at__lte=oldest_claim())
+        taken = ConnectSession.objects.filter(free, pk=self.pk, newest=self.newest, state=self.state).update(
+            claimed_at=now
+        )
+        if not taken:
+            return False
+        # Whoever held the claim before did not get to give it back: what Connect made of that answer is not known.
+        self.doubtful = self.doubtful or self.claimed_at is not None
+        self.claimed_at = now
+        return True
+
+    def release(self, *fields: str) -> None:
+        self.claimed_at = None
+        self.save(update_fields=["claimed_at", "doubtful", "updated_at", *fields])
+
+    def end(self, state: str) -> None:
+        self.state, self.ended_at = state, timezone.now()
+
+
+def oldest_claim() -> Any:
+    """Claims from before this moment are dead: no claim is held over more than six calls."""
+    return timezone.now() - timedelta(seconds=6 * total_timeout())
+
+
+# What a page without input offers where Connect does not list its actions.
+DOCUMENTED_ACTIONS = {
+    "summary_fixed_confirm": ["SAVE", "EDIT", "DISCONNECT"],
+    "summary_tou_confirm": ["SAVE", "EDIT", "DISCONNECT"],
+    "summary_tariff_inprogress": ["SAVE", "DISMISS_DIRECT", "DISCONNECT"],
+    "summary_tariff_failed": ["RECONNECT", "DISCONNECT"],
+}
+
+
+class Page(models.Model):
+    """One JSON object from Connect, in order, and the customer's answer to it.
+
+    `body` is as it came, without the connect token; `answer` is `{"data": …}` or `{"action": …}` as it was sent; `typed`
+    the form's own fields, so that going back shows what was entered; `led_to` and `came_from` are numbers of pages.
+    """
+
+    session = models.ForeignKey(ConnectSession, models.CASCADE, related_name="pages")
+    number = models.PositiveIntegerField()
+    route = models.CharField(max_length=100)
+    body = ExactJSONField()
+    answer = ExactJSONField(null=True)
+    typed = models.JSONField(default=dict)
+    came_from = models.PositiveIntegerField(null=True)
+    led_to = models.PositiveIntegerField(null=True)
+    shown_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["session", "number"], name="page_once")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.route}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self.body.get("data") or {}
+
+    @property
+    def actions(self) -> list[str]:
+        actions = self.body.get("actions", DOCUMENTED_ACTIONS.get(self.route))
+        return [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []

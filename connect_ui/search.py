@@ -1,0 +1,52 @@
+"""Finding a name in a long list; `static/js/app.js` does the same in the browser."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+# Letters that carry no accent which Unicode could take off, as people type them who do not have the key.
+PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+LEGAL = re.compile(
+    "ab|ag|ak|as|asa|aps|bv|co|corp|eg|ev|gmbh|inc|kg|kgaa|limited|llc|llp|ltd|mbh|nv|oy|oyj|plc|pty|sa|sarl|sas|se|spa|srl|ug"
+)
+
+
+@lru_cache(maxsize=8192)
+def words(text: str) -> tuple[str, ...]:
+    """The words of a name without accents, case, punctuation and the legal form at its end."""
+    plain = text.casefold()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", plain.translate(PLAIN))
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
+    found = re.findall(r"[^\W_]+", re.sub(r"[.'’]", "", plain))
+    while len(found) > 1 and LEGAL.fullmatch(found[-1]):
+        found.pop()
+    return tuple(found)
+
+
+def rank(name: tuple[str, ...], wanted: tuple[str, ...]) -> int | None:
+    """0 where the name begins with the query, 1 where one of its words does, None where it is nowhere.
+
+    2 where it is inside, or each of its words begins one of the name's, in whatever order.
+    """
+    joined, query, start = "".join(name), "".join(wanted), 0
+    if joined.startswith(query):
+        return 0
+    for word in name:
+        if joined.startswith(query, start):
+            return 1
+        start += len(word)
+    return 2 if query in joined or all(any(word.startswith(w) for word in name) for w in wanted) else None
+
+
+def search(items: Iterable[Item], query: str, name: Callable[[Item], str]) -> list[Item]:
+    """The items whose name holds the query, beginnings of words first; all of them for an empty query."""
+    wanted = words(query)
+    if not wanted:
+        return list(items)
+    ranked = [(rank(words(name(item)), wanted), item) for item in items]
+    return [item for place in range(3) for found, item in ranked if found == place]

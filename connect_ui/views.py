@@ -1,0 +1,214 @@
+"""The Connect loop in the browser: show a page, take its answer, show the next."""
+
+import logging
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from tariffs import flatpeak
+from tariffs.models import Location
+
+from . import conversation
+from .fields import region_of
+from .forms import ListForm, RateTodForm, RouteForm, StartForm, form_for
+from .models import ConnectSession, Page
+
+logger = logging.getLogger(__name__)
+State = ConnectSession.State
+TRY_AGAIN = "FlatPeak can't be reached just now. Nothing you typed is lost: please try again in a moment."
+
+
+def user_id(request: HttpRequest) -> int:
+    return request.user.pk  # type: ignore[return-value]  # signed in: LoginRequiredMiddleware saw to it
+
+
+def own(request: HttpRequest, pk: UUID) -> ConnectSession:
+    return get_object_or_404(ConnectSession, pk=pk, user=request.user)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def start(request: HttpRequest) -> HttpResponse:
+    """Country and direction, or a stored location, become a connect token and the first page."""
+    locations = Location.objects.here().filter(customer__user=request.user)
+    initial = {"direction": "IMPORT", "country_code": region_of(request.headers.get("Accept-Language", ""))}
+    form = StartForm(locations, request.POST if request.method == "POST" else None, initial=initial)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                return redirect("connect_ui:newest", conversation.start(user_id(request), **form.cleaned_data).pk)
+            except flatpeak.Unavailable:
+                status = 503
+                form.add_error(None, TRY_AGAIN)
+            except flatpeak.Rejected as error:
+                logger.error("no connect token was made: %s", error)
+                status = 502
+                form.add_error(None, "FlatPeak did not let us begin. It is not your fault, and we have been told.")
+    context = {"form": form, "unfinished": ConnectSession.unfinished(request.user)}
+    return render(request, "connect_ui/start.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """On to the newest page; a POST asks Connect first where it stands, for pages that have no answer."""
+    session = own(request, pk)
+    if request.method == "POST" and session.is_open and session.claim():
+        try:
+            conversation.catch_up(session)
+        except flatpeak.FlatPeakError:
+            messages.error(request, TRY_AGAIN)
+    if session.newest:
+        return redirect("connect_ui:page", pk, session.newest)
+    if not session.is_open:
+        return expired(request, session)
+    return render(request, "connect_ui/stalled.html", {"session": session})
+
+
+def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
+    return render(request, "connect_ui/expired.html", {"session": session}, status=410)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+    session = own(request, pk)
+    if number != session.newest and session.state != State.OPEN:
+        return redirect("connect_ui:page", pk, session.newest)
+    shown = get_object_or_404(Page, session=session, number=number)
+    if not session.is_here or session.state == State.EXPIRED:
+        return expired(request, session)
+    if request.method == "GET" and is_owed(session) and session.claim():
+        conversation.exchange(session)
+    if session.is_busy:
+        return render(request, "connect_ui/wait.html", {"session": session})
+    if request.method == "POST" and session.is_open:
+        return take(request, session, shown)
+    return show(request, session, shown, form_for(shown, None, session.not_listed))
+
+
+def is_owed(session: ConnectSession) -> bool:
+    return session.state == State.OWED and session.is_here and session.exchange_after <= timezone.now()
+
+
+def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpResponse:
+    """Take an answer to a page: check it, send it once, and lead on to what it led to."""
+    action = request.POST.get("action", "")
+    form = None if action else form_for(answered, request.POST, session.not_listed)
+    if action and action not in answered.actions:
+        messages.error(request, "That is not possible here any more.")
+        return redirect("connect_ui:newest", session.pk)
+    if form is None and not action:
+        raise Http404
+    if form and (isinstance(form, RateTodForm) and "add" in request.POST):
+        return show(request, session, answered, RateTodForm(answered, request.POST))
+    if form and not form.is_valid():
+        return show(request, session, answered, form, 422)
+    answer: dict[str, Any] = {"action": action} if form is None else {"data": form.to_data()}
+    if request.POST.get("newest") != str(session.newest):
+        if answered.led_to and answered.answer == answer:  # a double click, or the same once more
+            return redirect("connect_ui:page", session.pk, answered.led_to)
+        messages.info(request, "This question was answered already, so nothing was sent. Here is where you are.")
+        return redirect("connect_ui:page", session.pk, session.newest)
+    if not session.claim():
+        return render(request, "connect_ui/wait.html", {"session": session})
+    if action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
+        session.not_listed[action.split("_")[0].lower()] = request.POST.get("q", "")[:200]
+    try:
+        conversation.send(session, answered, answer, form.typed() if form else {}, form)
+    except flatpeak.Unavailable:
+        return show(request, session, answered, form or form_for(answered), 503, TRY_AGAIN)
+    except flatpeak.Rejected as error:
+        if session.state == State.EXPIRED:
+            return redirect("connect_ui:page", session.pk, answered.number)
+        if form:
+            form.add_rejection(error)
+            return show(request, session, answered, form, 422)
+        return show(request, session, answered, form_for(answered), 422, error.message or TRY_AGAIN)
+    return redirect("connect_ui:page", session.pk, session.newest)
+
+
+def show(
+    request: HttpRequest,
+    session: ConnectSession,
+    shown: Page,
+    form: RouteForm | None,
+    status: int = 200,
+    problem: str = "",
+) -> HttpResponse:
+    """Render a page by the template of its route."""
+    query = (request.POST if request.method == "POST" else request.GET).get("q", "")[:200]
+    context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
+    if isinstance(form, ListForm):
+        context["found"] = form.found(query)
+    if shown.came_from and session.is_open:
+        before = Page.objects.filter(session=session, number=shown.came_from).first()
+        if before and before.answer and (asked := form_for(before)) and "data" in before.answer:
+            context["said_back"] = asked.said_back(before.answer["data"])
+    name = shown.route if conversation.known(shown.route) else "unknown"
+    return render(request, f"connect_ui/{name}.html", context, status=status)
+
+
+@require_GET
+@never_cache
+def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+    """Off to the provider's login. A link leads here, for browsers stop a form's post that ends on another origin."""
+    session = own(request, pk)
+    shown = get_object_or_404(Page, session=session, number=number, route="session_redirect")
+    target = shown.data.get("redirect_uri") or shown.data.get("redirect_url")
+    if not session.is_open or not isinstance(target, str) or not may_leave_to(target):
+        return redirect("connect_ui:newest", pk)
+    url = urlsplit(target)
+    query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("fp_cot", session.connect_token)])
+    return HttpResponseRedirect(url._replace(query=query).geturl())
+
+
+def may_leave_to(url: str) -> bool:
+    scheme = urlsplit(url).scheme
+    return scheme == "https" or (settings.SANDBOX and scheme == "http")
+
+
+@login_not_required
+@require_GET
+@never_cache
+def find(request: HttpRequest, to: str) -> HttpResponse:
+    """FlatPeak sends the browser here, with the token in the address: on at once to an address without it."""
+    session = ConnectSession.objects.filter(connect_token=request.GET.get("fp_cot", "")).only("pk").first()
+    return redirect(f"connect_ui:{to}", session.pk) if session else redirect("home")
+
+
+@require_GET
+@never_cache
+def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Back from the provider's login: Connect tells what came of it."""
+    session = own(request, pk)
+    if session.is_open and session.last_route == "session_redirect" and session.claim():
+        try:
+            conversation.catch_up(session)
+        except flatpeak.FlatPeakError:
+            messages.error(request, TRY_AGAIN)
+        else:
+            if session.last_route == "session_redirect":
+                messages.info(request, "The sign-in was not finished.")
+    return redirect("connect_ui:newest", pk)
+
+
+@require_GET
+@never_cache
+def called_back(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """FlatPeak says that the conversation is over; whether it is, the exchange tells."""
+    session = own(request, pk)
+    if session.state in (State.OPEN, State.OWED) and session.is_here and session.claim():
+        conversation.exchange(session)
+    return redirect("connect_ui:newest", pk)

@@ -1,0 +1,218 @@
+"""The exchange: the ids are stored once, for one user, whenever FlatPeak gives them."""
+
+import io
+
+import pytest
+from django.core.management import call_command
+
+from connect_ui.models import ConnectSession
+from tariffs import connected, flatpeak
+from tariffs.models import Customer, Location, Tariff
+from tests.walk import Walk
+
+pytestmark = pytest.mark.django_db
+State = ConnectSession.State
+
+
+@pytest.fixture
+def exchange_fails(monkeypatch):
+    working = flatpeak.exchange
+
+    def switch(error=None):
+        def fail(token):
+            raise error
+
+        monkeypatch.setattr(flatpeak, "exchange", fail if error else working)
+
+    return switch
+
+
+DOWN = flatpeak.Unavailable("GET /connect/tariff/token: no answer (ReadTimeout)")
+REFUSED = flatpeak.Rejected("GET /connect/tariff/token", 404, {"message": "Not Found"})
+
+
+def test_a_callback_twice_or_late_changes_nothing(walk, sandbox):
+    walk.fixed()
+    before = sandbox.counts["exchange"]
+    for _ in range(2):
+        walk.get("/connect/callback/", data={"fp_cot": walk.session.connect_token})
+        assert "Your tariff is connected" in walk.text
+    assert sandbox.counts["exchange"] == before == 1
+    assert (Location.objects.count(), Tariff.objects.count(), Customer.objects.count()) == (1, 1, 1)
+
+
+def test_the_callback_address_leads_at_once_to_one_without_the_token(walk, client):
+    walk.fixed()
+    response = client.get("/connect/callback/", {"fp_cot": walk.session.connect_token})
+    assert response["Location"] == f"/connect/{walk.session.pk}/called-back/"
+
+
+def test_a_callback_before_the_end_is_not_the_end(walk, sandbox):
+    walk.by_hand()
+    walk.get("/connect/callback/", data={"fp_cot": walk.session.connect_token})
+    assert walk.route == "rate_fixed_capture"
+    assert walk.session.state == State.OPEN
+    assert walk.answer(cost="28.15").route == "tariff_name_capture"
+
+
+def test_an_exchange_that_fails_stays_owed_and_the_next_visit_finishes_it(walk, exchange_fails, later):
+    exchange_fails(DOWN)
+    walk.fixed()
+    assert "Almost done" in walk.text
+    assert 'http-equiv="refresh"' in walk.response.content.decode()
+    assert walk.session.state == State.OWED
+    walk.get("/locations/")
+    assert "Being finished" in walk.text
+    exchange_fails()
+    walk.get(f"/connect/{walk.session.pk}/")
+    assert "Almost done" in walk.text  # it was asked a moment ago
+    later(minutes=2)
+    walk.get(f"/connect/{walk.session.pk}/")
+    assert "Your tariff is connected" in walk.text
+
+
+def test_exchange_pending_finishes_what_is_owed(walk, exchange_fails, later):
+    exchange_fails(DOWN)
+    walk.fixed()
+    exchange_fails()
+
+    def run():
+        out = io.StringIO()
+        call_command("exchange_pending", stdout=out)
+        return out.getvalue()
+
+    assert run() == "0 finished, 0 still owed\n"
+    exchange_fails(DOWN)
+    later(minutes=2)
+    assert run() == "0 finished, 1 still owed\n"
+    exchange_fails()
+    later(minutes=2)
+    assert run() == "1 finished, 0 still owed\n"
+    assert walk.session.state == State.CONNECTED
+    assert walk.session.tariff.name == "Simple"
+
+
+def test_an_exchange_that_is_refused_stays_owed_and_is_reported(walk, exchange_fails, caplog, sandbox):
+    exchange_fails(REFUSED)
+    walk.fixed()
+    assert walk.session.state == State.OWED
+    assert "was refused" in caplog.text
+
+
+def test_an_exchange_under_way_is_not_made_twice(walk, exchange_fails, later, sandbox):
+    exchange_fails(DOWN)
+    walk.fixed()
+    exchange_fails()
+    later(minutes=2)
+    before = sandbox.counts["exchange"]
+    assert ConnectSession.objects.get().claim()
+    call_command("exchange_pending", stdout=io.StringIO())
+    walk.get("/connect/callback/", data={"fp_cot": walk.session.connect_token})
+    assert sandbox.counts["exchange"] == before
+
+
+def test_the_second_field_name_for_processed_is_understood(walk, sandbox):
+    sandbox.state["switches"]["exchange_field"] = "tariff_available"
+    walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider().act("SAVE")
+    assert Tariff.objects.get().state == Tariff.State.PENDING
+
+
+def test_details_that_fail_are_fetched_with_the_rates(walk, monkeypatch, sandbox):
+    def fail(location_id):
+        raise DOWN
+
+    monkeypatch.setattr(flatpeak, "location", fail)
+    walk.fixed()
+    assert "Your tariff is connected" in walk.text
+    location = Location.objects.get()
+    assert location.time_zone == ""
+    monkeypatch.undo()
+    walk.get(f"/locations/{location.pk}/")
+    assert "28.15p" in walk.text
+
+
+def test_one_customer_is_one_customer_at_flatpeak_too(walk):
+    walk.fixed().fixed(cost="30")
+    assert (Customer.objects.count(), Location.objects.count()) == (1, 2)
+
+
+@pytest.mark.parametrize("which", ["location_id", "customer_id"])
+def test_an_id_of_another_user_is_stored_for_neither_and_reported(walk, client, bob, monkeypatch, caplog, which):
+    walk.fixed()
+    location = Location.objects.get()
+    theirs = {"location_id": location.location_id, "customer_id": location.customer.customer_id}
+    working = flatpeak.exchange
+    monkeypatch.setattr(flatpeak, "exchange", lambda token: working(token) | {which: theirs[which]})
+    client.force_login(bob)
+    bobs = Walk(client).fixed()
+    assert "This location is somebody else’s" in bobs.text
+    assert bobs.session.state == State.CONFLICT
+    assert "is stored for another user" in caplog.text
+    assert Location.objects.get().customer.user.email == "alice@example.com"
+    assert not Customer.objects.filter(user=bob).exclude(customer_id="").exists()
+
+
+def test_ids_of_another_account_are_shown_and_never_sent(walk, sandbox, settings):
+    walk.fixed()
+    location = Location.objects.get()
+    settings.FLATPEAK_REALM = "acc_real"
+    before = sum(sandbox.counts.values())
+    walk.get("/locations/")
+    assert "Belongs to the sandbox" in walk.text
+    walk.get(f"/locations/{location.pk}/")
+    assert "belongs to the sandbox" in walk.text
+    assert sum(sandbox.counts.values()) == before
+    walk.start()
+    token = list(sandbox.state["tokens"].values())[-1]
+    assert not token.get("customer_id")
+    walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"})
+    assert walk.response.status_code == 422
+
+
+def test_storing_again_is_the_same(alice):
+    ids = {"customer_id": "cus_1", "location_id": "loc_1"}
+    about = connected.Connected(
+        "IMPORT", "COMMODITY", "connected", {"provider": "P" * 400, "contract_end": "2027-06-15T00:00:00Z"}
+    )
+    first, second = (connected.store(alice.pk, ids, about) for _ in range(2))
+    assert first == second
+    assert len(second.provider) == 300
+    assert not second.contract_open_ended
+    assert str(Tariff.objects.get().contract_end) == "2027-06-15"
+
+
+@pytest.mark.parametrize(
+    ("end", "day", "open_ended"),
+    [("0001-01-01T00:00:00Z", None, True), ("nonsense", None, False), ("2027-06-15T00:00:00Z", "2027-06-15", False)],
+)
+def test_a_contract_has_an_end_none_or_an_unknown_one(alice, end, day, open_ended):
+    facts = connected.facts({"tariff": {"contract_end_date": end}})
+    about = connected.Connected("IMPORT", "COMMODITY", "connected", facts)
+    tariff = connected.store(alice.pk, {"customer_id": "cus_1", "location_id": "loc_1"}, about)
+    assert (tariff.contract_end and str(tariff.contract_end), tariff.contract_open_ended) == (day, open_ended)
+
+
+def test_two_who_store_the_same_at_once_end_with_one(alice, monkeypatch):
+    """The other request's rows appear between the look and the write."""
+    ids = {"customer_id": "cus_1", "location_id": "loc_1"}
+    about = connected.Connected("IMPORT", "COMMODITY", "connected", {})
+    working, calls = connected._store, []
+
+    def race(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            working(*arguments)
+            from django.db import IntegrityError
+
+            raise IntegrityError
+        return working(*arguments)
+
+    monkeypatch.setattr(connected, "_store", race)
+    connected.store(alice.pk, ids, about)
+    assert (Location.objects.count(), Tariff.objects.count(), Customer.objects.count()) == (1, 1, 1)
+
+
+def test_the_token_is_in_no_page_row(walk):
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
+    token = walk.session.connect_token
+    assert all(token not in str(page.body) + str(page.answer) for page in walk.session.pages.all())

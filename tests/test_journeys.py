@@ -1,0 +1,216 @@
+"""Each way through Connect, from the start page to the rates of a stored location."""
+
+import pytest
+
+from connect_ui.models import ConnectSession
+from tariffs.models import Location, Tariff
+
+pytestmark = pytest.mark.django_db
+
+
+def stored():
+    tariff = Tariff.objects.select_related("location__customer").get()
+    assert tariff.location.location_id.startswith("loc_")
+    assert tariff.location.customer.customer_id.startswith("cus_")
+    return tariff
+
+
+def test_a_fixed_price_by_hand_ends_on_its_rates(walk):
+    walk.start()
+    assert walk.route == "postal_address_capture"
+    walk.address().provider("Ecotricity")
+    assert walk.route == "tariff_structure_select"
+    walk.answer(options="FIXED").answer(cost="28.15")
+    assert walk.route == "tariff_name_capture"
+    assert "28.15p (£0.2815) per kWh" in walk.text
+    walk.name_and_term("Simple", term="open")
+    assert walk.route == "summary_fixed_confirm"
+    assert "28.15p per kWh" in walk.text
+    assert "until terminated" in walk.text
+    walk.act("SAVE")
+    assert "Your tariff is connected" in walk.text
+    tariff = stored()
+    assert (tariff.provider, tariff.name, tariff.structure) == ("Ecotricity", "Simple", "FIXED")
+    assert tariff.location.time_zone == "Europe/London"
+    walk.get(f"/locations/{tariff.location.pk}/")
+    assert "28.15p" in walk.text
+    assert walk.session.state == ConnectSession.State.CONNECTED
+
+
+def test_day_and_night_prices_end_on_their_rates(walk):
+    walk.by_hand(structure="TIME_OF_DAY")
+    assert walk.route == "rate_tod_capture"
+    walk.answer(periods="2", start_0="07:00", cost_0="30", start_1="23:00", cost_1="9,5")
+    assert "23:00 to 07:00: 9.50p (£0.095) per kWh" in walk.text
+    walk.name_and_term()
+    assert walk.route == "summary_tou_confirm"
+    walk.act("SAVE")
+    tariff = stored()
+    assert tariff.structure == "TIME_OF_DAY"
+    walk.get(f"/locations/{tariff.location.pk}/")
+    assert "30.00p" in walk.text
+    assert "9.50p" in walk.text
+
+
+def test_a_market_price_with_surcharge_and_region_ends_on_its_rates(walk):
+    walk.to_providers().provider("Test: asks for the region")
+    assert walk.route == "market_surcharge_capture"
+    walk.answer(fixed="2.5", percentage="5", region=walk.page.data["regions"][0]).name_and_term()
+    assert walk.route == "summary_tou_confirm"
+    walk.act("SAVE").get(f"/locations/{stored().location.pk}/")
+    assert "per kWh until" in walk.text
+
+
+def test_a_login_at_the_provider_ends_on_its_rates(walk):
+    walk.to_providers().provider("Octopus Energy")
+    assert walk.route == "session_redirect"
+    assert "Sign in at Octopus Energy" in walk.text
+    walk.log_in_at_provider("approve")
+    assert walk.route.startswith("summary_")
+    walk.act("SAVE").get(f"/locations/{stored().location.pk}/")
+    assert "per kWh until" in walk.text
+
+
+@pytest.mark.parametrize(("outcome", "route"), [("decline", "provider_select"), ("manual", "tariff_structure_select")])
+def test_a_login_that_comes_to_nothing_goes_on_without_it(walk, outcome, route):
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider(outcome)
+    assert walk.route == route
+
+
+def test_a_tariff_from_a_library_ends_on_its_rates(walk):
+    walk.to_providers().provider("SSE")
+    assert walk.route == "tariff_select"
+    walk.tariff().act("SAVE").get(f"/locations/{stored().location.pk}/")
+    assert "per kWh until" in walk.text
+
+
+def test_a_tariff_that_is_not_listed_is_typed(walk):
+    walk.to_providers().provider("SSE").act("TARIFF_MISSING", q="Green night")
+    assert walk.route == "tariff_structure_select"
+    walk.answer(options="FIXED").answer(cost="20")
+    assert walk.route == "tariff_name_capture"
+    assert 'value="Green night"' in walk.response.content.decode()
+    walk.answer(tariff_name="Green night").answer(term="unknown").act("SAVE")
+    assert stored().name == "Green night"
+
+
+def test_a_provider_that_is_not_listed_is_typed(walk):
+    walk.to_providers().act("PROVIDER_MISSING", q="Village Power")
+    assert walk.route == "provider_name_capture"
+    assert 'value="Village Power"' in walk.response.content.decode()
+    walk.answer(provider_name="Village Power").answer(options="FIXED").answer(cost="20").name_and_term().act("SAVE")
+    assert stored().provider == "Village Power"
+
+
+def test_what_is_sold_ends_on_its_rates(walk):
+    walk.fixed(cost="15", direction="EXPORT")
+    tariff = stored()
+    assert tariff.direction == "EXPORT"
+    walk.get(f"/locations/{tariff.location.pk}/")
+    assert "What you are paid" in walk.text
+
+
+def test_what_is_sold_is_added_to_a_location(walk):
+    walk.fixed()
+    location = stored().location
+    walk.post("/connect/", {"location": location.pk, "direction": "EXPORT"})
+    assert walk.route == "provider_select"
+    walk.provider("Ecotricity").answer(options="FIXED").answer(cost="15").name_and_term().act("SAVE")
+    assert {t.direction for t in location.tariffs.all()} == {"IMPORT", "EXPORT"}
+    assert Location.objects.count() == 1
+
+
+def test_the_address_is_changed_on_the_way(walk):
+    walk.to_providers().act("ADDRESS_CHANGE")
+    assert walk.route == "postal_address_capture"
+    assert 'value="1 Example Street"' in walk.response.content.decode()
+    walk.address(address_line1="2 Example Street").provider("Ecotricity").answer(options="FIXED").answer(cost="20")
+    walk.name_and_term().act("SAVE")
+    assert stored().location.address_line1 == "2 Example Street"
+
+
+def test_back_three_pages_and_on_again(walk):
+    walk.by_hand().answer(cost="28.15").answer(tariff_name="Simple")
+    assert walk.route == "contract_term_capture"
+    walk.back().back().back()
+    assert walk.route == "tariff_structure_select"
+    walk.answer(options="FIXED")
+    assert walk.route == "rate_fixed_capture"
+    walk.answer(cost="30.5").answer(tariff_name="Simple").answer(term="date", contract_end_date="2027-06-15")
+    assert "30.50p per kWh" in walk.text
+    assert "until 15 June 2027" in walk.text.replace("Jun ", "June ")
+    walk.act("SAVE")
+    assert str(stored().contract_end) == "2027-06-15"
+
+
+def test_going_back_shows_what_was_entered(walk):
+    walk.by_hand().answer(cost="28,15").back()
+    assert walk.route == "rate_fixed_capture"
+    assert 'value="28,15"' in walk.response.content.decode()
+
+
+def test_a_tariff_in_progress_is_waited_for_and_then_ready(walk, sandbox, later):
+    walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider()
+    assert walk.route == "summary_tariff_inprogress"
+    walk.act("SAVE")
+    tariff = stored()
+    assert tariff.state == Tariff.State.PENDING
+    walk.get(f"/locations/{tariff.location.pk}/")
+    assert "still being read" in walk.text
+    assert 'http-equiv="refresh"' in walk.response.content.decode()
+    later(minutes=3)
+    walk.get(f"/locations/{tariff.location.pk}/")
+    assert "per kWh until" in walk.text
+    assert stored().state == Tariff.State.CONNECTED
+
+
+def test_a_failed_tariff_is_connected_again(walk):
+    walk.to_providers().provider("Test: cannot be read").log_in_at_provider()
+    walk.act("SAVE")
+    location = stored().location
+    manage = {"location": location.pk, "direction": "IMPORT"}
+    walk.post("/connect/", manage)
+    assert walk.route == "summary_tariff_failed"
+    assert stored().state == Tariff.State.FAILED
+    walk.act("RECONNECT").provider("Octopus Energy").log_in_at_provider().act("SAVE")
+    assert stored().state == Tariff.State.CONNECTED
+    walk.get(f"/locations/{location.pk}/")
+    assert "per kWh until" in walk.text
+
+
+def test_a_tariff_in_progress_can_be_typed_instead(walk):
+    walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider().act("DISMISS_DIRECT")
+    assert walk.route == "tariff_structure_select"
+
+
+def test_a_disconnected_tariff_is_kept_and_says_so(walk):
+    walk.fixed()
+    location = stored().location
+    walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"})
+    assert walk.route == "summary_fixed_confirm"
+    walk.act("DISCONNECT")
+    assert "Your tariff is disconnected" in walk.text
+    assert stored().state == Tariff.State.DISCONNECTED
+    walk.get(f"/locations/{location.pk}/")
+    assert "This tariff is disconnected" in walk.text
+
+
+def test_an_edited_tariff_keeps_its_location_and_has_the_new_price(walk):
+    walk.fixed(cost="28.15")
+    location = stored().location
+    walk.get(f"/locations/{location.pk}/")
+    walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"}).act("EDIT")
+    walk.provider("Ecotricity").answer(options="FIXED").answer(cost="31").name_and_term("Other").act("SAVE")
+    walk.get(f"/locations/{location.pk}/")
+    assert "31.00p" in walk.text
+    assert stored().name == "Other"
+
+
+@pytest.mark.parametrize("country", ["DE", "FR", "NL", "US", "AU", "PT"])
+def test_every_country_has_a_way_to_the_end(walk, country):
+    place = {"DE": "Berlin", "FR": "Paris", "NL": "Utrecht", "US": "Austin", "AU": "Sydney", "PT": "Lisboa"}[country]
+    walk.start(country=country).address(country_code=country, city=place, state="TX" if country == "US" else "NSW")
+    walk.provider("Test: long names and no logo")
+    assert walk.route == "tariff_select"
+    walk.tariff().act("SAVE").get(f"/locations/{stored().location.pk}/")
+    assert "per kWh until" in walk.text

@@ -1,0 +1,419 @@
+"""The loop: one POST to Connect per accepted answer, nothing lost, and every page at an address of its own."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from connect_ui.models import ConnectSession, Page, oldest_claim
+from tariffs import flatpeak
+from tests.walk import Walk
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def unreachable(monkeypatch):
+    """FlatPeak's Connect does not answer, until `unreachable()` is called again with False."""
+    working = flatpeak.answer
+
+    def switch(on=True):
+        def nothing(*arguments, **options):
+            raise flatpeak.Unavailable("Connect: no answer (ConnectTimeout)")
+
+        monkeypatch.setattr(flatpeak, "answer", nothing if on else working)
+
+    return switch
+
+
+def posts(sandbox):
+    return sandbox.counts["connect"]
+
+
+# --- one answer, one POST
+
+
+def test_an_answer_is_one_post_and_a_reload_none(walk, sandbox):
+    walk.by_hand()
+    before = posts(sandbox)
+    walk.answer(cost="28.15")
+    assert posts(sandbox) == before + 1
+    walk.get(walk.path).get(walk.path)
+    assert posts(sandbox) == before + 1
+
+
+def test_the_start_is_one_token_and_one_post(walk, sandbox):
+    walk.start()
+    assert (sandbox.counts["token"], posts(sandbox)) == (1, 1)
+
+
+def test_no_head_and_no_stranger_reaches_flatpeak(walk, sandbox, client):
+    walk.to_providers().provider("Octopus Energy")
+    session, before = walk.session, sum(sandbox.counts.values())
+    for path in ("", "returned/", "called-back/", f"{session.newest}/", f"{session.newest}/login/"):
+        client.head(f"/connect/{session.pk}/{path}")
+    client.head("/connect/")
+    client.head("/connect/return/", {"fp_cot": session.connect_token})
+    client.logout()
+    for name in ("return", "callback"):
+        response = client.get(f"/connect/{name}/", {"fp_cot": session.connect_token})
+        assert response.status_code == 302
+        assert client.get(response["Location"])["Location"].startswith("/account/login/")
+    assert sum(sandbox.counts.values()) == before
+
+
+def test_a_double_click_leads_on_to_what_the_first_one_led_to(walk, sandbox):
+    walk.by_hand()
+    page, newest = walk.page, walk.session.newest
+    walk.answer(cost="28.15")
+    before = posts(sandbox)
+    walk.post(f"/connect/{page.session_id}/{page.number}/", {"cost": "28.15", "newest": newest})
+    assert walk.route == "tariff_name_capture"
+    assert posts(sandbox) == before
+
+
+def test_another_answer_to_an_answered_page_is_not_sent_and_says_so(walk, sandbox):
+    walk.by_hand()
+    page, newest = walk.page, walk.session.newest
+    walk.answer(cost="28.15")
+    before = posts(sandbox)
+    walk.post(f"/connect/{page.session_id}/{page.number}/", {"cost": "30", "newest": newest})
+    assert walk.route == "tariff_name_capture"
+    assert "answered already, so nothing was sent" in walk.text
+    assert posts(sandbox) == before
+
+
+def test_while_an_answer_is_under_way_others_wait_on_a_page_that_reloads(walk, sandbox):
+    walk.by_hand()
+    page = walk.page
+    ConnectSession.objects.update(claimed_at=timezone.now())
+    before = posts(sandbox)
+    walk.answer(cost="28.15")
+    assert "One moment" in walk.text
+    assert f'content="2; url=/connect/{page.session_id}/"' in walk.response.content.decode()
+    walk.get(f"/connect/{page.session_id}/{page.number}/")
+    assert "One moment" in walk.text
+    assert posts(sandbox) == before
+    ConnectSession.objects.update(claimed_at=None)
+    assert walk.get(f"/connect/{page.session_id}/").route == "rate_fixed_capture"
+
+
+def test_two_who_claim_at_the_same_time_are_one(walk):
+    walk.by_hand()
+    first, second = (ConnectSession.objects.get() for _ in range(2))
+    assert first.claim()
+    assert not second.claim()
+    first.release()
+    assert second.claim()
+
+
+def test_a_claim_that_nobody_can_be_behind_is_taken_over_and_connect_is_asked_first(walk, sandbox):
+    walk.by_hand()
+    ConnectSession.objects.update(claimed_at=oldest_claim() - timedelta(seconds=1))
+    before = dict(sandbox.counts)
+    walk.answer(cost="28.15")
+    assert walk.route == "tariff_name_capture"
+    assert sandbox.counts["connect.session_restore"] == before["connect.session_restore"] + 1
+
+
+# --- errors
+
+
+def test_it_keeps_the_form_when_connect_rejects_the_price(walk):
+    walk.by_hand(provider="Test: refuses cost_value_zero").answer(cost="28.15")
+    assert walk.response.status_code == 422
+    assert walk.errors().keys() == {"cost"}
+    assert 'value="28.15"' in walk.response.content.decode()
+    assert walk.session.last_error_code == "cost_value_zero"
+    assert walk.answer(cost="28.15").route == "tariff_name_capture"
+
+
+def test_an_error_of_an_unknown_code_stands_at_the_top(walk):
+    walk.to_providers().provider("Test: unknown error code")
+    assert (walk.route, walk.response.status_code) == ("provider_select", 422)
+    assert walk.errors().keys() == {"__all__"}
+    assert walk.provider("Ecotricity").route == "tariff_structure_select"
+
+
+@pytest.mark.parametrize("code", ["city_missing", "address_line1_missing", "post_code_missing", "country_code_invalid"])
+def test_an_address_error_of_connect_stands_at_its_field(walk, code):
+    walk.start().address(address_line1=f"Test: {code}")
+    assert walk.errors().keys() == {code.rsplit("_", 1)[0]}
+    assert walk.address().route == "provider_select"
+
+
+def test_a_wrong_input_never_leaves_the_server(walk, sandbox):
+    walk.start()
+    before = posts(sandbox)
+    walk.address(city="")
+    assert walk.errors().keys() == {"city"}
+    walk.address(country_code="XX")
+    assert walk.errors().keys() == {"country_code"}
+    assert posts(sandbox) == before
+    walk.address()
+    before = posts(sandbox)
+    walk.answer(provider="prv_" + 24 * "0")
+    assert walk.errors().keys() == {"provider"}
+    assert "Choose your provider from the list." in walk.text
+    walk.act("SAVE")
+    assert "not possible here" in walk.text
+    assert posts(sandbox) == before
+
+
+@pytest.mark.parametrize("provider", ["Test: api error", "Test: not JSON"])
+def test_an_unusable_answer_keeps_the_input_and_a_second_press_goes_on(walk, provider):
+    walk.to_providers().provider(provider)
+    assert (walk.route, walk.response.status_code) == ("provider_select", 503)
+    assert "Nothing you typed is lost" in walk.text
+    assert walk.provider(provider).route == "tariff_structure_select"
+
+
+def test_a_rate_limit_is_said_and_a_second_press_goes_on(walk):
+    walk.to_providers().provider("Test: rate limit")
+    assert walk.response.status_code == 422
+    assert walk.provider("Test: rate limit").route == "tariff_structure_select"
+
+
+def test_an_answer_that_was_lost_on_its_way_back_is_not_sent_twice(walk, sandbox):
+    walk.to_providers().provider("Test: answer lost")
+    assert (walk.route, walk.response.status_code) == ("provider_select", 503)
+    before = sandbox.counts["connect.provider_select"]
+    walk.provider("Test: answer lost")
+    assert walk.route == "tariff_structure_select"
+    assert sandbox.counts["connect.provider_select"] == before
+
+
+def test_an_answer_that_never_arrived_is_sent_again(walk, unreachable):
+    walk.by_hand()
+    unreachable()
+    walk.answer(cost="28.15")
+    assert walk.response.status_code == 503
+    assert 'value="28.15"' in walk.response.content.decode()
+    walk.answer(cost="28.15")
+    assert walk.response.status_code == 503
+    unreachable(False)
+    assert walk.answer(cost="28.15").route == "tariff_name_capture"
+
+
+def test_an_expired_token_says_so_and_lets_start_again(walk):
+    walk.to_providers().provider("Test: token expires here")
+    assert walk.response.status_code == 410
+    assert "This took too long" in walk.text
+    assert walk.session.state == ConnectSession.State.EXPIRED
+    assert walk.get(f"/connect/{walk.session.pk}/").response.status_code == 410
+
+
+def test_an_unknown_page_is_kept_and_said_plainly_and_reported(walk, caplog):
+    walk.to_providers().provider("Test: unknown page")
+    assert "does not know (“sandbox_unknown_page”)" in walk.text
+    assert "unknown route 'sandbox_unknown_page'" in caplog.text
+    assert Page.objects.get(route="sandbox_unknown_page").number == walk.session.newest
+    assert walk.post(f"/connect/{walk.session.pk}/", {}).route == "provider_select"
+
+
+def test_the_error_page_says_what_flatpeak_says_and_lets_go_on(walk):
+    walk.to_providers().provider("Test: error page")
+    assert walk.route == "error"
+    assert "test of the error page" in walk.text
+    assert walk.post(f"/connect/{walk.session.pk}/", {}).route == "provider_select"
+
+
+def test_a_conversation_without_its_first_page_can_be_tried_again(walk, unreachable):
+    unreachable()
+    walk.start()
+    assert "FlatPeak did not answer" in walk.text
+    walk.post(walk.path, {})
+    assert "FlatPeak did not answer" in walk.text
+    unreachable(False)
+    assert walk.post(walk.path, {}).route == "postal_address_capture"
+
+
+def test_without_a_token_the_start_page_says_so_and_keeps_the_choice(walk, monkeypatch):
+    def refuse(body):
+        raise flatpeak.Rejected("POST /connect/tariff/token", 422, {})
+
+    def fail(body):
+        raise flatpeak.Unavailable("POST /connect/tariff/token: no answer")
+
+    for broken, status, words in ((refuse, 502, "did not let us begin"), (fail, 503, "can't be reached")):
+        monkeypatch.setattr(flatpeak, "create_connect_token", broken)
+        walk.start(country="DE")
+        assert (walk.response.status_code, ConnectSession.objects.count()) == (status, 0)
+        assert words in walk.text
+        assert 'value="DE" selected' in walk.response.content.decode()
+
+
+# --- back
+
+
+def test_where_connect_refuses_an_answer_to_an_earlier_page_it_goes_on_from_where_it_stands(walk, sandbox):
+    sandbox.state["switches"]["earlier_answers"] = "refuse"
+    walk.by_hand().answer(cost="28.15").back().back()
+    assert walk.route == "tariff_structure_select"
+    walk.answer(options="TIME_OF_DAY")
+    assert walk.route == "tariff_name_capture"
+    assert walk.session.newest == 5
+
+
+def test_back_leads_to_the_page_that_was_answered_and_not_to_the_one_before_it_in_time(walk):
+    walk.by_hand().answer(cost="28.15").back().back()
+    assert walk.answer(options="TIME_OF_DAY").route == "rate_tod_capture"
+    assert walk.back().route == "tariff_structure_select"
+
+
+# --- search
+
+
+def test_the_search_works_without_script(walk):
+    walk.to_providers().get(walk.path, data={"q": "octopus"})
+    assert [p["display_name"] for p in walk.response.context["found"]] == ["Octopus Energy"]
+    walk.get(walk.path, data={"q": "no such provider"})
+    assert "Nothing matches “no such provider”" in walk.text
+
+
+# --- start
+
+
+def test_the_country_is_preset_from_the_browsers_language(walk):
+    for language, country in (("de-AT,de;q=0.9", "AT"), ("fr", "FR"), ("en-GB,en", "GB")):
+        walk.get("/connect/", headers={"accept-language": language})
+        assert f'value="{country}" selected' in walk.response.content.decode()
+
+
+def test_the_start_page_offers_to_go_on_where_one_stopped(walk):
+    walk.to_providers().provider("Ecotricity")
+    session = walk.session
+    walk.get("/connect/")
+    assert f'href="/connect/{session.pk}/"' in walk.response.content.decode()
+    assert "Ecotricity" in walk.text
+    assert walk.get(f"/connect/{session.pk}/").route == "tariff_structure_select"
+
+
+def test_the_token_is_made_with_what_flatpeak_needs_to_know(walk, sandbox, settings):
+    walk.start(direction="EXPORT", country="DE")
+    token = next(iter(sandbox.state["tokens"].values()))
+    assert (token["direction"], token["type"]) == ("EXPORT", "COMMODITY")
+    assert token["postal_address"]["country_code"] == "DE"
+    assert token["connect_web_uri"] == f"{settings.SITE_URL}/connect/return/"
+    assert token["callback_uri"] == f"{settings.SITE_URL}/connect/callback/"
+
+
+# --- whose
+
+
+def test_a_strangers_conversation_is_a_404_like_an_unknown_one(walk, client, bob):
+    walk.by_hand()
+    session, unknown = walk.session, "00000000-0000-4000-8000-000000000000"
+    client.force_login(bob)
+    for path in ("", f"{session.newest}/", f"{session.newest}/login/", "returned/", "called-back/"):
+        assert client.get(f"/connect/{session.pk}/{path}").status_code == 404
+        assert client.get(f"/connect/{unknown}/{path}").status_code == 404
+    assert client.post(f"/connect/{session.pk}/{session.newest}/", {"cost": "1"}).status_code == 404
+    assert client.get("/connect/return/", {"fp_cot": session.connect_token}, follow=True).status_code == 404
+
+
+def test_a_strangers_location_cannot_be_managed(walk, client, bob, sandbox):
+    walk.fixed()
+    location = walk.session.location
+    client.force_login(bob)
+    before = sandbox.counts["token"]
+    Walk(client).post("/connect/", {"location": location.pk, "direction": "IMPORT"})
+    assert (ConnectSession.objects.filter(user=bob).count(), sandbox.counts["token"]) == (0, before)
+
+
+def test_coming_back_with_an_unknown_token_leads_home(client, db):
+    for name in ("return", "callback"):
+        assert client.get(f"/connect/{name}/", {"fp_cot": "cot_unknown"})["Location"] == "/"
+        assert client.get(f"/connect/{name}/")["Location"] == "/"
+
+
+# --- the provider's login
+
+
+@pytest.mark.parametrize("field", ["redirect_uri", "redirect_url"])
+@pytest.mark.parametrize("has_token", [True, False])
+def test_the_login_link_has_the_token_once_however_connect_writes_the_address(walk, sandbox, client, field, has_token):
+    sandbox.state["switches"] |= {"redirect_field": field, "redirect_has_token": has_token}
+    walk.to_providers().provider("Octopus Energy")
+    session = walk.session
+    assert "fp_cot" not in str(Page.objects.get(route="session_redirect").body)
+    location = client.get(f"/connect/{session.pk}/{session.newest}/login/")["Location"]
+    assert location.count("fp_cot=") == 1
+    assert location.endswith(session.connect_token)
+
+
+def test_a_login_that_was_not_finished_shows_the_same_page_and_says_so(walk):
+    walk.to_providers().provider("Octopus Energy")
+    session = walk.session
+    walk.get("/connect/return/", data={"fp_cot": session.connect_token})
+    assert walk.route == "session_redirect"
+    assert "sign-in was not finished" in walk.text
+    assert walk.session.newest == session.newest
+
+
+def test_coming_back_twice_asks_connect_once(walk, sandbox):
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider()
+    before = posts(sandbox)
+    walk.get("/connect/return/", data={"fp_cot": walk.session.connect_token})
+    assert walk.route.startswith("summary_")
+    assert posts(sandbox) == before
+
+
+def test_a_login_on_a_plain_http_address_is_left_alone_outside_the_sandbox(walk, settings, client):
+    walk.to_providers().provider("Octopus Energy")
+    settings.SANDBOX = False
+    session = walk.session
+    assert client.get(f"/connect/{session.pk}/{session.newest}/login/")["Location"] == f"/connect/{session.pk}/"
+
+
+def test_a_return_that_flatpeak_does_not_answer_can_be_tried_again(walk, unreachable):
+    walk.to_providers().provider("Octopus Energy")
+    unreachable()
+    walk.get("/connect/return/", data={"fp_cot": walk.session.connect_token})
+    assert walk.route == "session_redirect"
+    assert "can't be reached" in walk.text
+    unreachable(False)
+    assert walk.log_in_at_provider("approve").route.startswith("summary_")
+
+
+# --- another account
+
+
+def test_a_conversation_of_another_account_is_shown_as_such(walk, settings, sandbox):
+    walk.by_hand()
+    settings.FLATPEAK_REALM = "acc_real"
+    before = posts(sandbox)
+    walk.answer(cost="28.15")
+    assert walk.response.status_code == 410
+    assert "another FlatPeak account" in walk.text
+    assert posts(sandbox) == before
+
+
+# --- queries
+
+
+def queries(django_assert_max_num_queries, most, act):
+    with django_assert_max_num_queries(1000) as context:
+        act()
+    kept = [
+        q["sql"]
+        for q in context.captured_queries
+        if not q["sql"].startswith(("BEGIN", "SAVEPOINT", "RELEASE", "COMMIT"))
+    ]
+    assert len(kept) <= most, "\n".join(kept)
+
+
+def test_pages_and_answers_cost_few_queries(walk, client, django_assert_max_num_queries):
+    walk.by_hand()
+    session = walk.session
+    address = f"/connect/{session.pk}/{session.newest}/"
+    queries(django_assert_max_num_queries, 5, lambda: client.get(address))
+    queries(django_assert_max_num_queries, 9, lambda: client.post(address, {"cost": "28.15", "newest": session.newest}))
+    walk.get(f"/connect/{session.pk}/").name_and_term()
+    session.refresh_from_db()
+    address = f"/connect/{session.pk}/{session.newest}/"
+    queries(django_assert_max_num_queries, 5, lambda: client.get(address))
+    queries(
+        django_assert_max_num_queries, 20, lambda: client.post(address, {"action": "SAVE", "newest": session.newest})
+    )
+    queries(django_assert_max_num_queries, 5, lambda: client.get(f"/connect/{session.pk}/{session.newest + 1}/"))

@@ -1,0 +1,100 @@
+"""A customer who walks through Connect by Django's test client, over real HTTP to the sandbox."""
+
+import html
+import re
+
+from connect_ui.models import ConnectSession
+
+
+class Walk:
+    """Follows redirects as a browser does; `response` is the last page, `route` its route on the wire."""
+
+    ADDRESS = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA", "country_code": "GB"}
+
+    def __init__(self, client):
+        self.client = client
+        self.response = None
+
+    # -- what is seen
+
+    @property
+    def page(self):
+        return self.response.context["page"]
+
+    @property
+    def route(self):
+        return self.page.route
+
+    @property
+    def session(self):
+        return ConnectSession.objects.order_by("-started_at")[0]
+
+    @property
+    def text(self):
+        return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", self.response.content.decode())))
+
+    @property
+    def path(self):
+        return self.response.request["PATH_INFO"]
+
+    def errors(self):
+        return {field: list(errors) for field, errors in self.response.context["form"].errors.items()}
+
+    # -- what is done
+
+    def get(self, path, **options):
+        self.response = self.client.get(path, follow=True, **options)
+        return self
+
+    def post(self, path, data, **options):
+        self.response = self.client.post(path, data, follow=True, **options)
+        return self
+
+    def start(self, direction="IMPORT", country="GB", **more):
+        return self.post("/connect/", {"direction": direction, "country_code": country} | more)
+
+    def answer(self, **data):
+        """Fill the form of the page in view and press its button."""
+        if "newest" not in data:
+            data["newest"] = self.response.context["session"].newest
+        return self.post(f"/connect/{self.page.session_id}/{self.page.number}/", data)
+
+    def act(self, action, **data):
+        return self.answer(action=action, **data)
+
+    def back(self):
+        return self.get(f"/connect/{self.page.session_id}/{self.page.came_from}/")
+
+    def address(self, **changed):
+        return self.answer(**(self.ADDRESS | changed))
+
+    def provider(self, name):
+        return self.answer(
+            provider=next(p["id"] for p in self.page.data["providers"] if p["display_name"].startswith(name))
+        )
+
+    def tariff(self, number=0):
+        return self.answer(tariff=self.page.data["tariffs"][number]["id"])
+
+    def to_providers(self, **start):
+        return self.start(**start).address(**({"country_code": start["country"]} if "country" in start else {}))
+
+    def by_hand(self, provider="Ecotricity", structure="FIXED", **start):
+        return self.to_providers(**start).provider(provider).answer(options=structure)
+
+    def name_and_term(self, name="Simple", **term):
+        return self.answer(tariff_name=name).answer(**(term or {"term": "unknown"}))
+
+    def fixed(self, cost="28.15", **start):
+        """The shortest way to a stored location."""
+        return self.by_hand(**start).answer(cost=cost).name_and_term().act("SAVE")
+
+    def log_in_at_provider(self, outcome="approve"):
+        """Press the link to the provider, choose an outcome on the sandbox's login page, and come back."""
+        import requests
+
+        response = self.client.get(f"/connect/{self.page.session_id}/{self.page.number}/login/")
+        there = requests.get(response["Location"], allow_redirects=False, timeout=5)
+        if there.status_code == 200:
+            there = requests.post(response["Location"], {"outcome": outcome}, allow_redirects=False, timeout=5)
+        return self.get(there.headers["Location"].removeprefix("http://localhost:8000"))
