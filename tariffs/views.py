@@ -90,19 +90,20 @@ def view_of(tariff: Tariff, location: Location, now: datetime) -> dict[str, Any]
     today = now.astimezone(zone).date()
     days = [today, today + timedelta(days=1)]
     span = rates.day_span(days[0], zone)[0], rates.day_span(days[1], zone)[1]
-    segments = rates.clip(stored(tariff), *span)
+    # Joined by what the page shows: neighbours that differ in carbon alone are one row, and one "until".
+    segments = rates.joined(s._replace(carbon=None) for s in rates.clip(stored(tariff), *span))
     connected = tariff.state != Tariff.State.DISCONNECTED and tariff.is_here
     unsure = any(segment.confidence == 0 for segment in segments)
+    current = rates.current(segments, now) if connected else None
     return {
         "tariff": tariff,
         "connected": connected,
         "currency": location.currency_code,
         "zone": zone,
-        "now": rates.current(segments, now) if connected else None,
+        "now": current,
+        "until": current.end if current and current.end < span[1] else None,
         "chart": chart(segments, *span, zone, location.currency_code, now) if connected else None,
-        "days": [(day, rates.joined(rates.clip(segments, *rates.day_span(day, zone)))) for day in days]
-        if connected
-        else [],
+        "days": [(day, rates.clip(segments, *rates.day_span(day, zone))) for day in days if connected],
         "unsure": unsure,
         "look_again": look_again(tariff, unsure) if connected else None,
     }

@@ -273,6 +273,51 @@ def test_the_rates_page_shows_price_chart_and_table(noon, tariff, asked, client,
     assert "Monday 23 November 2026" in page
 
 
+def flat(start, end):
+    """One rate, in half hours whose carbon intensity differs."""
+    halves = int((end - start).total_seconds() // 1800)
+    return {
+        "data": [
+            {
+                "valid_from": (start + timedelta(minutes=30 * n)).isoformat(),
+                "valid_to": (start + timedelta(minutes=30 * (n + 1))).isoformat(),
+                "tariff": {"rate": Decimal("0.095") if n < 30 else Decimal("0.30"), "confidence": 1},
+                "carbon": {"intensity": n},
+            }
+            for n in range(halves)
+        ]
+    }
+
+
+def test_half_hours_that_cost_the_same_are_one_row_and_one_until(noon, tariff, asked, client, alice):
+    asked.answer = flat
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "per kWh until 15:00" in page
+    assert page.count('<th scope="row">') == 3
+    assert "until" not in page.split('class="price"')[1].split("</p>")[0].replace("until 15:00", "")
+
+
+def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomorrow_names_the_day(
+    noon, tariff, asked, client, alice
+):
+    client.force_login(alice)
+    cases = ((NOW - timedelta(days=2), ""), (NOW + timedelta(hours=20), " until Tue 24 Nov, 08:30"))
+    for changes, words in cases:
+        asked.answer = lambda start, end, changes=changes: {
+            "data": [
+                {"valid_from": a.isoformat(), "valid_to": b.isoformat(), "tariff": {"rate": rate, "confidence": 1}}
+                for a, b, rate in (
+                    (start, max(start, changes), Decimal("0.1")),
+                    (max(start, changes), end, Decimal("0.2")),
+                )
+            ]
+        }
+        Tariff.objects.update(ask_at=NOW)
+        page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+        assert f"per kWh{words}</span>" in page
+
+
 def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, alice):
     asked.answer = lambda start, end: hourly(start, end - timedelta(days=1))
     client.force_login(alice)

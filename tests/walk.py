@@ -34,6 +34,12 @@ class Walk:
         return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", self.response.content.decode())))
 
     @property
+    def price(self):
+        """The price now on a rates page, "" where it is not known."""
+        found = re.search(r'class="price">([^<]+) <', self.response.content.decode())
+        return found.group(1) if found else ""
+
+    @property
     def path(self):
         return self.response.request["PATH_INFO"]
 

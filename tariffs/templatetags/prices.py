@@ -37,3 +37,10 @@ def long_date(day: date) -> str:
 @register.filter
 def country(code: str) -> str:
     return money.locale().territories.get(code, code)
+
+
+@register.simple_tag
+def until(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """The time of day at a location, with the day if it is another one than now's."""
+    other_day = moment.astimezone(zone).date() != now.astimezone(zone).date()
+    return f"{local_day(moment, zone)}, {local(moment, zone)}" if other_day else local(moment, zone)
