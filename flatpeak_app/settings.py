@@ -187,6 +187,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else "none"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = PRODUCTION
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True  # a link would carry its key through the access log
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 ACCOUNT_CHANGE_EMAIL = True
@@ -248,5 +249,7 @@ LOGGING = {
         "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
         # runserver logs whole addresses, and two of ours carry a connect token
         "django.server": {"handlers": [], "propagate": False},
+        # a traceback for each scanner that names a host of its own
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
     },
 }

@@ -32,7 +32,7 @@ def look_at_origins(where: str, html: str) -> None:
         logo = tag.lower() == "img" and f"{url.scheme}://{url.netloc}" in settings.LOGO_HOSTS
         # A link is followed by a person, not loaded; the one to the sandbox's list of test providers is the only one.
         sandbox = tag.lower() == "a" and address == f"{settings.FLATPEAK_CONNECT_URL}/"
-        if url.scheme not in ("", "http", "https", "data") or not (own or logo or sandbox):
+        if url.scheme not in ("", "http", "https", "data", "mailto") or not (own or logo or sandbox):
             findings.append(f"another origin in {where}: <{tag}> {address}")
 
 

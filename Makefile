@@ -1,0 +1,46 @@
+# make run    everything on this machine, at one address; Ctrl-C stops it and the next start goes on from there
+# make test   every test: TESTS="tests/test_run.py -x" picks some
+# make lint   formatting, style, types, migrations and the deployment check
+
+VENV ?= .venv
+# 0 when this Python will do. It is read by whatever Python there is, even a 2.
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
+
+.PHONY: run test lint
+
+# exec: the signal that stops make reaches the program itself.
+run: $(VENV)/installed
+	@exec $(VENV)/bin/python manage.py run_local
+
+# Only CI, where no test may be skipped, insists on the coverage.
+COV ?= --cov $(if $(CI),,--cov-fail-under=0)
+test: $(VENV)/installed-dev
+	@$(VENV)/bin/python -m pytest $(COV) $(TESTS)
+
+lint: $(VENV)/installed-dev
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python manage.py makemigrations --check
+	ENV_FILE=/dev/null SITE_URL=https://connect.example.com EMAIL_URL=smtp+tls://user:password@mail.example.com:587 \
+		SECRET_KEY=$$($(VENV)/bin/python -c 'import secrets; print(secrets.token_hex(32))') \
+		FLATPEAK_ACCOUNT_ID=acc_example FLATPEAK_API_KEY=sk_live_example \
+		$(VENV)/bin/python manage.py check --deploy --fail-level WARNING
+
+$(VENV)/installed: requirements.txt
+	@"$(PYTHON)" $(NEW_ENOUGH) 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python3." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks its venv package: install it (Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@echo "Installing into $(VENV), once ..."
+	@"$(VENV)/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		"$(PYTHON)" -m venv --clear "$(VENV)"
+	@"$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@echo "Installing what the tests need, once ..."
+	@"$(VENV)/bin/python" -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

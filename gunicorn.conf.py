@@ -1,0 +1,43 @@
+"""How gunicorn runs the app; `--bind` and the number of workers are the operator's."""
+
+import logging
+from typing import Any
+
+# A request mostly waits for FlatPeak, so what is needed is threads. One process has them all until there is a cache
+# that processes share (on_starting, below).
+worker_class = "gthread"
+threads = 16
+
+# The app is loaded before the workers: a missing setting stops the start, instead of one worker after another.
+preload_app = True
+
+# A request may sign in to FlatPeak and then call it, 18 seconds each at most; a stop lets it finish.
+graceful_timeout = 40
+timeout = 60
+
+# Longer than the 60 seconds for which proxies usually keep an idle connection: the app is never the one to close it
+# just as a request arrives.
+keepalive = 75
+
+# The path alone: the query of two addresses is a connect token, and a referer could repeat it.
+accesslog = "-"
+access_log_format = "%(t)s %(m)s %(U)s %(s)s %(b)s bytes %(L)s s"
+# Probes every few seconds would bury the rest.
+logging.getLogger("gunicorn.access").addFilter(lambda record: record.args["U"] != "/healthz")
+# Django answers HEAD with a body and leaves it to the server to drop it; gunicorn does, and warns each time.
+logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
+
+# Nothing here uses it, and its default place is the same for every gunicorn of a user.
+control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """Refuse several workers while each would have a cache of its own, and with it its own limits on sign-ins."""
+    from django.conf import settings
+
+    workers, cache = server.cfg.workers, settings.CACHES["default"]["BACKEND"]
+    if workers > 1 and cache.endswith((".LocMemCache", ".DummyCache")):
+        raise SystemExit(
+            f"{workers} workers need a cache that they share: set CACHE_URL (as in redis://127.0.0.1:6379/0), "
+            "or WEB_CONCURRENCY or --workers to 1."
+        )

@@ -1,0 +1,136 @@
+"""What Dockerfile, compose.yaml and .env.example contain, run here as far as it goes without a container engine."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from tests.programs import PRODUCTION, ROOT, Program, free_port, get, run
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = (ROOT / "compose.yaml").read_text()
+EXAMPLE = (ROOT / ".env.example").read_text()
+HTTPS = {"Host": "connect.example.com", "X-Forwarded-Proto": "https"}
+
+
+def here(command: list[str], port: int = 8000) -> list[str]:
+    """A command of the image on this machine: from this virtual environment, on a port that is free."""
+    program = Path(sys.prefix, "bin", command[0])
+    return [str(program), *(word.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)) for word in command[1:])]
+
+
+def command(text: str, before: str) -> list[str]:
+    return json.loads(re.search(rf"^\s*{before}\s*(\[.*\])$", text, re.MULTILINE)[1])
+
+
+SERVE = command(DOCKERFILE, "CMD")
+PROBE = command(DOCKERFILE, r"HEALTHCHECK .*CMD")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """What the build leaves in var/: the command of the Dockerfile, with the environment that it has there."""
+    var = tmp_path_factory.mktemp("image")
+    key, *collect = shlex.split(re.search(r"^RUN (SECRET_KEY=.*)$", DOCKERFILE, re.MULTILINE)[1])
+    built = run(*here(collect), VAR_DIR=var, **dict([key.split("=")]))
+    assert built.returncode == 0, built.stdout
+    assert not (var / "secret-key").exists()
+    return var
+
+
+@pytest.fixture
+def production(image, tmp_path, django_db_setup):
+    """The settings of a container, on a database of the kind that the suite runs on, migrated as compose.yaml does."""
+    if connection.vendor == "sqlite":
+        database = f"sqlite:///{tmp_path}/db.sqlite3"
+    else:
+        own = connection.settings_dict
+        database = f"postgres://{own['USER']}:{own['PASSWORD']}@{own['HOST']}:{own['PORT']}/{own['NAME']}"
+    container = {**PRODUCTION, "VAR_DIR": image, "DATABASE_URL": database}
+    migrated = run(*here(command(COMPOSE, "command: ")), **container)
+    assert migrated.returncode == 0, migrated.stdout
+    return container
+
+
+def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(production):
+    port = free_port()
+    assert run(*here(PROBE, port)).returncode == 1
+    with Program(*here(SERVE, port), **production) as app:
+        app.wait_for_page(port, "/healthz")
+        assert run(*here(PROBE, port)).returncode == 0
+        page = get(port, **HTTPS)
+        assert page.status_code == 200
+        assert "max-age" in page.headers["Strict-Transport-Security"]
+        style = re.search(r'href="(/static/css/app\.\w+\.css)"', page.text)[1]
+        file = get(port, style, **HTTPS, **{"Accept-Encoding": "br"})
+        assert file.headers["Content-Encoding"] == "br"
+        assert "immutable" in file.headers["Cache-Control"]
+        redirect = get(port, Host="connect.example.com")
+        assert redirect.headers["Location"] == "https://connect.example.com/"
+        assert get(port, **HTTPS | {"Host": "another.example.com"}).status_code == 400
+        assert app.terminate() == 0
+
+
+def test_the_access_log_has_paths_without_query_or_referer_and_no_probes(production):
+    port = free_port()
+    with Program(*here(SERVE, port), **production) as app:
+        app.wait_for_page(port, "/healthz")
+        get(port, "/connect/return/?fp_cot=cot_secret", **HTTPS, Referer="https://example.com/?fp_cot=cot_secret")
+        app.wait_until(lambda: "GET /connect/return/" in app.output)
+        assert app.terminate() == 0
+        assert "cot_secret" not in app.output
+        assert "healthz" not in app.output
+
+
+@pytest.mark.parametrize(("arguments", "settings"), [([], {"WEB_CONCURRENCY": "2"}), (["--workers=2"], {})])
+def test_two_workers_refuse_to_start_without_a_cache_that_they_share(image, arguments, settings):
+    ended = run(*here(SERVE, free_port()), *arguments, **PRODUCTION, VAR_DIR=image, **settings)
+    assert ended.returncode == 1
+    assert "2 workers need a cache that they share: set CACHE_URL" in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_two_workers_start_with_a_cache_that_they_share(production, tmp_path):
+    port, shared = free_port(), os.environ.get("CACHE_URL", f"filecache://{tmp_path}")
+    with Program(*here(SERVE, port), **production, WEB_CONCURRENCY=2, CACHE_URL=shared) as app:
+        app.wait_for_page(port, "/healthz")
+        app.wait_until(lambda: app.output.count("Booting worker") == 2)
+        assert app.terminate() == 0
+
+
+@pytest.mark.skipif("CACHE_URL" not in os.environ, reason="PostgreSQL and Redis have a run of their own")
+@pytest.mark.parametrize("tool", ["pg_isready", "redis-cli"])
+def test_compose_probes_its_database_and_cache_with_commands_that_work(tool):
+    kind, *probe = command(COMPOSE, rf"test: (?=.*{tool})")
+    assert kind == "CMD"
+    assert subprocess.run(probe).returncode == 0
+
+
+def test_the_image_is_pinned_runs_as_nobody_special_and_holds_no_secret():
+    assert re.search(r"^FROM python:3\.\d+\.\d+-slim$", DOCKERFILE, re.MULTILINE)
+    assert DOCKERFILE.index("USER app") < DOCKERFILE.index('CMD ["gunicorn')
+    assert {".env", ".git", "var", "sandbox"} <= set((ROOT / ".dockerignore").read_text().split())
+
+
+def test_the_example_has_every_variable_that_the_settings_read_and_no_other():
+    read = re.findall(r"""\benv(?:\.\w+)?\(\s*"([A-Z_]+)""", (ROOT / "flatpeak_app" / "settings.py").read_text())
+    elsewhere = {"WEB_CONCURRENCY", "POSTGRES_PASSWORD"}  # gunicorn and compose.yaml read these
+    assert set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE)) == set(read) - {"ENV_FILE"} | elsewhere
+
+
+def test_the_example_is_accepted_without_its_comments(tmp_path):
+    example = re.sub(r"^#(SECRET_KEY)=$", r"\1=" + PRODUCTION["SECRET_KEY"], EXAMPLE, flags=re.MULTILINE)
+    (tmp_path / ".env").write_text(re.sub(r"^#(?=[A-Z_]+=)", "", example, flags=re.MULTILINE))
+    checked = run(sys.executable, "manage.py", "check", "--deploy", "--fail-level=WARNING", ENV_FILE=tmp_path / ".env")
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_compose_gives_its_services_only_names_that_are_read():
+    given = set(re.findall(r"^ +([A-Z_]+): ", COMPOSE, re.MULTILINE)) | set(re.findall(r"\$\{([A-Z_]+)", COMPOSE))
+    assert given <= set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE))

@@ -1,0 +1,136 @@
+"""What `make run` promises, on the real programs: on free ports, over a directory that is empty at first."""
+
+import re
+import socket
+import stat
+import sys
+
+import pytest
+import requests
+
+from tests.programs import PRODUCTION, PYTHON, Program, free_port, get, is_free, run
+
+MAKE_RUN = ["make", "run", f"VENV={sys.prefix}"]
+RUN_LOCAL = [PYTHON, "manage.py", "run_local"]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """A machine that keeps what it makes from one test of this file to the next."""
+    return {"VAR_DIR": tmp_path_factory.mktemp("var"), "PORT": free_port(), "SANDBOX_PORT": free_port()}
+
+
+def sign_in(machine, output):
+    email, password = re.search(r"Staff: (\S+), password (\S+)", output).groups()
+    browser = requests.Session()
+    address = f"http://localhost:{machine['PORT']}/account/login/"
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(address).text)[1]
+    answer = browser.post(address, {"login": email, "password": password, "csrfmiddlewaretoken": token})
+    assert answer.ok
+    return browser
+
+
+def told(program):
+    return lambda: "nothing is lost" in program.output
+
+
+def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(machine):
+    with Program(*MAKE_RUN, **machine) as program:
+        program.wait_until(told(program), seconds=60)
+        assert program.output.count(f"http://localhost:{machine['PORT']}") == 1
+        assert get(machine["PORT"]).status_code == 200
+        assert get(machine["SANDBOX_PORT"]).status_code == 200
+        browser = sign_in(machine, program.output)
+        assert browser.get(f"http://localhost:{machine['PORT']}/admin/").status_code == 200
+
+        assert program.press_ctrl_c() in (0, -2)  # make itself ends by the signal
+        assert "Traceback" not in program.output
+        assert "***" not in program.output
+    assert is_free(machine["PORT"])
+    assert is_free(machine["SANDBOX_PORT"])
+    assert stat.S_IMODE((machine["VAR_DIR"] / "staff-password").stat().st_mode) == 0o600
+
+
+def test_a_second_start_repeats_no_work_and_has_lost_nothing(machine):
+    with Program(*RUN_LOCAL, **machine) as first:
+        first.wait_until(told(first))
+        browser, staff = sign_in(machine, first.output), re.search("Staff: .*", first.output)[0]
+        sandbox = f"http://127.0.0.1:{machine['SANDBOX_PORT']}/_sandbox"
+        requests.post(sandbox, json={"switches": {"delay_ms": 7}}).raise_for_status()
+        assert first.terminate() == 0
+    collected = (machine["VAR_DIR"] / "static" / "staticfiles.json").stat().st_mtime_ns
+    with Program(*RUN_LOCAL, **machine) as second:
+        second.wait_for_page(machine["PORT"])
+        assert (machine["VAR_DIR"] / "static" / "staticfiles.json").stat().st_mtime_ns == collected
+        second.wait_until(told(second))
+        assert staff in second.output
+        assert browser.get(f"http://localhost:{machine['PORT']}/admin/").status_code == 200
+        assert requests.get(sandbox).json()["switches"]["delay_ms"] == 7
+        assert second.press_ctrl_c() == 0
+
+
+def test_a_new_database_gets_a_password_of_its_own(machine, tmp_path):
+    password = machine["VAR_DIR"] / "staff-password"
+    before = password.read_text()
+    with Program(*RUN_LOCAL, **machine, DATABASE_URL=f"sqlite:///{tmp_path}/new.sqlite3") as program:
+        program.wait_until(told(program))
+        sign_in(machine, program.output)
+    assert password.read_text() != before
+
+
+def test_with_credentials_in_env_it_starts_no_sandbox_and_a_second_checkout_runs_beside(machine, tmp_path):
+    (tmp_path / ".env").write_text("FLATPEAK_ACCOUNT_ID=acc_example\nFLATPEAK_API_KEY=sk_test_example\n")
+    other = machine | {"PORT": free_port(), "SANDBOX_PORT": free_port(), "VAR_DIR": tmp_path}
+    # Collecting them anew is what the first test did.
+    (tmp_path / "static").symlink_to(machine["VAR_DIR"] / "static")
+    with (
+        Program(*RUN_LOCAL, **machine) as ours,
+        Program(*RUN_LOCAL, **other, ENV_FILE=tmp_path / ".env") as real,
+    ):
+        ours.wait_until(told(ours))
+        real.wait_until(told(real))
+        assert "FlatPeak: https://api.flatpeak.com" in real.output
+        assert get(other["PORT"]).status_code == get(machine["PORT"]).status_code == 200
+        assert is_free(other["SANDBOX_PORT"])
+        assert real.terminate() == ours.terminate() == 0
+
+
+@pytest.mark.parametrize("name", ["PORT", "SANDBOX_PORT"])
+def test_a_taken_port_is_one_sentence(machine, name):
+    with socket.create_server(("127.0.0.1", machine[name])):
+        ended = run(*RUN_LOCAL, **machine)
+    assert ended.returncode == 1
+    assert (
+        ended.stdout
+        == f"CommandError: Port {machine[name]} is not free: choose another with {name}, as in {name}=9123.\n"
+    )
+
+
+def test_when_the_app_ends_so_does_the_sandbox(machine):
+    ended = run(*RUN_LOCAL, **machine, WEB_CONCURRENCY=3)
+    assert ended.returncode == 1
+    assert "3 workers need a cache that they share: set CACHE_URL" in ended.stdout
+    assert ended.stdout.endswith("CommandError: The app ended by itself, with exit code 1.\n")
+    assert is_free(machine["SANDBOX_PORT"])
+
+
+def test_it_leaves_production_to_gunicorn(machine):
+    ended = run(*RUN_LOCAL, **machine, **PRODUCTION)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("CommandError: SITE_URL is https")
+
+
+@pytest.mark.parametrize(
+    ("fails_on", "sentence"),
+    [("version_info", "Python 3.11 or newer is needed"), ("ensurepip", "lacks its venv package: install it")],
+)
+def test_a_python_that_will_not_do_is_one_sentence(tmp_path, fails_on, sentence):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$2" in *{fails_on}*) exit 1;; esac\n')
+    python.chmod(0o755)
+    ended = run("make", "run", f"PYTHON={python}", f"VENV={tmp_path}/venv")
+    assert ended.returncode != 0
+    said, made = ended.stdout.splitlines()
+    assert sentence in said
+    assert made.startswith("make: ***")
+    assert not (tmp_path / "venv").exists()
