@@ -1,0 +1,72 @@
+"""`python -m sandbox`: start the sandbox on one port."""
+
+import argparse
+import signal
+import sys
+import threading
+from typing import Any
+
+from .server import make_server
+from .wire import dumps
+from .world import SWITCHES
+
+EPILOG = """
+Point FLATPEAK's API and Connect addresses both at it, sign in with any acc_… and sk_test_…, and open its address in a
+browser: the page there lists every test provider and input. Clock and switches can be set while it runs, by POST /_sandbox.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="A local stand-in for FlatPeak's two hosts, release zero. It is not FlatPeak: nothing in it is real.",
+        epilog=EPILOG,
+    )
+    found.add_argument("--port", type=int, default=8900, help="the port to listen on (default 8900; 0: a free one)")
+    found.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    found.add_argument("--public-url", default="", help="its address as browsers see it, if not what they ask for")
+    found.add_argument("--state", metavar="FILE", help="keep what it knows in this file, to survive a restart")
+    found.add_argument("--now", metavar="TIME", help="set its clock, RFC 3339; it runs on from there")
+    found.add_argument("--quiet", action="store_true", help="say nothing of its start and of requests")
+    switches = found.add_argument_group(
+        "switches", "What FlatPeak's documentation leaves open, and how slow things are."
+    )
+    for name, each in SWITCHES.items():
+        choices = each.get("choices")
+        kind = " | ".join(map(_word, choices)) if choices else "N"
+        says = f"{each['says']}: {kind} (default {_word(each['default'])})"
+        switches.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=says)
+    return found
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else dumps(value)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM. Returns 0, or 1 after one sentence that says why it cannot."""
+    options = vars(parser().parse_args(arguments))
+    switches = {name: options.pop(name) for name in SWITCHES}
+    values = {"true": True, "false": False}
+    switches = {name: values.get(value, value) for name, value in switches.items() if value is not None}
+    try:
+        server = make_server(**options, **switches)
+    except (ValueError, OSError, OverflowError) as error:
+        where = f"Cannot start on {options['host']}:{options['port']}: " if not isinstance(error, ValueError) else ""
+        print(f"{where}{error}", file=sys.stderr)
+        return 1
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # shutdown() waits for serve_forever, which this thread runs: it must be called from another.
+        signal.signal(name, lambda *_: threading.Thread(target=server.shutdown).start())
+    server.log(f"FlatPeak sandbox at {server.url} (Ctrl-C stops it)")
+    try:
+        with server:
+            server.serve_forever()
+    except OSError as error:
+        print(f"The state cannot be kept: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

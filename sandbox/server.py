@@ -1,0 +1,130 @@
+"""The HTTP server: one port for both hosts, open to every origin; `make_server` is the way in for tests."""
+
+import re
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from .app import Request, dispatch
+from .wire import AnswerLost, Reply, json_reply, parse_rfc3339
+from .world import World
+
+BODY_LIMIT = 256 * 1024
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Flatpeak-Version",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "FlatPeakSandbox"
+    sys_version = ""
+    timeout = 60
+    # Head and body leave in one segment that does not wait for the client's acknowledgement of another.
+    wbufsize = 64 * 1024
+    disable_nagle_algorithm = True
+    server: "SandboxServer"
+
+    def _serve(self) -> None:
+        started = time.monotonic()
+        path, _, query = self.path.partition("?")
+        request = Request(self.command, path, query, self.headers, b"", self.server.public_url or self.server.url)
+        host = self.headers.get("Host", "")
+        if re.fullmatch(r"[\w.:\[\]-]+", host) and not self.server.public_url:
+            request.base = f"http://{host}"
+        try:
+            reply = self._read(request) or dispatch(self.server.world, request)
+        except AnswerLost:
+            self.close_connection = True
+            self.server.log(f"{self.command} {request.name}: answer withheld")
+            return
+        except Exception:
+            self.close_connection = True
+            traceback.print_exc()
+            reply = json_reply({"message": "The sandbox itself failed; its log says where."}, 500)
+        self._send(reply)
+        self.server.log(f"{self.command} {request.name} {reply.status} {(time.monotonic() - started) * 1000:.0f} ms")
+
+    do_GET = do_HEAD = do_POST = do_OPTIONS = do_PUT = do_PATCH = do_DELETE = _serve
+
+    def _read(self, request: Request) -> Reply | None:
+        """Read the body; the answer if it cannot be read, after which the connection is of no more use."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+            self.close_connection = True
+            return json_reply({"message": "Send the body with its Content-Length."}, 411)
+        if int(length) > BODY_LIMIT:
+            # Read some more all the same: a client that is still sending would never see the answer.
+            self.rfile.read(min(int(length), 16 * BODY_LIMIT))
+            self.close_connection = True
+            return json_reply({"message": f"The body is larger than {BODY_LIMIT} bytes."}, 413)
+        request.body = self.rfile.read(int(length))
+        return None
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for header, value in {**CORS, "Cache-Control": "no-store", **reply.headers}.items():
+            self.send_header(header, value)
+        if reply.status != 204:
+            self.send_header("Content-Type", reply.content_type)
+            self.send_header("Content-Length", str(len(reply.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: http.server would write the request line, and with it tokens."""
+
+
+class SandboxServer(ThreadingHTTPServer):
+    """The listening server; `url` is where it answers, `world` what it remembers."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], world: World, public_url: str, quiet: bool) -> None:
+        self.world, self.public_url, self.quiet = world, public_url.rstrip("/"), quiet
+        super().__init__(address, Handler)
+        self.url = f"http://{address[0]}:{self.server_address[1]}"
+
+    def log(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def service_actions(self) -> None:
+        """Called by serve_forever after every connection and twice a second: the time to save."""
+        self.world.save()
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.world.save()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away in the middle of an answer is no news."""
+
+
+def make_server(
+    port: int = 0,
+    host: str = "127.0.0.1",
+    state: str | Path | None = None,
+    now: datetime | str | None = None,
+    public_url: str = "",
+    quiet: bool = False,
+    **switches: Any,
+) -> SandboxServer:
+    """A sandbox that listens (port 0: a free one) and serves once serve_forever() runs, until shutdown().
+
+    now: an aware datetime or RFC 3339. Raises ValueError for a bad time, switch or state file, OSError for a port in use.
+    """
+    moment = parse_rfc3339(now).astimezone(UTC) if isinstance(now, str) else now
+    return SandboxServer((host, port), World(state, moment, **switches), public_url, quiet)

@@ -1,0 +1,123 @@
+"""What goes over the wire: exact JSON, RFC 3339 times, FlatPeak's errors, and the check of an object's fields."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from string import Template
+from typing import Any, NoReturn
+
+Json = dict[str, Any]
+HERE = Path(__file__).parent
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON to Python with every number a Decimal, so a bool can never pass for one; ValueError if it is not JSON."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def dumps(value: Any) -> str:
+    """Python to JSON with Decimals as the numbers they are: 0.2815 stays 0.2815 (json itself would go by float)."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{dumps(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(dumps, value)) + "]"
+    return json.dumps(value)
+
+
+def data(name: str) -> Any:
+    """One file of data/."""
+    return loads((HERE / "data" / f"{name}.json").read_bytes())
+
+
+ERRORS: dict[str, Json] = data("errors")
+
+
+class Failure(Exception):
+    """An answer that is an error, by its key in data/errors.json: FlatPeak's code, and a variant of it after a slash.
+
+    The message there teaches, `values` fill it; code, status and kind may be given for the errors that tests ask for.
+    """
+
+    def __init__(self, key: str, code: str = "", status: int = 0, kind: str = "", **values: object) -> None:
+        super().__init__(key)
+        entry = ERRORS[key]
+        self.bare = bool(entry.get("bare"))
+        self.code = code or key.partition("/")[0]
+        self.status = status or int(entry.get("status", 422))
+        self.kind = kind or entry.get("type", "invalid_request")
+        self.message = Template(entry["message"]).substitute(values)
+
+
+class AnswerLost(Exception):
+    """The request was taken and its answer must never arrive: the connection is closed without a word."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP answer; headers are added to the usual ones."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def json_reply(value: Any, status: int = 200) -> Reply:
+    return Reply(status, dumps(value).encode())
+
+
+def page_reply(template: str, status: int = 200, **values: str) -> Reply:
+    """A page of HTML out of templates/; the values are HTML already."""
+    text = Template((HERE / "templates" / template).read_text(encoding="utf-8")).substitute(values)
+    return Reply(status, text.encode(), "text/html; charset=utf-8")
+
+
+def rfc3339(moment: datetime) -> str:
+    """An aware datetime in its own offset to the second, with Z for UTC."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def parse_rfc3339(text: Any) -> datetime:
+    """An aware datetime from RFC 3339 text; ValueError for anything else, a time without an offset included."""
+    if not isinstance(text, str) or not _RFC3339.fullmatch(text):
+        raise ValueError("A time must be RFC 3339 with Z or an offset, as 2026-10-25T00:00:00Z.")
+    moment = datetime.fromisoformat(text)
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("That time is outside of the calendar.") from None
+    return moment
+
+
+def check_fields(value: Any, where: str, required: Iterable[str], optional: Iterable[str] = ()) -> Json:
+    """The object itself if it has all the required and no other fields; data_json_invalid otherwise."""
+    required = list(required)
+    known = [*required, *optional]
+    listed = ", ".join(known) or "no field"
+    if not isinstance(value, dict):
+        raise Failure("data_json_invalid/object", where=where, known=listed)
+    if missing := [name for name in required if name not in value]:
+        raise Failure("data_json_invalid/missing", where=where, missing=", ".join(missing), known=listed)
+    if extra := [name for name in value if name not in known]:
+        raise Failure("data_json_invalid/extra", where=where, extra=", ".join(extra)[:80], known=listed)
+    return value
+
+
+def with_token(address: str, token: str) -> str:
+    """An address with fp_cot=<connect token> at the end of its query; what it had in the query stays."""
+    address, hash_mark, fragment = address.partition("#")
+    return f"{address}{'&' if '?' in address else '?'}fp_cot={token}{hash_mark}{fragment}"

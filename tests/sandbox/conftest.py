@@ -1,0 +1,204 @@
+"""A sandbox that answers real HTTP, and a client that speaks to it with the standard library alone."""
+
+import base64
+import http.client
+import json
+import threading
+from decimal import Decimal
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from sandbox.server import make_server
+
+ADDRESS = {
+    "address_line1": "1 Example Street",
+    "address_line2": "",
+    "city": "Leeds",
+    "state": "",
+    "post_code": "LS1 1AA",
+    "country_code": "GB",
+}
+HOURS = [
+    {"valid_from": "07:00:00", "valid_to": "23:00:00", "cost": Decimal("0.31")},
+    {"valid_from": "23:00:00", "valid_to": "07:00:00", "cost": Decimal("0.125")},
+]
+BY_HAND = {
+    "FIXED": ("rate_fixed_capture", {"cost": Decimal("0.2815")}),
+    "TIME_OF_DAY": ("rate_tod_capture", {"hours": HOURS}),
+    "MARKET": ("market_surcharge_capture", {"surcharge": {"fixed": Decimal("0.05"), "percentage": 5}}),
+}
+
+
+class Number(json.JSONEncoder):
+    def default(self, value):
+        return float(value)
+
+
+class Client:
+    """Calls one sandbox; `status` and `headers` are those of the last answer."""
+
+    def __init__(self, server):
+        self.server, self.world, self.url = server, server.world, server.url
+        self.status, self.headers, self.bearer = 0, {}, ""
+
+    def call(self, method, path, body=None, **headers):
+        """One request; the answer parsed if it is JSON, text otherwise. A dict goes out as JSON, text as it is."""
+        raw = json.dumps(body, cls=Number) if isinstance(body, dict | list) else body
+        sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): each for name, each in headers.items()}
+        connection = http.client.HTTPConnection(*self.server.server_address, timeout=5)
+        try:
+            connection.request(method, path, raw, sent)
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        self.status, self.headers = response.status, response.headers
+        return json.loads(text, parse_float=Decimal) if text[:1] in "{[" and text else text
+
+    def log_in(self, account="acc_one", key="sk_test_one"):
+        pair = base64.b64encode(f"{account}:{key}".encode()).decode()
+        answer = self.call("GET", "/login", Authorization=f"Basic {pair}")
+        self.bearer = answer.get("bearer_token", "")
+        return answer
+
+    def api(self, method, path, body=None, **query):
+        path += f"?{urlencode(query)}" if query else ""
+        return self.call(method, path, body, Authorization=f"Bearer {self.bearer}")
+
+    def new_token(self, **body):
+        body = {"callback_uri": "https://app.example/done?x=1", "connect_web_uri": "https://app.example/back"} | body
+        return self.api("POST", "/connect/tariff/token", body)
+
+    def talk(self, **body):
+        """A new conversation, at its first page; with the address known unless said otherwise."""
+        if "location_id" not in body and "tariff_id" not in body:
+            body = {"postal_address": ADDRESS} | body
+        talk = Talk(self, self.new_token(**body)["connect_token"])
+        talk.go("session_restore")
+        return talk
+
+    def control(self, **body):
+        return self.call("POST", "/_sandbox", body)
+
+    def exchange(self, token):
+        return self.api("GET", "/connect/tariff/token", connect_token=token)
+
+    def rates(self, location, start="2026-06-10T00:00:00Z", end="2026-06-11T00:00:00Z", **query):
+        times = {"start_time": start, "end_time": end} if start else {"end_time": end}
+        return self.api("GET", f"/tariffs/rates/{location}", **times, **query)
+
+    def saved(self, talk):
+        """Save the summary that a conversation is at; its location."""
+        talk.act("SAVE")
+        return self.exchange(talk.token)["location_id"]
+
+    def fixed(self, **body):
+        return self.saved(self.talk(**body).by_hand("FIXED"))
+
+
+class Talk:
+    """One conversation with Connect; `page` is the last page, `route` its route."""
+
+    def __init__(self, client, token):
+        self.client, self.token, self.page = client, token, {}
+
+    @property
+    def route(self):
+        return self.page["route"]
+
+    @property
+    def data(self):
+        return self.page["data"]
+
+    def send(self, route, **body):
+        return self.client.call("POST", "/", {"connect_token": self.token, "route": route, **body})
+
+    def go(self, route, data=None, **body):
+        body = body if data is None else {"data": data, **body}
+        page = self.send(route, **body)
+        assert self.client.status == 200, page
+        self.page = page
+        return self
+
+    def act(self, action):
+        return self.go(self.route, action=action)
+
+    def refused(self, route, **body):
+        """The code of the error object that an answer gets."""
+        answer = self.send(route, **body)
+        assert self.client.status >= 400
+        assert answer["object"] == "error"
+        assert {"live_mode", "type", "message", "time_created", "request_id"} <= set(answer)
+        assert not {"route", "data", "actions"} & set(answer)
+        return answer["code"]
+
+    def id_of(self, name, country="GB"):
+        from sandbox.catalog import providers
+
+        return next(key for key, each in providers(country).items() if each.name.startswith(name))
+
+    def pick(self, name, country="GB"):
+        return self.go("provider_select", {"provider": {"id": self.id_of(name, country)}})
+
+    def by_hand(self, structure, provider="Ecotricity", country="GB"):
+        if self.route == "provider_select":
+            self.pick(provider, country)
+        if self.route == "tariff_structure_select":
+            self.go("tariff_structure_select", {"options": [structure]})
+        self.go(*BY_HAND[structure])
+        self.go("tariff_name_capture", {"tariff": {"name": "Simple"}})
+        return self.go("contract_term_capture")
+
+    def login_path(self):
+        address = urlsplit(self.data.get("redirect_uri") or self.data["redirect_url"])
+        return address.path + "?" + (address.query or f"fp_cot={self.token}")
+
+    def log_in(self, outcome=None):
+        """Choose an outcome on the login page (None: only visit it), and come back."""
+        if outcome:
+            self.client.call("POST", self.login_path(), f"outcome={outcome}")
+        else:
+            self.client.call("GET", self.login_path())
+        assert self.client.status == 303
+        query = parse_qs(urlsplit(self.client.headers["Location"]).query)
+        assert query["fp_cot"] == [self.token]
+        return self.go("session_restore")
+
+
+@pytest.fixture(scope="session")
+def server():
+    server = make_server(quiet=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def sandbox(server):
+    """An empty sandbox, signed in, its clock standing at noon (UTC) of a summer's day."""
+    with server.world.lock:
+        server.world.reset()
+    client = Client(server)
+    client.control(now="2026-06-10T12:00:00Z", frozen=True)
+    client.log_in()
+    return client
+
+
+# The whole suite's guards are for the product; these tests handle tokens openly, and run without Django.
+
+
+@pytest.fixture
+def empty_cache():
+    """Nothing to empty here."""
+
+
+@pytest.fixture(scope="session")
+def scan_logs():
+    """Nothing to scan here."""
+
+
+@pytest.fixture
+def nothing_leaks():
+    """Nothing is hidden here."""
