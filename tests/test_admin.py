@@ -106,12 +106,12 @@ def test_it_is_found_by_every_id_and_by_the_address(stored, client, name):
         ("tariffs_tariff", {"location__country_code": "GB"}, {"location__country_code": "DE"}),
         ("tariffs_tariff", {"live_mode__exact": "0"}, {"live_mode__exact": "1"}),
         ("tariffs_tariff", {"direction__exact": "IMPORT"}, {"direction__exact": "EXPORT"}),
-        ("tariffs_tariff", {"state_since__gte": "2020-01-01"}, {"state_since__lt": "2020-01-01"}),
+        ("tariffs_tariff", {"state_since__gte": "2020-01-01T00:00:00Z"}, {"state_since__lt": "2020-01-01T00:00:00Z"}),
         ("tariffs_location", {"tariffs__state__exact": "connected"}, {"tariffs__state__exact": "failed"}),
         ("tariffs_location", {"country_code": "GB"}, {"country_code": "DE"}),
         ("connect_ui_connectsession", {"state__exact": "connected"}, {"state__exact": "owed"}),
         ("connect_ui_connectsession", {"last_route": "session_complete"}, {"last_route": "provider_select"}),
-        ("connect_ui_connectsession", {"started_at__gte": "2020-01-01"}, {"started_at__lt": "2020-01-01"}),
+        ("connect_ui_connectsession", {"started_at__gte": "2020-01-01T00:00:00Z"}, {"started_at__lt": "2020-01-01T00:00:00Z"}),
     ],
 )
 def test_it_is_filtered(stored, client, name, found, missed):

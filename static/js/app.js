@@ -1,0 +1,164 @@
+// What makes the pages quicker to use. Each of them works without this file.
+"use strict";
+
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const first = (selector, within = document) => within.querySelector(selector);
+
+// --- Names in a long list: the same rules as connect_ui/search.py --------------------------------------------------
+
+const PLAIN = { ø: "o", æ: "ae", œ: "oe", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i", ß: "ss", ς: "σ" };
+const LEGAL = new Set(
+  ("ab ag ak as asa aps bv co corp eg ev gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj plc pty sa sarl sas se spa srl ug").split(" "),
+);
+
+function words(text) {
+  const plain = text.toLowerCase().replace(/[øæœłđðþıßς]/g, (letter) => PLAIN[letter]).normalize("NFKD");
+  const found = plain.replace(/\p{Mn}|[.'’]/gu, "").match(/[\p{L}\p{N}]+/gu) || [];
+  while (found.length > 1 && LEGAL.has(found.at(-1))) found.pop();
+  return found;
+}
+
+function key(element) {
+  const starts = new Set();
+  let joined = "";
+  const name = words(first(".choice-name", element).textContent);
+  for (const word of name) {
+    starts.add(joined.length);
+    joined += word;
+  }
+  return { element, name, joined, starts, shown: true };
+}
+
+// 0 where the name begins with the query, 1 where one of its words does, 3 if nowhere; 2 where it is inside, or each of
+// its words begins one of the name's, in whatever order.
+function rank({ name, joined, starts }, query, wanted) {
+  let at = joined.indexOf(query);
+  if (at === 0) return 0;
+  if (at < 0) return wanted.length > 1 && wanted.every((word) => name.some((one) => one.startsWith(word))) ? 2 : 3;
+  for (; at > 0; at = joined.indexOf(query, at + 1)) if (starts.has(at)) return 1;
+  return 2;
+}
+
+function searchable(input, list) {
+  const count = first("[data-count]");
+  // A page that came with a query holds a part of the list only; finding more is then the server's.
+  const complete = !input.defaultValue.trim();
+  const said = count.textContent;
+  let keys;
+
+  const prepare = () => (keys ||= [...list.children].map(key));
+
+  function show() {
+    for (const hidden of all("[data-query]")) hidden.value = input.value;
+    if (!complete) return;
+    prepare();
+    const wanted = words(input.value);
+    const query = wanted.join("");
+    const places = [[], [], [], []];
+    for (const item of keys) places[rank(item, query, wanted)].push(item);
+    const missing = places.pop();
+    for (const item of missing) if (item.shown) item.shown = !(item.element.hidden = true);
+    let at = list.firstElementChild;
+    for (const item of places.flat()) {
+      if (!item.shown) item.shown = !(item.element.hidden = false);
+      while (at !== item.element && at?.hidden) at = at.nextElementSibling;
+      if (at === item.element) at = at.nextElementSibling;
+      else list.insertBefore(item.element, at);
+    }
+    const left = keys.length - missing.length;
+    count.textContent = !query ? said : left ? `${left} of ${keys.length}` : `Nothing matches “${input.value.trim()}”.`;
+  }
+
+  input.addEventListener("focus", prepare);
+  input.addEventListener("input", show);
+  input.form.addEventListener("submit", (event) => {
+    if (!complete) return;
+    event.preventDefault(); // everything is here already; what is in the way is the keyboard of the phone
+    input.blur();
+  });
+  addEventListener("pageshow", () => input.value !== input.defaultValue && show());
+}
+
+// --- Prices said back ----------------------------------------------------------------------------------------------
+
+// The typed number and whether it is in major units ("£0.245" in the field for pence), as connect_ui/fields.py reads it.
+function typedPrice(text, symbol, suffix) {
+  text = text.replace(/[\s']/g, "").toLowerCase();
+  const major = symbol !== suffix && text.includes(symbol.toLowerCase());
+  if (major) text = text.replace(symbol.toLowerCase(), "");
+  else if (suffix && text.endsWith(suffix.toLowerCase())) text = text.slice(0, -suffix.length);
+  const last = Math.max(text.lastIndexOf("."), text.lastIndexOf(","));
+  if (text.includes(".") && text.includes(",")) text = text.replaceAll(text[last] === "." ? "," : ".", "");
+  const number = /^\+?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})$/.test(text) ? Number(text.replace(",", ".")) : 0;
+  return { number, major };
+}
+
+function priced(input) {
+  const { price: currency, shift, year, symbol } = input.dataset;
+  const suffix = (first(".unit", input.parentElement)?.textContent || "").replace(/ ?per kWh$/, "").trim();
+  const money = (value, least, most) =>
+    new Intl.NumberFormat(document.documentElement.lang, {
+      style: "currency", currency, minimumFractionDigits: least, maximumFractionDigits: most,
+    }).format(value);
+  const said = document.createElement("output");
+  said.className = "said";
+  said.htmlFor = input.id;
+  input.parentElement.after(said);
+
+  function say() {
+    const { number, major } = typedPrice(input.value, symbol, suffix);
+    const rate = major ? number : number / 10 ** shift;
+    // The prices of a day's periods are used for some hours each, so a year at one of them says nothing.
+    const bill = input.closest(".period") ? "" : `, about ${money(rate * year, 0, 0)} a year at ${Number(year).toLocaleString(document.documentElement.lang)} kWh`;
+    said.textContent = rate > 0 ? `${money(rate, 2, 8)} per kWh${bill}` : "";
+  }
+
+  input.addEventListener("input", say);
+  say();
+}
+
+// --- Forms ---------------------------------------------------------------------------------------------------------
+
+// A pressed button shows at once that it was taken, and a second press sends nothing. It is not disabled, for then its
+// name and value would not be sent; and it comes back where no page follows.
+function sentOnce(event) {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.hasAttribute("aria-busy")) return event.preventDefault();
+  form.setAttribute("aria-busy", "true");
+  event.submitter?.setAttribute("aria-disabled", "true");
+  setTimeout(release, 20000);
+}
+
+function release() {
+  for (const element of all("form[aria-busy]")) element.removeAttribute("aria-busy");
+  for (const element of all("button[aria-disabled]")) element.removeAttribute("aria-disabled");
+}
+
+// The date of a contract's end is asked only of those who have one.
+function ended(radios, field) {
+  const show = () => (field.hidden = !radios.some((radio) => radio.checked && radio.value === "date"));
+  for (const radio of radios) radio.addEventListener("change", show);
+  addEventListener("pageshow", show);
+  show();
+}
+
+const search = first("[data-search]");
+const list = first("[data-list]");
+if (search && list) searchable(search, list);
+for (const input of all("input[data-price]")) if (input.dataset.price) priced(input);
+addEventListener("submit", sentOnce);
+addEventListener("pageshow", release);
+const terms = all('input[name="term"]');
+const end = first('input[name="contract_end_date"]')?.closest(".field");
+if (terms.length && end) ended(terms, end);
+addEventListener("click", ({ target }) => {
+  for (const menu of all(".menu[open]")) if (!menu.contains(target)) menu.open = false;
+});
+addEventListener("keydown", ({ key: pressed }) => {
+  const menu = pressed === "Escape" && first(".menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  first("summary", menu).focus();
+});
+first("[data-focus]")?.focus();
