@@ -164,6 +164,13 @@ def test_an_action_exchanges_what_is_owed(walk, client, charlie, monkeypatch):
     assert ConnectSession.objects.get().state == "connected"
 
 
+def test_the_admin_says_test_mode_too(client, charlie, settings):
+    client.force_login(charlie)
+    assert f'<a href="{settings.FLATPEAK_CONNECT_URL}/"' in page(client, "index")
+    settings.FLATPEAK_LIVE_MODE = True
+    assert "Test mode" not in page(client, "index")
+
+
 def test_staff_without_permissions_sees_nothing(stored, client, charlie, django_user_model):
     django_user_model.objects.filter(pk=charlie.pk).update(is_superuser=False)
     for name in LISTS:
