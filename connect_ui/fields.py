@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from functools import lru_cache
+from string import ascii_uppercase
 from typing import Any
 
 from babel import Locale
@@ -16,6 +17,9 @@ from django.utils.safestring import SafeString, mark_safe
 from tariffs import money, rates
 
 NUMBER = re.compile(r"[+-]?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})")
+# What people type behind a price.
+PER_KWH = re.compile(r"\s*(/|per)\s*kwh$", re.I)
+MINOR = r"p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr"
 # Codes with a name in CLDR that are not ISO 3166-1 countries.
 NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
 
@@ -97,12 +101,15 @@ class RateField(NumberField):
 
     def parse(self, text: str) -> Decimal:
         suffix, shift = money.unit(self.currency)[:2]
-        suffix, symbol = suffix.strip(), get_currency_symbol(self.currency, money.locale()) if self.currency else ""
-        if symbol and symbol in text and symbol != suffix:  # "£0.245" in the field for pence
-            text, shift = text.replace(symbol, ""), 0
-        elif suffix and text.lower().endswith(suffix.lower()):
-            text = text[: -len(suffix)]
-        return parse_number(text).scaleb(-shift)
+        text = PER_KWH.sub("", text)
+        symbol = get_currency_symbol(self.currency, money.locale()) if self.currency else ""
+        for major in filter(
+            None, (symbol, symbol.lstrip(ascii_uppercase))
+        ):  # "£0.245" in the field for pence, "$" for US$
+            if major in text and major != suffix.strip():
+                return parse_number(text.replace(major, ""))
+        minor = re.escape(suffix.strip()) + (f"|{MINOR}" if shift else "")
+        return parse_number(re.sub(rf"(?<=[\d\s.,])({minor})$", "", text, flags=re.I)).scaleb(-shift)
 
     def validate(self, value: Any) -> None:
         super().validate(value)
@@ -142,7 +149,11 @@ class CountrySelect(forms.Select):
 
 class CountryField(forms.CharField):
     def __init__(self, **options: Any) -> None:
-        defaults: dict[str, Any] = {"label": "Country", "widget": CountrySelect({"autocomplete": "country"})}
+        defaults: dict[str, Any] = {
+            "label": "Country",
+            "widget": CountrySelect({"autocomplete": "country"}),
+            "error_messages": {"required": "Choose a country from the list."},
+        }
         super().__init__(**(defaults | options))
 
     def validate(self, value: Any) -> None:

@@ -85,7 +85,10 @@ class AddressForm(RouteForm):
     """Page data `{"postal_address": {address_line1, …, country_code}}` and the same shape back; "" where unknown."""
 
     address_line1 = forms.CharField(
-        label="Street and number", max_length=200, widget=forms.TextInput({"autocomplete": "address-line1"})
+        label="Street and number",
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "address-line1"}),
+        error_messages={"required": "Type the street and the number."},
     )
     address_line2 = forms.CharField(
         label="Flat, floor or building (optional)",
@@ -94,7 +97,10 @@ class AddressForm(RouteForm):
         widget=forms.TextInput({"autocomplete": "address-line2"}),
     )
     city = forms.CharField(
-        label="Town or city", max_length=100, widget=forms.TextInput({"autocomplete": "address-level2"})
+        label="Town or city",
+        max_length=100,
+        widget=forms.TextInput({"autocomplete": "address-level2"}),
+        error_messages={"required": "Type the town or city."},
     )
     state = forms.CharField(
         label="County, state or region (optional)",
@@ -103,7 +109,10 @@ class AddressForm(RouteForm):
         widget=forms.TextInput({"autocomplete": "address-level1"}),
     )
     post_code = forms.CharField(
-        label="Postcode", max_length=20, widget=forms.TextInput({"autocomplete": "postal-code", "size": 10})
+        label="Postcode",
+        max_length=20,
+        widget=forms.TextInput({"autocomplete": "postal-code", "size": 10}),
+        error_messages={"required": "Type the postcode."},
     )
     country_code = CountryField()
     codes = {"timezone_not_found": "city"}
@@ -168,7 +177,8 @@ class NameForm(RouteForm):
     key, label = "", ""
 
     def build(self) -> None:
-        self.fields[f"{self.key}_name"] = forms.CharField(label=self.label, max_length=200)
+        required = {"required": f"Type the name of your {self.key}."}
+        self.fields[f"{self.key}_name"] = forms.CharField(label=self.label, max_length=200, error_messages=required)
 
     def from_data(self, data: JSON) -> JSON:
         named = data.get(self.key)
@@ -224,7 +234,8 @@ class PriceForm(RouteForm):
         return str(self.page.data.get("currency_code") or "")
 
     def price_field(self, label: str, **options: Any) -> RateField:
-        return RateField(currency=self.currency, label=label, **options)
+        required = {"required": "Type the price of a kilowatt-hour."}
+        return RateField(currency=self.currency, label=label, error_messages=required, **options)
 
     def doubt(self, name: str) -> None:
         """Ask about a price that looks a hundred times off; `sure` holds what was asked about before."""
@@ -395,7 +406,8 @@ class SurchargeForm(PriceForm):
         regions = self.page.data.get("regions")
         if isinstance(regions, list) and regions:
             choices = [("", ""), *((str(region), str(region)) for region in regions)]
-            self.fields["region"] = forms.ChoiceField(label="Your region", choices=choices)
+            required = {"required": "Choose your region."}
+            self.fields["region"] = forms.ChoiceField(label="Your region", choices=choices, error_messages=required)
 
     def from_data(self, data: JSON) -> JSON:
         surcharge = data.get("surcharge")

@@ -35,9 +35,9 @@ def describe(page: Page, now: datetime) -> dict[str, Any]:
         "zone": zone,
         "chart": chart(segments, segments[0].start, segments[-1].end, zone, currency, now) if segments else None,
         "days": [
-            (found[0].start.astimezone(offset_of([day])).date(), rates.joined(found))
+            (found[0].start.astimezone(own).date(), own, rates.joined(found))
             for day in days
-            if (found := rates.clip(rates.parse(day), *window))
+            if (own := offset_of([day])) and (found := rates.clip(rates.parse(day), *window))
         ],
     }
 

@@ -228,7 +228,7 @@ def _read(call: str, response: requests.Response) -> Any:
             raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes")
     try:
         return _clean(simplejson.loads(body.decode(), use_decimal=True))
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         return None
 
 

@@ -111,7 +111,11 @@ def test_it_is_found_by_every_id_and_by_the_address(stored, client, name):
         ("tariffs_location", {"country_code": "GB"}, {"country_code": "DE"}),
         ("connect_ui_connectsession", {"state__exact": "connected"}, {"state__exact": "owed"}),
         ("connect_ui_connectsession", {"last_route": "session_complete"}, {"last_route": "provider_select"}),
-        ("connect_ui_connectsession", {"started_at__gte": "2020-01-01T00:00:00Z"}, {"started_at__lt": "2020-01-01T00:00:00Z"}),
+        (
+            "connect_ui_connectsession",
+            {"started_at__gte": "2020-01-01T00:00:00Z"},
+            {"started_at__lt": "2020-01-01T00:00:00Z"},
+        ),
     ],
 )
 def test_it_is_filtered(stored, client, name, found, missed):

@@ -197,6 +197,7 @@ def test_a_refusal_says_why_in_both_error_shapes(double, status, body, code, mes
         (200, {"route": "r", "data": "text"}),
         (200, b'{"route": NaN}'),
         (200, b"[" * 100_000),
+        (200, b'{"route": "r", "data": {"cost": 1e9999999999999999999999}}'),
         (200, b'"' + b"x" * (flatpeak.MAX_BODY + 1) + b'"'),
     ],
 )

@@ -83,14 +83,13 @@ function searchable(input, list) {
 
 // The typed number and whether it is in major units ("£0.245" in the field for pence), as connect_ui/fields.py reads it.
 function typedPrice(text, symbol, suffix) {
-  text = text.replace(/[\s']/g, "").toLowerCase();
-  const major = symbol !== suffix && text.includes(symbol.toLowerCase());
-  if (major) text = text.replace(symbol.toLowerCase(), "");
-  else if (suffix && text.endsWith(suffix.toLowerCase())) text = text.slice(0, -suffix.length);
-  const last = Math.max(text.lastIndexOf("."), text.lastIndexOf(","));
-  if (text.includes(".") && text.includes(",")) text = text.replaceAll(text[last] === "." ? "," : ".", "");
+  text = text.replace(/\s*(\/|per)\s*kwh$/i, "").replace(/[\s']/g, "");
+  const sign = [symbol, symbol.replace(/^[A-Z]+/, "")].find((one) => one && one !== suffix && text.includes(one));
+  text = sign ? text.replace(sign, "") : text.replace(/(?<=[\d.,])(p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr)$/i, "");
+  const thousands = text.lastIndexOf(".") > text.lastIndexOf(",") ? /(?<=\d),(?=\d{3}(?!\d))/g : /(?<=\d)\.(?=\d{3}(?!\d))/g;
+  if (text.includes(".") && text.includes(",")) text = text.replace(thousands, "");
   const number = /^\+?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})$/.test(text) ? Number(text.replace(",", ".")) : 0;
-  return { number, major };
+  return { number, major: Boolean(sign) };
 }
 
 function priced(input) {

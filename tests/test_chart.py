@@ -1,0 +1,199 @@
+"""The geometry of the price chart: in proportion, inside its frame, and readable whatever the rates are."""
+
+import math
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tariffs.chart import chart
+from tariffs.rates import Segment, day_span
+
+LONDON = ZoneInfo("Europe/London")
+MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def segments(*rates, minutes=60, start=MIDNIGHT):
+    """Segments of one length, in a row."""
+    step = timedelta(minutes=minutes)
+    return [Segment(start + n * step, start + (n + 1) * step, Decimal(rate)) for n, rate in enumerate(rates)]
+
+
+def drawn(found, zone=UTC, currency="GBP", now=MIDNIGHT, start=None, end=None):
+    return chart(found, start or found[0].start, end or found[-1].end, zone, currency, now)
+
+
+def day_of(day, zone, rate="0.25"):
+    start, end = day_span(day, zone)
+    return drawn([Segment(start, end, Decimal(rate))], zone, now=start)
+
+
+def words(labels):
+    return [text for _, text in labels]
+
+
+def test_without_segments_there_is_no_chart():
+    assert chart([], MIDNIGHT, MIDNIGHT + timedelta(days=1), UTC, "GBP", MIDNIGHT) is None
+
+
+def test_widths_are_in_proportion_to_durations():
+    first, second, third = segments("0.1", "0.2", "0.3")
+    quarter = first._replace(end=first.start + timedelta(minutes=15))
+    half = second._replace(start=quarter.end, end=quarter.end + timedelta(minutes=30))
+    whole = third._replace(start=half.end, end=half.end + timedelta(minutes=75))
+    seen = drawn([quarter, half, whole])
+    widths = [bar.width for bar in seen["bars"]]
+    total = seen["right"] - seen["left"]
+    assert widths == [pytest.approx(total * share, abs=0.02) for share in (1 / 8, 1 / 4, 5 / 8)]
+    assert seen["bars"][0].x == seen["left"]
+    assert seen["bars"][-1].x + seen["bars"][-1].width == pytest.approx(seen["right"], abs=0.02)
+
+
+def test_heights_are_in_proportion_to_rates():
+    low, high, negative = drawn(segments("0.1", "0.3", "-0.2"))["bars"]
+    assert high.height == pytest.approx(3 * low.height, abs=0.02)
+    assert negative.height == pytest.approx(2 * low.height, abs=0.02)
+
+
+def test_a_rate_above_zero_stands_on_the_axis_and_one_below_hangs_from_it():
+    seen = drawn(segments("0.1", "-0.2"))
+    above, below = seen["bars"]
+    assert above.y + above.height == pytest.approx(seen["zero"], abs=0.02)
+    assert below.y == seen["zero"]
+    assert (above.kind, below.kind) == ("", "negative")
+
+
+def test_an_estimate_looks_different():
+    sure, unsure = segments("0.1", "-0.2")
+    seen = drawn([sure, unsure._replace(confidence=Decimal("0.99"))])
+    assert [bar.kind for bar in seen["bars"]] == ["", "estimate negative"]
+
+
+def test_a_gap_is_left_blank():
+    first, _, third = segments("0.1", "0.2", "0.3")
+    seen = drawn([first, third])
+    assert len(seen["bars"]) == 2
+    assert seen["bars"][1].x - (seen["bars"][0].x + seen["bars"][0].width) > 100
+    assert seen["line"].count("M") == 2
+    assert "L" not in seen["line"]
+
+
+def test_neighbours_are_one_line_and_equal_ones_one_bar():
+    seen = drawn(segments("0.1", "0.1", "0.2"))
+    assert len(seen["bars"]) == 2
+    assert (seen["line"].count("M"), seen["line"].count("L")) == (1, 1)
+
+
+SHAPES = {
+    "one": ["0.25"],
+    "one below zero": ["-0.25"],
+    "all equal": ["0.25"] * 24,
+    "all zero": ["0"] * 24,
+    "minus zero": ["-0"] * 3,
+    "all negative": ["-0.01", "-0.3"],
+    "around zero": ["-0.07", "0", "0.31"],
+    "tiny": ["0.00001", "0.00002"],
+    "tiny and negative": ["-0.00004"],
+    "below what is shown": ["1E-9"],
+    "huge": ["999999", "-999999"],
+    "one peak": ["0.1", "5000", "0.1"],
+}
+
+
+@pytest.mark.parametrize("rates", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("currency", ["GBP", "JPY", "XTS", ""])
+def test_every_shape_is_finite_and_inside_its_frame(rates, currency):
+    seen = drawn(segments(*rates), currency=currency)
+    for bar in seen["bars"]:
+        assert all(math.isfinite(number) for number in bar[:4])
+        assert bar.width > 0
+        assert bar.height >= 0
+        assert seen["left"] <= bar.x
+        assert bar.x + bar.width <= seen["right"] + 0.02
+        assert seen["top"] <= bar.y
+        assert bar.y + bar.height <= seen["bottom"] + 0.02
+    assert seen["top"] <= seen["zero"] <= seen["bottom"]
+    assert 2 <= len(seen["rows"]) <= 8
+    assert all(seen["top"] <= y <= seen["bottom"] for y, _ in seen["rows"])
+    assert seen["zero"] in [y for y, _ in seen["rows"]]
+    assert len(set(words(seen["rows"]))) == len(seen["rows"])
+    assert not any(text.startswith("-0") and not text.strip("-0.pc ¥XTS") for text in words(seen["rows"]))
+
+
+@pytest.mark.parametrize(
+    ("rates", "currency", "expected"),
+    [
+        (["0.2481"], "GBP", ["0p", "5p", "10p", "15p", "20p", "25p"]),
+        (["0.31"], "EUR", ["0c", "10c", "20c", "30c", "40c"]),
+        (["-0.07", "0.31"], "GBP", ["-10p", "0p", "10p", "20p", "30p", "40p"]),
+        (["0.012"], "GBP", ["0.0p", "0.5p", "1.0p", "1.5p"]),
+        (["31"], "JPY", ["0 ¥", "10 ¥", "20 ¥", "30 ¥", "40 ¥"]),
+        (["0", "0"], "GBP", ["0p", "1p"]),
+        (["1.6"], "SEK", ["0 öre", "50 öre", "100 öre", "150 öre", "200 öre"]),
+    ],
+)
+def test_the_ticks_are_round(rates, currency, expected):
+    assert words(drawn(segments(*rates), currency=currency)["rows"]) == expected
+
+
+def test_the_title_of_a_bar_says_when_and_how_much():
+    [bar] = drawn(segments("0.24555"), zone=timezone(timedelta(hours=1)))["bars"]
+    assert bar.title == "01:00 to 02:00: 24.56p"
+
+
+def test_the_extremes_and_the_present_are_named():
+    found = segments("0.2", "0.1", "0.3")
+    seen = drawn(found, now=MIDNIGHT + timedelta(minutes=90))
+    assert (seen["lowest"], seen["highest"], seen["current"]) == (found[1], found[2], found[1])
+    assert seen["now"] == pytest.approx((seen["left"] + seen["right"]) / 2, abs=0.02)
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(-1, False), (0, True), (2, True), (3, False)])
+def test_the_present_is_marked_only_inside(hours, shown):
+    seen = drawn(segments("0.2", "0.1", "0.3"), now=MIDNIGHT + timedelta(hours=hours))
+    assert (seen["now"] is not None) is shown
+    assert (seen["current"] is not None) is shown
+
+
+# --- hours and days
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "gaps"),
+    [
+        ("Europe/London", date(2026, 5, 1), [6, 6, 6]),
+        ("Europe/London", date(2026, 10, 25), [7, 6, 6]),
+        ("Europe/London", date(2026, 3, 29), [5, 6, 6]),
+        ("Asia/Kathmandu", date(2026, 5, 1), [6, 6, 6]),
+        ("Australia/Lord_Howe", date(2026, 4, 5), [6.5, 6, 6]),
+        ("Australia/Lord_Howe", date(2026, 10, 4), [5.5, 6, 6]),
+        ("Atlantic/Azores", date(2026, 10, 25), [7, 6, 6]),
+    ],
+)
+def test_hours_stand_where_the_clock_shows_them(zone, day, gaps):
+    seen = day_of(day, ZoneInfo(zone))
+    start, end = day_span(day, ZoneInfo(zone))
+    per_hour = (seen["right"] - seen["left"]) / ((end - start).total_seconds() / 3600)
+    places = [x for x, _ in seen["hours"]]
+    assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "18:00"]
+    assert [b - a for a, b in pairwise(places)] == [pytest.approx(g * per_hour, abs=0.02) for g in gaps]
+    assert seen["days"] == [(seen["left"], f"{day:%a} {day.day} {day:%b}")]
+
+
+def test_a_day_without_midnight_has_its_other_hours():
+    assert words(day_of(date(2026, 9, 6), ZoneInfo("America/Santiago"))["hours"]) == ["06:00", "12:00", "18:00"]
+
+
+def test_hours_are_labelled_where_the_first_rate_begins_in_the_middle_of_one():
+    seen = drawn(segments(*["0.1"] * 20, start=MIDNIGHT + timedelta(hours=13, minutes=37, seconds=5)))
+    assert words(seen["hours"]) == ["18:00", "00:00", "06:00"]
+    assert words(seen["days"]) == ["Sat 2 May"]
+
+
+def test_two_days_have_two_names():
+    start, end = day_span(date(2026, 10, 24), LONDON)[0], day_span(date(2026, 10, 25), LONDON)[1]
+    seen = drawn(segments(*["0.1"] * 49, start=start), LONDON, end=end)
+    assert words(seen["days"]) == ["Sat 24 Oct", "Sun 25 Oct"]
+    assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "18:00"] * 2

@@ -1,0 +1,261 @@
+"""Prices as they stand on a bill, other numbers, and countries."""
+
+from decimal import Decimal
+
+import pytest
+import simplejson
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import translation
+
+from connect_ui.fields import CountryField, NumberField, RateField, countries, region_of
+
+
+def refused(field, text):
+    with pytest.raises(ValidationError) as caught:
+        field.clean(text)
+    return caught.value.messages
+
+
+# --- prices
+
+
+@pytest.mark.parametrize(
+    ("currency", "typed", "rate"),
+    [
+        ("GBP", "24.5", "0.245"),
+        ("GBP", "24,5", "0.245"),
+        ("GBP", "24.555", "0.24555"),
+        ("GBP", "24.5p", "0.245"),
+        ("GBP", "24.5 P", "0.245"),
+        ("GBP", "£0.245", "0.245"),
+        ("GBP", "24.5 per kWh", "0.245"),
+        ("GBP", "24.5 pence/kWh", "0.245"),
+        ("EUR", "24,5 ct", "0.245"),
+        ("EUR", "24,5 Cent / kWh", "0.245"),
+        ("SEK", "245 ore", "2.45"),
+        ("USD", "$0.17", "0.17"),
+        ("USD", "US$0.17 per kWh", "0.17"),
+        ("GBP", "0,245 £", "0.245"),
+        ("GBP", "+24.5", "0.245"),
+        ("GBP", "24.", "0.24"),
+        ("GBP", ".5", "0.005"),
+        ("GBP", "٢٤", "0.24"),
+        ("GBP", " 1.234,5 ", "12.345"),
+        ("GBP", "1,234.5", "12.345"),
+        ("GBP", "1 234,5", "12.345"),
+        ("GBP", "1\u202f234,5", "12.345"),
+        ("GBP", "1'234.5", "12.345"),
+        ("GBP", "1,234", "0.01234"),
+        ("GBP", "0.00000001", "1E-10"),
+        ("EUR", "30,12c", "0.3012"),
+        ("EUR", "€0.3012", "0.3012"),
+        ("EUR", "0,3012 €", "0.3012"),
+        ("SEK", "150 öre", "1.5"),
+        ("NOK", "120 ØRE", "1.2"),
+        ("DKK", "250øre", "2.5"),
+        ("CHF", "27 Rp.", "0.27"),
+        ("PLN", "100 gr", "1"),
+        ("USD", "17¢", "0.17"),
+        ("JPY", "31", "31"),
+        ("JPY", "31 ¥", "31"),
+        ("XTS", "1.5", "1.5"),
+        ("XTS", "1.5 xts", "1.5"),
+        ("", "1.5", "1.5"),
+    ],
+)
+def test_a_price_is_taken_as_it_stands_on_a_bill(currency, typed, rate):
+    assert RateField(currency=currency).clean(typed) == Decimal(rate)
+
+
+WORDS = "abc 1e5 1E5 0x10 NaN Infinity 24.5.6 24,5,6 1,2.3,4 24.5,5 12.34,5 1.2345,6 1..234,5 24..5 24.5pp"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *WORDS.split(),
+        *("p", "£", ".", ",", "- ", "--3", "=1+1", "½", "²", "<script>", "\x00", "24\x005"),
+        *("1234567", "0.123456789", "9" * 100_000, "1" + ".000" * 1000 + ",5"),
+    ],
+)
+def test_what_is_no_price_is_refused(typed):
+    assert refused(RateField(currency="GBP"), typed) == ["Type a number, for example 24.5."]
+
+
+@pytest.mark.parametrize("typed", ["0", "0.00", "-0", "-1", "−3", "-£0.01", "-24.5p"])
+def test_a_price_is_above_zero(typed):
+    assert refused(RateField(currency="GBP"), typed) == ["The price must be above 0."]
+
+
+@pytest.mark.parametrize(
+    ("typed", "rate"),
+    [("−3", "-0.03"), ("-3p", "-0.03"), ("-£0.03", "-0.03"), ("£-0.03", "-0.03"), ("- 1.234,5", "-12.345"), ("0", "0")],
+)
+def test_a_signed_price_may_be_below_zero(typed, rate):
+    assert RateField(currency="GBP", signed=True).clean(typed) == Decimal(rate)
+
+
+@pytest.mark.parametrize("typed", ["", "   ", None])
+def test_an_empty_price_is_missing_or_none(typed):
+    assert refused(RateField(currency="GBP"), typed) == ["This field is required."]
+    assert RateField(currency="GBP", required=False).clean(typed) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [("24.555", "0.24555"), ("24,50", "0.2450"), ("100", "1.00"), ("£0.1", "0.1"), ("1.234,56789", "12.3456789")],
+)
+def test_a_price_goes_into_json_digit_for_digit(typed, number):
+    assert simplejson.dumps(RateField(currency="GBP").clean(typed)) == number
+
+
+@pytest.mark.parametrize(
+    ("currency", "value", "shown"),
+    [
+        ("GBP", Decimal("0.24555"), "24.555"),
+        ("GBP", Decimal("0.2450"), "24.5"),
+        ("GBP", Decimal("1E+1"), "1000"),
+        ("GBP", 1, "100"),
+        ("GBP", Decimal("-0.00004"), "-0.004"),
+        ("JPY", 31, "31"),
+        ("XTS", Decimal("1.50"), "1.5"),
+        ("GBP", 0, ""),
+        ("GBP", Decimal("0.00"), ""),
+        ("GBP", None, None),
+        ("GBP", "24,5p", "24,5p"),
+        ("GBP", True, True),
+    ],
+)
+def test_a_price_is_shown_in_the_unit_of_bills(currency, value, shown):
+    assert RateField(currency=currency).prepare_value(value) == shown
+
+
+def test_a_surcharge_of_zero_is_shown():
+    assert RateField(currency="GBP", signed=True).prepare_value(Decimal("0.0")) == "0"
+
+
+@pytest.mark.parametrize("value", [Decimal("1E+999999"), Decimal("NaN"), Decimal("-Infinity"), 10**400])
+def test_a_number_that_no_price_could_be_does_no_harm(value):
+    assert RateField(currency="GBP").prepare_value(value) is value
+    assert NumberField().prepare_value(value) is value
+
+
+@pytest.mark.parametrize("currency", ["GBP", "EUR", "JPY", "CHF", "XTS"])
+@pytest.mark.parametrize("value", [Decimal("0.24555"), Decimal("31"), Decimal("12.5")])
+def test_a_price_that_is_shown_is_read_as_itself(currency, value):
+    field = RateField(currency=currency)
+    assert field.clean(field.prepare_value(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("currency", "unit"),
+    [
+        ("GBP", "p per kWh"),
+        ("EUR", "c per kWh"),
+        ("SEK", "öre per kWh"),
+        ("CHF", "Rp. per kWh"),
+        ("JPY", "¥ per kWh"),
+        ("XTS", "XTS per kWh"),
+        ("", "per kWh"),
+        ("<b>", "&lt;b&gt; per kWh"),
+    ],
+)
+def test_the_unit_stands_beside_the_field_and_is_read_out_with_it(currency, unit):
+    class Form(forms.Form):
+        cost = RateField(currency=currency, help_text="On your bill.")
+
+    html = str(Form({"cost": "abc"})["cost"])
+    assert f'<span class="unit" id="id_cost_unit">{unit}</span>' in html
+    assert 'aria-describedby="id_cost_helptext id_cost_error id_cost_unit"' in html
+    assert 'value="abc"' in html
+    assert 'inputmode="decimal"' in html
+
+
+def test_two_prices_of_one_form_keep_their_own_units():
+    pounds, euros = RateField(currency="GBP"), RateField(currency="EUR")
+    assert (pounds.widget.unit, euros.widget.unit) == ("p per kWh", "c per kWh")
+    assert (pounds.widget.attrs["data-symbol"], euros.widget.attrs["data-symbol"]) == ("£", "€")
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"), [("18.5", "18.5"), ("18,5", "18.5"), ("−2", "-2"), ("0", "0"), ("1 000", "1000")]
+)
+def test_a_number_is_typed_with_a_comma_or_a_point(typed, number):
+    assert NumberField().clean(typed) == Decimal(number)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(Decimal("18.50"), "18.5"), (0, "0"), (100, "100"), ("5,", "5,"), (None, None)]
+)
+def test_a_number_is_shown_plainly(value, shown):
+    assert NumberField().prepare_value(value) == shown
+
+
+# --- countries
+
+
+def test_every_country_is_there_and_what_is_none_is_not():
+    names = countries("en_GB")
+    assert len(names) == 250  # the 249 of ISO 3166-1, and Kosovo
+    assert (names["GB"], names["DE"], names["XK"]) == ("United Kingdom", "Germany", "Kosovo")
+    assert not {"EU", "UN", "ZZ", "XA", "EZ", "001", "UK"} & set(names)
+    assert countries("de")["DE"] == "Deutschland"
+
+
+@pytest.mark.parametrize(
+    "typed", ["XX", "EU", "gb", "United Kingdom", "G", "GBR", "\x00", "GB\x00", "<b>", "x" * 10_000]
+)
+def test_an_unknown_country_is_refused(typed):
+    assert refused(CountryField(), typed)
+
+
+def test_a_country_is_taken_and_a_missing_one_only_where_it_may_be():
+    assert CountryField().clean(" GB ") == "GB"
+    assert CountryField(required=False).clean("") == ""
+    assert refused(CountryField(), "") == ["Choose a country from the list."]
+
+
+@pytest.mark.parametrize("value", ["DE", "GB"])
+def test_the_known_country_is_selected(value):
+    html = CountryField().widget.render("country_code", value)
+    assert html.count("selected") == 1
+    assert f'<option value="{value}" selected>' in html
+    assert '<option value="">' not in html
+    assert html.startswith('<select autocomplete="country" name="country_code">')
+
+
+@pytest.mark.parametrize("value", ["", None, "XX", '"><script>', [], {}, 7, ["GB"]])
+def test_nothing_is_selected_of_an_unknown_country(value):
+    html = CountryField().widget.render("country_code", value)
+    assert "selected" not in html
+    assert '<option value=""></option>' in html
+    assert "<script" not in html
+
+
+def test_countries_are_named_in_the_language_of_the_page():
+    with translation.override("de"):
+        assert '<option value="DE">Deutschland</option>' in CountryField().widget.render("country_code", "")
+
+
+@pytest.mark.parametrize(
+    ("header", "country"),
+    [
+        ("en-GB,en;q=0.9", "GB"),
+        ("de", "DE"),
+        ("de-AT;q=0.8", "AT"),
+        ("zh-Hant", "TW"),
+        ("sv, en", "SE"),
+        ("en-150", ""),
+        ("*", ""),
+        ("", ""),
+        ("xx", ""),
+        ("<script>-<script>", ""),
+        ("-" * 10_000, ""),
+    ],
+)
+def test_the_country_is_guessed_from_the_browsers_language(header, country):
+    assert region_of(header) == country
