@@ -1,0 +1,113 @@
+import os
+import shutil
+
+import pytest
+from django.conf import settings as django_settings
+from playwright.sync_api import Error, sync_playwright
+
+from tests.browser.visit import Visit
+from tests.browser.watch import Watch
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+SCREENS = {
+    "phone": PHONE,
+    "desktop": {"viewport": {"width": 1280, "height": 900}},
+    "no script": PHONE | {"java_script_enabled": False},
+}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MISSING = (
+    "No Chromium can be started for the tests in a browser: install it with the system's packages "
+    "(Debian: apt-get install chromium) or with `playwright install chromium`."
+)
+
+
+@pytest.fixture(scope="session")
+def playwright():
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    """One browser for all tests: the system's, or else Playwright's own."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    try:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    except Error as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"{MISSING}\n{error}")
+        pytest.skip(MISSING)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(params=SCREENS)
+def screen(request):
+    """The name of a screen; a test that is about one of them says which."""
+    return request.param
+
+
+@pytest.fixture
+def site(live_server, sandbox, settings):
+    """The address that a customer opens; FlatPeak and the providers send browsers back to it."""
+    settings.SITE_URL = live_server.url
+    return live_server.url
+
+
+@pytest.fixture
+def watch(site):
+    """What every page of a test is held to; a test puts into `expected` what it provokes."""
+    watch = Watch(site, django_settings.FLATPEAK_API_URL)
+    yield watch
+    assert not watch.findings, "\n".join(watch.findings)
+
+
+@pytest.fixture
+def open_visit(chromium, site, watch):
+    """Open a browser of its own, without cookies, on a screen of the given kind; its page is empty."""
+    contexts = []
+
+    def open_visit(screen="phone", **options):
+        options = SCREENS[screen] | options
+        context = chromium.new_context(base_url=site, locale="en-GB", timezone_id="Europe/London", **options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        watch.over(context)
+        return Visit(context.new_page(), script=options.get("java_script_enabled", True))
+
+    yield open_visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def visitor(open_visit, screen):
+    """Somebody who has not signed in."""
+    return open_visit(screen)
+
+
+@pytest.fixture
+def sign_in(client, alice, site):
+    """Let a visitor be Alice, without the form."""
+
+    def sign_in(visit):
+        client.force_login(alice)
+        name = django_settings.SESSION_COOKIE_NAME
+        visit.page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
+        return visit
+
+    return sign_in
+
+
+@pytest.fixture
+def visit(visitor, sign_in):
+    """Alice, signed in, on the screen of the test."""
+    return sign_in(visitor)

@@ -1,0 +1,138 @@
+"""Each way through Connect in a browser, from the start page to the rates of a stored location."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tariffs.models import Tariff
+from tariffs.views import look_again
+
+pytestmark = pytest.mark.browser
+
+
+def stored():
+    tariff = Tariff.objects.select_related("location").get()
+    assert tariff.location.location_id.startswith("loc_")
+    return tariff
+
+
+@pytest.mark.smoke
+def test_somebody_new_signs_up_and_types_a_fixed_price(visitor):
+    visitor.sign_up().begin().address().provider("Ecotricity").fixed_price("28.15")
+    visitor.sees("28.15p (£0.2815) per kWh").name_and_term("Simple")
+    visitor.on("Is this your tariff?").sees("28.15p").save().to_rates()
+    visitor.sees("Simple").pays("28.15p", then="$")
+    visitor.open("/locations/").on("My locations").sees("Ecotricity", "28.15p")
+    assert stored().structure == "FIXED"
+
+
+def test_day_and_night_prices_are_typed_with_a_third_one_added(visit):
+    visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
+    visit.on("What are your prices, and when do they begin?")
+    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 begins at": "23:00", "Price 2 per kWh": "9,5"})
+    visit.press("Add another price")
+    expect(visit.field("Price 2 per kWh")).to_have_value("9,5")
+    visit.type({"Price 3 begins at": "16:00", "Price 3 per kWh": "41"}).press("Continue")
+    visit.sees("16:00 to 23:00: 41.00p (£0.41) per kWh", "23:00 to 07:00: 9.50p (£0.095) per kWh")
+    visit.name_and_term().save().to_rates().pays("(30.00|41.00|9.50)p", then=" until").sees("30.00p", "41.00p", "9.50p")
+    assert stored().structure == "TIME_OF_DAY"
+
+
+def test_a_market_price_is_typed_with_its_surcharge_and_region(visit):
+    visit.to_providers().provider("Test: asks for the region")
+    visit.on("What does your provider add to the market price?")
+    visit.type({"Fixed amount on top": "2.5", "Percentage on top": "5"})
+    visit.field("Your region").select_option(index=1)
+    visit.press("Continue").sees("plus 2.50p (£0.025) per kWh, and 5 %").name_and_term()
+    visit.save().to_rates().pays(then=" until")
+    expect(visit.page.get_by_role("img", name=re.compile("^Today and tomorrow. Lowest"))).to_be_visible()
+    assert stored().structure == "MARKET"
+
+
+def test_a_login_at_the_provider_is_approved(visit):
+    visit.to_providers().provider("Octopus Energy").log_in_at("Octopus Energy", "Approve")
+    visit.save().to_rates().sees("Octopus Energy").pays()
+    assert stored().state == Tariff.State.CONNECTED
+
+
+def test_a_tariff_is_chosen_from_the_providers_own(visit):
+    visit.to_providers().provider("SSE").on("Which tariff do you have?")
+    name = visit.names()[0]
+    visit.leave_by(visit.choices.first)
+    visit.save().to_rates().sees(name).pays()
+    assert stored().name == name
+
+
+def test_what_is_sold_is_connected(visit):
+    visit.start("Electricity that I sell, for example from solar panels").address()
+    visit.on("Who buys your electricity?").provider("Ecotricity").fixed_price("15").name_and_term().save()
+    visit.to_rates().sees("What you are paid").pays("15.00p")
+    assert stored().direction == "EXPORT"
+
+
+def test_a_provider_that_is_not_listed_is_typed_once(visit):
+    visit.to_providers().search("Village Power").sees("Nothing matches “Village Power”.")
+    visit.press("My provider is not listed").on("What is your provider called?")
+    expect(visit.field("Name of your provider")).to_have_value("Village Power")
+    visit.press("Continue").fixed_price("20").name_and_term().save().to_rates().sees("Village Power").pays("20.00p")
+    assert stored().provider == "Village Power"
+
+
+def test_a_tariff_that_is_not_listed_is_typed_once(visit):
+    visit.to_providers().provider("SSE").on("Which tariff do you have?").search("Green night").sees("Nothing matches")
+    visit.press("My tariff is not listed").fixed_price("20").on("What is your tariff called?")
+    expect(visit.field("Name of your tariff")).to_have_value("Green night")
+    visit.name_and_term("Green night").save().to_rates().sees("Green night").pays("20.00p")
+    assert stored().name == "Green night"
+
+
+def test_the_address_is_changed_on_the_way(visit):
+    visit.to_providers().press("Change the address").on("Where do you use this electricity?")
+    expect(visit.field("Street and number")).to_have_value("1 Example Street")
+    visit.address(address_line1="2 Example Street").provider("Ecotricity").fixed_price().name_and_term().save()
+    visit.to_rates().on(re.compile("2 Example Street")).pays("28.15p")
+    assert stored().location.address_line1 == "2 Example Street"
+
+
+def test_three_pages_back_in_the_browser_and_on_again_with_other_answers(visit):
+    visit.to_providers().provider("Ecotricity").fixed_price("28.15").on("What is your tariff called?")
+    visit.type({"Name of your tariff": "Simple"}).press("Continue").on("Until when does your contract run?")
+    for question in (
+        "What is your tariff called?",
+        "What do you pay for a kilowatt-hour?",
+        "How does your price work?",
+    ):
+        visit.page.go_back()
+        visit.on(question)
+    visit.fixed_price("30.5").name_and_term("Other").on("Is this your tariff?").sees("30.50p", "Other").save()
+    visit.to_rates().sees("Other").pays("30.50p")
+    assert stored().name == "Other"
+
+
+def test_a_tariff_in_progress_becomes_ready_while_its_page_is_open(visit, later, monkeypatch):
+    monkeypatch.setattr("tariffs.views.look_again", lambda tariff, unsure: look_again(tariff, unsure) and 1)
+    visit.to_providers().provider("Test: pending for 2 minutes").log_in_at("Test: pending for 2 minutes")
+    visit.on("Your tariff is being read").press("Save and wait").to_rates().sees("still being read")
+    assert stored().state == Tariff.State.PENDING
+    later(minutes=3)
+    visit.pays("28.15p")
+    assert stored().state == Tariff.State.CONNECTED
+
+
+def test_a_failed_tariff_is_connected_again(visit):
+    visit.to_providers().provider("Test: cannot be read").log_in_at("Test: cannot be read")
+    visit.on("Your tariff is being read").press("Save and wait").to_rates().manage()
+    visit.on("Your tariff could not be read").press("Connect it again")
+    visit.provider("Octopus Energy").log_in_at("Octopus Energy", "Approve").save()
+    visit.to_rates().sees("Octopus Energy").pays()
+    assert stored().state == Tariff.State.CONNECTED
+
+
+def test_a_disconnected_tariff_stays_in_the_list_and_says_so(visit):
+    visit.connect_fixed().manage().on("Is this your tariff?").press("Disconnect this tariff")
+    visit.on("Your tariff is disconnected").follow("See the location").sees("This tariff is disconnected since")
+    expect(visit.main).not_to_contain_text("p per kWh")
+    visit.open("/locations/").sees("Ecotricity", "disconnected")
+    assert stored().state == Tariff.State.DISCONNECTED

@@ -1,0 +1,320 @@
+"""What a browser adds to single pages: the script, the keyboard, narrow screens, pictures, and impatient people."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def only(*screens):
+    return pytest.mark.parametrize("screen", screens, indirect=True)
+
+
+def answers(sandbox):
+    """The answers that Connect was sent, by route; asking where a conversation stands is none."""
+    with sandbox.lock:
+        return {k: n for k, n in sandbox.counts.items() if k.startswith("connect.") and k != "connect.session_restore"}
+
+
+def focused(locator):
+    return locator.evaluate("element => element === document.activeElement")
+
+
+def tab_to(visit, locator, most=60):
+    """Press Tab until something has the focus; fail if it never gets there, or shows nothing when it does."""
+    for _ in range(most):
+        if focused(locator):
+            break
+        visit.page.keyboard.press("Tab")
+    expect(locator).to_be_focused()
+    expect(locator).to_be_in_viewport()
+    outline = "e => [e, e.closest('.with-unit')].some(e => e && getComputedStyle(e).outlineStyle !== 'none')"
+    assert locator.evaluate(outline), "nothing shows where the focus is"
+    return locator
+
+
+def to_fixed_price(visit):
+    visit.to_providers().provider("Ecotricity").structure("One price, all the time")
+    return visit.on("What do you pay for a kilowatt-hour?")
+
+
+# -- the search
+
+
+SEARCHES = {
+    "octo": "Octopus Energy",
+    "OCTOPUS Limited": "Octopus Energy",
+    "yu energy": "Yü Energy",
+    "e.on": "E.ON Next",
+    "eon next": "E.ON Next",
+}
+
+
+@only("phone", "desktop")
+def test_the_search_filters_at_once_without_accents_case_and_legal_form(visit, sandbox):
+    visit.to_providers()
+    everything, sent = visit.names(), dict(sandbox.counts)
+    for typed, found in SEARCHES.items():
+        visit.page.get_by_role("searchbox").clear()
+        visit.page.get_by_role("searchbox").press_sequentially(typed)
+        expect(visit.choices).to_have_text([re.compile(rf"{re.escape(found)}\s*$")])
+        expect(visit.main.get_by_role("status")).to_have_text(f"1 of {len(everything)}")
+    visit.page.get_by_role("searchbox").press("Enter")
+    expect(visit.choices).to_have_count(1)
+    visit.page.get_by_role("searchbox").clear()
+    expect(visit.choices).to_have_count(len(everything))
+    assert visit.names() == everything
+    not_logos = {name: n for name, n in sandbox.counts.items() if name != "logo"}
+    assert not_logos == {name: n for name, n in sent.items() if name != "logo"}
+    assert "?" not in visit.page.url
+
+
+@only("no script")
+def test_the_search_finds_the_same_without_script(visit):
+    visit.to_providers()
+    for typed, found in SEARCHES.items():
+        visit.search(typed)
+        expect(visit.choices).to_have_text([re.compile(rf"{re.escape(found)}\s*$")])
+    visit.search("")
+    expect(visit.button("SSE")).to_be_visible()
+
+
+@only("desktop")
+def test_script_and_server_put_what_is_found_in_the_same_order(visit):
+    visit.to_providers()
+    here = {}
+    for typed in ("e", "en", "energy", "co", "test: re", "good energy", "energy good", "&", "zzz"):
+        visit.page.get_by_role("searchbox").fill(typed)
+        here[typed] = visit.names()
+    address = visit.page.url
+    for typed, names in here.items():
+        visit.page.goto(address)
+        visit.page.locator("[data-search]").evaluate(
+            "(input, typed) => { input.value = typed; input.form.submit() }", typed
+        )
+        visit.page.wait_for_url(re.compile(r"\?q="))
+        assert visit.names() == names, typed
+
+
+# -- what is typed
+
+
+def test_a_wrong_price_is_told_at_its_field_and_kept(visit, sandbox):
+    to_fixed_price(visit).type({"Price per kWh": "cheap"}).press("Continue")
+    summary, field = visit.page.get_by_role("alert"), visit.field("Price per kWh")
+    expect(summary).to_contain_text("Type a number, for example 24.5.")
+    expect(field).to_have_value("cheap")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(re.compile("Type a number, for example 24.5."))
+    expect(visit.page).to_have_title(re.compile("^Error: "))
+    if visit.script:
+        expect(summary).to_be_focused()
+    summary.get_by_role("link", name="Type a number").click()
+    if visit.script:
+        expect(field).to_be_focused()
+    expect(field).to_be_in_viewport()
+    assert "connect.rate_fixed_capture" not in answers(sandbox)
+    visit.type({"Price per kWh": "24.5"}).press("Continue").on("What is your tariff called?")
+
+
+@only("phone", "desktop")
+def test_a_price_is_said_back_while_it_is_typed(visit):
+    to_fixed_price(visit)
+    said, field = visit.main.get_by_role("status").last, visit.field("Price per kWh")
+    expect(field).to_have_accessible_description(re.compile("p per kWh"))
+    field.press_sequentially("28.15")
+    expect(said).to_have_text("£0.2815 per kWh, about £760 a year at 2,700 kWh")
+    field.fill("28,15p")
+    expect(said).to_contain_text("£0.2815 per kWh, about £760 a year")
+    field.fill("£0.245")
+    expect(said).to_contain_text("£0.245 per kWh")
+    field.fill("cheap")
+    expect(said).to_have_text("")
+
+
+def test_a_price_in_the_wrong_unit_is_asked_about_once(visit, sandbox):
+    to_fixed_price(visit).type({"Price per kWh": "0.245"}).press("Continue")
+    visit.sees("Did you mean 24.50p?")
+    expect(visit.field("Price per kWh")).to_have_value("0.245")
+    assert "connect.rate_fixed_capture" not in answers(sandbox)
+    visit.press("Continue").on("What is your tariff called?")
+    assert answers(sandbox)["connect.rate_fixed_capture"] == 1
+
+
+@only("phone", "desktop")
+def test_a_double_click_sends_one_answer(visit, sandbox):
+    to_fixed_price(visit).type({"Price per kWh": "28.15"})
+    sandbox.state["switches"]["delay_ms"] = 300
+    visit.button("Continue").dblclick()
+    visit.on("What is your tariff called?")
+    assert answers(sandbox)["connect.rate_fixed_capture"] == 1
+
+
+@only("no script")
+def test_a_second_press_without_script_waits_for_the_first(visit, sandbox):
+    to_fixed_price(visit).type({"Price per kWh": "28.15"})
+    sandbox.state["switches"]["delay_ms"] = 1000
+    button = visit.button("Continue").bounding_box()
+    with visit.page.expect_request(lambda request: request.method == "POST"):
+        visit.page.mouse.click(button["x"] + 9, button["y"] + 9)
+    visit.page.mouse.click(button["x"] + 9, button["y"] + 9)
+    visit.on("One moment")
+    visit.on("What is your tariff called?")
+    assert answers(sandbox)["connect.rate_fixed_capture"] == 1
+
+
+@only("phone", "no script")
+def test_reloading_a_page_sends_nothing(visit, sandbox):
+    to_fixed_price(visit).type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
+    before = dict(sandbox.counts)
+    visit.page.reload()
+    visit.on("What is your tariff called?")
+    visit.page.go_back()
+    visit.on("What do you pay for a kilowatt-hour?")
+    expect(visit.field("Price per kWh")).to_have_value("28.15")
+    visit.page.reload()
+    visit.on("What do you pay for a kilowatt-hour?")
+    assert dict(sandbox.counts) == before
+
+
+@only("desktop")
+def test_the_date_is_asked_of_those_whose_contract_ends(visit):
+    to_fixed_price(visit).type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
+    visit.type({"Name of your tariff": "Simple"}).press("Continue").on("Until when does your contract run?")
+    expect(visit.field("Last day of the contract")).to_be_hidden()
+    visit.field("It ends on a date").check()
+    visit.type({"Last day of the contract": "2031-06-15"})
+    visit.press("Continue").on("Is this your tariff?").sees("15 June 2031")
+
+
+# -- pictures
+
+
+@only("phone", "desktop", "no script")
+def test_logos_come_from_flatpeak_and_a_broken_one_leaves_the_initials(visit, sandbox):
+    visit.to_providers()
+    logo = visit.button("Affect Energy").locator("img")
+    expect(logo).to_have_js_property("complete", True)
+    assert logo.evaluate("image => image.naturalWidth") > 0
+    assert logo.bounding_box()["width"] == logo.bounding_box()["height"] == 40
+    broken = visit.button("Test: broken logo")
+    broken.scroll_into_view_if_needed()
+    expect(broken.locator("img")).to_have_js_property("complete", True)
+    assert broken.locator("img").bounding_box()["width"] == 0
+    expect(broken.locator(".logo")).to_have_text("TB")
+    assert sandbox.counts["logo"] > 0
+
+
+# -- the keyboard
+
+
+@only("phone", "desktop")
+def test_the_keyboard_alone_leads_through_connect(visit, sandbox):
+    visit.open("/connect/").on("Connect your tariff")
+    keyboard = visit.page.keyboard
+    keyboard.press("Tab")
+    expect(visit.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    keyboard.press("Enter")
+    tab_to(visit, visit.field("Electricity that I buy"), most=2)
+    tab_to(visit, visit.button("Start"))
+    keyboard.press("Enter")
+    visit.on("Where do you use this electricity?")
+    for label, text in visit.ADDRESS.items():
+        tab_to(visit, visit.field(label))
+        keyboard.type(text)
+    keyboard.press("Enter")
+    visit.on("Who is your electricity provider?")
+    tab_to(visit, visit.page.get_by_role("searchbox"))
+    keyboard.type("ecotr")
+    tab_to(visit, visit.button("Ecotricity"), most=5)
+    keyboard.press("Enter")
+    visit.on("How does your price work?")
+    tab_to(visit, visit.choices.first)
+    keyboard.press("Space")
+    visit.on("What do you pay for a kilowatt-hour?")
+    tab_to(visit, visit.field("Price per kWh"))
+    keyboard.type("28.15")
+    keyboard.press("Enter")
+    visit.on("What is your tariff called?")
+    assert answers(sandbox)["connect.rate_fixed_capture"] == 1
+
+
+@only("phone")
+def test_the_menu_opens_by_keyboard_and_closes_beside_it(visit):
+    visit.open("/locations/").on("My locations")
+    menu = visit.page.get_by_role("link", name="Account", exact=True)
+    expect(menu).to_be_hidden()
+    tab_to(visit, visit.page.locator("summary", has_text="Menu"))
+    visit.page.keyboard.press("Enter")
+    expect(menu).to_be_visible()
+    visit.page.get_by_role("heading", level=1).click(force=True)
+    expect(menu).to_be_hidden()
+
+
+# -- narrow screens
+
+
+NARROW = {"viewport": {"width": 320, "height": 640}, "is_mobile": False}
+OUTSIDE = """() => [...document.body.querySelectorAll('*')]
+    .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
+    .map(e => e.outerHTML.slice(0, 80))"""
+
+
+def fits(visit):
+    """Nothing reaches over the right side, and the page does not scroll sideways."""
+    heading = visit.page.get_by_role("heading", level=1).inner_text()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, heading
+    assert visit.page.evaluate(OUTSIDE) == [], heading
+    return visit
+
+
+def test_no_page_for_visitors_scrolls_sideways_on_320_pixels(open_visit):
+    visit = open_visit(**NARROW)
+    for path in ("/", "/account/login/", "/account/signup/", "/account/password/reset/"):
+        fits(visit.open(path))
+    visit.open("/account/login/").press("Sign in")
+    expect(visit.page.get_by_role("alert")).to_be_visible()
+    fits(visit)
+
+
+def test_no_page_of_connect_scrolls_sideways_on_320_pixels(open_visit, sign_in):
+    visit = sign_in(open_visit(**NARROW))
+    fits(visit.open("/connect/").on("Connect your tariff"))
+    fits(visit.begin())
+    fits(visit.address().on("Who is your electricity provider?"))
+    visit.search("long names")
+    fits(visit)
+    visit.choose("Test: long names").on("Which tariff do you have?")
+    fits(visit)
+    visit.leave_by(visit.choices.last)
+    fits(visit.on("Is this your tariff?"))
+    fits(visit.save().on("Your tariff is connected"))
+    fits(visit.to_rates().pays())
+    visit.page.get_by_role("link", name="My locations").first.click()
+    fits(visit.on("My locations"))
+    visit.page.locator("summary", has_text="Menu").click()
+    fits(visit)
+    fits(visit.open("/account/email/").on("Your account"))
+
+
+def test_no_page_of_prices_scrolls_sideways_on_320_pixels(open_visit, sign_in):
+    visit = sign_in(open_visit(**NARROW))
+    visit.to_providers().provider("Ecotricity")
+    fits(visit.on("How does your price work?"))
+    visit.structure("Different prices at different times").on("What are your prices, and when do they begin?")
+    visit.press("Add another price")
+    expect(visit.field("Price 3 per kWh")).to_be_visible()
+    fits(visit)
+    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "123456789"}).press("Continue")
+    expect(visit.page.get_by_role("alert")).to_be_visible()
+    fits(visit)
+    visit.type({"Price 1 per kWh": "30.12345678", "Price 2 begins at": "23:00", "Price 2 per kWh": "9.5"})
+    fits(visit.press("Continue").on("What is your tariff called?"))
+    fits(visit.name_and_term("Simple").on("Is this your tariff?"))
+    visit.press("No, change it").provider("Test: market only")
+    fits(visit.on("What does your provider add to the market price?"))
+    visit.press("Continue").name_and_term("A" * 200)
+    fits(visit.on("Is this your tariff?"))
+    fits(visit.save().to_rates().pays())

@@ -1,0 +1,48 @@
+"""The watch over the other tests in a browser sees what it is there for."""
+
+import pytest
+
+from tests import scan
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("screen", ["desktop"], indirect=True)]
+
+
+@pytest.fixture
+def found(visitor, watch):
+    """What the watch found since the test began, for the test to judge alone."""
+    visitor.open("/")
+    yield watch.findings
+    visitor.page.context.close()
+    watch.findings.clear()
+    scan.findings.clear()
+
+
+def test_a_connect_token_in_an_address_is_found(visitor, found):
+    visitor.open(f"/account/login/?next=cot_{'0' * 24}")
+    assert "a connect token in the address" in found[0]
+
+
+def test_a_request_to_another_origin_is_found(visitor, found):
+    visitor.page.route("http://elsewhere.example/", lambda route: route.fulfill(body="Hello"))
+    visitor.open("http://elsewhere.example/")
+    assert found == ["a request to another origin: http://elsewhere.example/"]
+
+
+def test_a_violation_of_the_content_security_policy_is_found(visitor, found):
+    with visitor.page.expect_console_message():
+        visitor.page.evaluate(
+            "document.head.append(document.createElement('style').appendChild(new Text('a {}')).parentNode)"
+        )
+    assert "Content Security Policy" in found[0]
+
+
+def test_a_script_that_fails_is_found(visitor, found):
+    with visitor.page.context.expect_event("weberror"):
+        visitor.page.evaluate("setTimeout(() => { throw new Error('no such thing') })")
+    assert "no such thing" in found[0]
+
+
+def test_an_answer_of_500_is_found(visitor, found):
+    visitor.page.route("**/account/login/", lambda route: route.fulfill(status=500, body="Oh"))
+    visitor.open("/account/login/")
+    assert found == ["status 500 from /account/login/"]

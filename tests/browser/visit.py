@@ -1,0 +1,146 @@
+"""A customer in front of a browser, who finds things on a page as people do: by what is written on them."""
+
+import re
+
+from playwright.sync_api import expect
+
+
+class Visit:
+    ADDRESS = {"Street and number": "1 Example Street", "Town or city": "London", "Postcode": "N1 1AA"}
+
+    def __init__(self, page, script=True):
+        self.page, self.script = page, script
+
+    # -- what is seen
+
+    @property
+    def main(self):
+        return self.page.get_by_role("main")
+
+    @property
+    def choices(self):
+        """The names in the long list that is in view, without what a search took out."""
+        return self.page.locator("li button[value]").filter(visible=True)
+
+    def names(self):
+        return [text.strip() for text in self.choices.locator(".choice-name").all_text_contents()]
+
+    def on(self, question):
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(question)
+        return self
+
+    def sees(self, *texts):
+        for text in texts:
+            expect(self.main).to_contain_text(text)
+        return self
+
+    def pays(self, price=r"-?\d+\.\d\dp", then=r"( until .+)?$"):
+        """The price of this moment on the page of rates, as patterns."""
+        expect(self.main.get_by_text(re.compile(f"^{price} per kWh{then}"))).to_be_visible()
+        return self
+
+    def button(self, name):
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def link(self, name):
+        return self.main.get_by_role("link", name=name, exact=True)
+
+    def field(self, label):
+        return self.page.get_by_label(label, exact=True)
+
+    # -- what is done
+
+    def open(self, path):
+        self.page.goto(path)
+        return self
+
+    def leave_by(self, locator):
+        """Click what leads to another page, and be there."""
+        with self.page.expect_navigation(wait_until="domcontentloaded"):
+            locator.click()
+        return self
+
+    def press(self, name):
+        return self.leave_by(self.button(name))
+
+    def follow(self, name):
+        return self.leave_by(self.link(name))
+
+    def fill(self, **by_name):
+        for name, value in by_name.items():
+            self.page.locator(f'[name="{name}"]').fill(value)
+        return self
+
+    def type(self, fields):
+        for label, value in fields.items():
+            self.field(label).fill(value)
+        return self
+
+    def sign_up(self, email="dora@example.com", password="correct horse battery"):
+        self.open("/").on("Know what your electricity costs, hour by hour").follow("Sign up")
+        self.on("Create your account").fill(email=email, password1=password).press("Sign up")
+        return self.on("My locations").follow("Connect a tariff").on("Connect your tariff")
+
+    def start(self, direction="Electricity that I buy"):
+        self.open("/connect/").on("Connect your tariff")
+        return self.begin(direction)
+
+    def begin(self, direction="Electricity that I buy"):
+        self.field(direction).check()
+        return self.press("Start").on("Where do you use this electricity?")
+
+    def address(self, **changed):
+        self.on("Where do you use this electricity?").type(self.ADDRESS).fill(**changed)
+        return self.press("Continue")
+
+    def to_providers(self):
+        return self.start().address().on("Who is your electricity provider?")
+
+    def search(self, text):
+        self.page.get_by_role("searchbox").fill(text)
+        if not self.script:
+            self.press("Search")
+        return self
+
+    def provider(self, name):
+        self.on(re.compile("Who (is your electricity provider|buys your electricity)")).press(name)
+        return self
+
+    def structure(self, name):
+        return self.on("How does your price work?").choose(name)
+
+    def choose(self, name):
+        return self.leave_by(self.choices.filter(has_text=name))
+
+    def fixed_price(self, price="28.15"):
+        self.structure("One price, all the time").on(re.compile("What (do you pay|are you paid) for a kilowatt-hour"))
+        return self.type({"Price per kWh": price}).press("Continue")
+
+    def name_and_term(self, name="Simple"):
+        self.on("What is your tariff called?").type({"Name of your tariff": name}).press("Continue")
+        self.on("Until when does your contract run?").field("I don't know").check()
+        return self.press("Continue")
+
+    def log_in_at(self, provider, outcome=""):
+        """Over to the provider's own site; a test provider sends back at once, others ask on their page."""
+        self.on(f"Sign in at {provider}").follow("Go to the sign-in")
+        if outcome:
+            expect(self.page).to_have_url(re.compile("/provider/login/"))
+            self.press(outcome)
+        return self
+
+    def save(self):
+        return self.on("Is this your tariff?").press("Yes, save it")
+
+    def to_rates(self):
+        self.on("Your tariff is connected").follow("See the rates")
+        expect(self.page).to_have_url(re.compile(r"/locations/[0-9a-f-]{36}/$"))
+        return self
+
+    def manage(self):
+        return self.press("Manage this tariff")
+
+    def connect_fixed(self, price="28.15"):
+        """The shortest way to a stored location and its rates."""
+        self.to_providers().provider("Ecotricity").fixed_price(price).name_and_term().save()
+        return self.to_rates()

@@ -1,0 +1,58 @@
+"""Watches every request, answer and message of a browser for what must not be there."""
+
+import re
+from urllib.parse import urlsplit
+
+from tests.scan import RETURN_ADDRESSES
+
+TOKEN = re.compile(r"cot_[0-9a-f]{24}")
+# How Chromium reports an answer of 400 and above; which of them are right is judged by the answer itself.
+STATUS = "Failed to load resource: the server responded with a status of"
+
+
+class Watch:
+    """`findings` are sentences: a status of 500 and above is one of them, and of 400 and above for what a page loads.
+
+    `expected` has the paths that may fail.
+    """
+
+    def __init__(self, site: str, sandbox: str) -> None:
+        self.site, self.sandbox = site, sandbox
+        self.findings: list[str] = []
+        self.expected = {"/logos/broken.svg"}
+
+    def over(self, context) -> None:
+        context.on("request", self.request)
+        context.on("requestfailed", self.failure)
+        context.on("response", self.response)
+        context.on("console", self.message)
+        context.on("weberror", lambda error: self.findings.append(f"a script failed: {error.error}"))
+
+    def request(self, request) -> None:
+        url = urlsplit(request.url)
+        origin = f"{url.scheme}://{url.netloc}"
+        if origin not in (self.site, self.sandbox):
+            self.findings.append(f"a request to another origin: {request.url}")
+        may_carry = (origin == self.site and url.path in RETURN_ADDRESSES) or (
+            origin == self.sandbox and url.path.startswith("/provider/login/")
+        )
+        if TOKEN.search(request.url) and not may_carry:
+            self.findings.append(f"a connect token in the address {origin}{url.path}")
+        if TOKEN.search(request.headers.get("referer", "")) and origin == self.site:
+            self.findings.append(f"a connect token in the referrer of {origin}{url.path}")
+
+    def failure(self, request) -> None:
+        # A page that is left aborts what it still loads, and a second press of a button aborts the first.
+        path = urlsplit(request.url).path
+        if request.failure != "net::ERR_ABORTED" and path not in self.expected:
+            self.findings.append(f"no answer from {path}: {request.failure}")
+
+    def response(self, response) -> None:
+        path = urlsplit(response.url).path
+        least = 500 if response.request.is_navigation_request() else 400
+        if response.status >= least and path not in self.expected:
+            self.findings.append(f"status {response.status} from {path}")
+
+    def message(self, message) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(STATUS):
+            self.findings.append(f"the console says: {message.text}")
