@@ -191,6 +191,7 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True  # a link would carry its key thro
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_SESSION_REMEMBER = True  # an energy price is looked at every day, on one's own phone
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 # How many proxies of ours stand before the app; the client's address, for rate limits, is taken from that far back.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)

@@ -11,7 +11,7 @@ from .money import locale, price, rounded, unit
 from .rates import Segment, current, joined
 
 WIDTH, HEIGHT = 400, 220
-LEFT, RIGHT, TOP, BOTTOM = 36, 6, 16, 22
+LEFT, RIGHT, TOP, BOTTOM = 36, 6, 16, 28
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
 
@@ -70,7 +70,7 @@ def chart(
         "right": WIDTH - RIGHT,
         "top": TOP,
         "bottom": HEIGHT - BOTTOM,
-        "label_y": HEIGHT - 6,
+        "label_y": HEIGHT - 5,
         "bars": bars,
         "line": "".join(line),
         "zero": y(Decimal(0)),

@@ -136,7 +136,7 @@ class Tariff(FlatPeakObject):
         indexes = [models.Index(fields=["ask_at"], name="tariff_due")]
 
     def __str__(self) -> str:
-        return " ".join(filter(None, [self.provider, self.name])) or f"{self.direction} {self.type}"
+        return ", ".join(filter(None, [self.provider, self.name])) or f"{self.direction} {self.type}"
 
     def set_state(self, state: str) -> None:
         if state != self.state:

@@ -183,7 +183,7 @@ def test_staff_without_permissions_sees_nothing(stored, client, charlie, django_
 
 def test_rows_say_what_they_are(stored):
     tariff = Tariff.objects.get()
-    assert str(tariff) == "Ecotricity Simple"
+    assert str(tariff) == "Ecotricity, Simple"
     assert str(tariff.location) == "1 Example Street, London, N1 1AA"
     assert str(tariff.location.customer).startswith("cus_")
     assert str(Customer(user_id=1)).endswith("not known to FlatPeak yet")

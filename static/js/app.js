@@ -109,7 +109,9 @@ function priced(input) {
     const rate = major ? number : number / 10 ** shift;
     // The prices of a day's periods are used for some hours each, so a year at one of them says nothing.
     const bill = input.closest(".period") ? "" : `, about ${money(rate * year, 0, 0)} a year at ${Number(year).toLocaleString(document.documentElement.lang)} kWh`;
-    said.textContent = rate > 0 ? `${money(rate, 2, 8)} per kWh${bill}` : "";
+    const minor = (rate * 10 ** shift).toLocaleString(document.documentElement.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    const both = shift > 0 ? `${minor}${suffix.length > 1 ? " " : ""}${suffix} (${money(rate, 2, 8)})` : money(rate, 2, 8);
+    said.textContent = rate > 0 ? `${both} per kWh${bill}` : "";
   }
 
   input.addEventListener("input", say);
@@ -147,7 +149,8 @@ const list = first("[data-list]");
 if (search && list) searchable(search, list);
 for (const input of all("input[data-price]")) if (input.dataset.price) priced(input);
 addEventListener("submit", sentOnce);
-addEventListener("pageshow", release);
+// A browser that kept a page as it was would answer with what was newest then.
+addEventListener("pageshow", ({ persisted }) => (persisted ? location.reload() : release()));
 const terms = all('input[name="term"]');
 const end = first('input[name="contract_end_date"]')?.closest(".field");
 if (terms.length && end) ended(terms, end);
