@@ -6,6 +6,8 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core import mail
 from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
+from django.test import Client
 
 pytestmark = pytest.mark.django_db
 
@@ -119,3 +121,35 @@ def test_terms_and_privacy_are_linked_where_they_are_set(client, alice, settings
     page = client.get("/connect/").content.decode()
     assert 'href="/terms"' in page
     assert 'href="/privacy"' in page
+
+
+def test_in_production_an_address_is_verified_by_a_code_before_anything_else(client, settings, django_user_model):
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+    response = client.post("/account/signup/", NEW, follow=True)
+    assert response.request["PATH_INFO"] == "/account/confirm-email/"
+    assert client.get("/locations/").status_code == 302
+    [message] = mail.outbox
+    code = re.search(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", message.body, re.M).group()
+    wrong = client.post("/account/confirm-email/", {"code": "AAAA-AAAA"})
+    assert "Incorrect code" in wrong.content.decode()
+    response = client.post("/account/confirm-email/", {"code": code}, follow=True)
+    assert response.request["PATH_INFO"] == "/locations/"
+
+
+def test_a_form_that_was_open_too_long_is_explained(alice, sandbox):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice)
+    response = strict.post("/connect/", {"direction": "IMPORT", "country_code": "GB"})
+    assert response.status_code == 403
+    assert "again" in response.content.decode()
+    assert sandbox.counts["token"] == 0
+
+
+def test_pages_that_are_not_there_and_requests_that_are_wrong_have_pages_of_ours(client, alice, settings):
+    client.force_login(alice)
+    response = client.get("/nowhere/")
+    assert response.status_code == 404
+    assert "My locations" in response.content.decode()
+    assert client.get("/connect/not-an-id/").status_code == 404
+    assert "FlatPeak Connect" in render_to_string("500.html")

@@ -417,3 +417,13 @@ def test_pages_and_answers_cost_few_queries(walk, client, django_assert_max_num_
         django_assert_max_num_queries, 20, lambda: client.post(address, {"action": "SAVE", "newest": session.newest})
     )
     queries(django_assert_max_num_queries, 5, lambda: client.get(f"/connect/{session.pk}/{session.newest + 1}/"))
+
+
+def test_who_comes_back_signed_out_signs_in_and_goes_on(walk, client, alice):
+    walk.to_providers().provider("Octopus Energy")
+    walk.log_in_at_provider("approve", meanwhile=client.logout)
+    assert walk.path == "/account/login/"
+    assert "Octopus" not in walk.text
+    address = walk.response.redirect_chain[-1][0]
+    walk.post(address, {"login": alice.email, "password": "correct horse battery"})
+    assert walk.route.startswith("summary_")

@@ -95,7 +95,7 @@ class Walk:
         """The shortest way to a stored location."""
         return self.by_hand(**start).answer(cost=cost).name_and_term().act("SAVE")
 
-    def log_in_at_provider(self, outcome="approve"):
+    def log_in_at_provider(self, outcome="approve", meanwhile=lambda: None):
         """Press the link to the provider, choose an outcome on the sandbox's login page, and come back."""
         import requests
 
@@ -103,4 +103,5 @@ class Walk:
         there = requests.get(response["Location"], allow_redirects=False, timeout=5)
         if there.status_code == 200:
             there = requests.post(response["Location"], {"outcome": outcome}, allow_redirects=False, timeout=5)
+        meanwhile()
         return self.get(there.headers["Location"].removeprefix("http://localhost:8000"))
