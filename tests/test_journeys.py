@@ -214,3 +214,10 @@ def test_every_country_has_a_way_to_the_end(walk, country):
     assert walk.route == "tariff_select"
     walk.tariff().act("SAVE").get(f"/locations/{stored().location.pk}/")
     assert walk.price
+
+
+def test_a_tariff_in_progress_can_be_disconnected_and_the_flow_starts_again(walk):
+    walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider().act("DISCONNECT")
+    assert walk.route in ("postal_address_capture", "provider_select")
+    assert walk.session.state == ConnectSession.State.OPEN
+    assert not Tariff.objects.exists()

@@ -1,0 +1,76 @@
+"""What every route's form shares, and which form belongs to which route."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+
+from tariffs.flatpeak import Rejected
+
+from ..models import Page
+
+JSON = dict[str, Any]
+FORMS: dict[str, type["RouteForm"]] = {}
+
+
+def answers(*routes: str) -> Callable[[type["RouteForm"]], type["RouteForm"]]:
+    """Register a form for a route; a later release's name for the same route is one more argument."""
+
+    def register(form: type["RouteForm"]) -> type["RouteForm"]:
+        FORMS.update(dict.fromkeys(routes, form))
+        return form
+
+    return register
+
+
+class RouteForm(forms.Form):
+    """A page's form: the page's data becomes `initial`, what is typed becomes the `data` of the answer.
+
+    `codes` names the field of those error codes that do not begin with a field's name.
+    """
+
+    required_css_class = "required"
+    codes: dict[str, str] = {}
+
+    def __init__(self, page: Page, data: Any = None, not_listed: dict[str, str] | None = None) -> None:
+        self.page, self.not_listed = page, not_listed or {}
+        super().__init__(data, label_suffix="")
+        self.build()
+        self.initial = self.from_data(page.data) | page.typed
+        # Doubts about what was typed; they ask once, and the same answer sent again is taken.
+        self.doubts: dict[str, str] = {}
+
+    def build(self) -> None:
+        """Fit the fields to the page."""
+
+    def from_data(self, data: JSON) -> JSON:
+        """The page's data as initial values, by field."""
+        return {name: data[name] for name in self.fields if name in data}
+
+    def to_data(self) -> JSON:
+        """The answer's `data`, from `cleaned_data`."""
+        raise NotImplementedError
+
+    def said_back(self, data: JSON) -> list[str]:
+        """What an answer's `data` means in plain words, for the page that follows it."""
+        return []
+
+    def typed(self) -> dict[str, str]:
+        """What was entered, by field, to show again after going back."""
+        return {name: self.data[name] for name in self.fields if name in self.data}
+
+    def field_of(self, code: str) -> str | None:
+        """The field that an error code of Connect belongs to, None where it concerns the page."""
+        if self.codes.get(code) in self.fields:
+            return self.codes[code]
+        return max((name for name in self.fields if code.startswith(name)), key=len, default=None)
+
+    def add_rejection(self, error: Rejected) -> None:
+        self.full_clean()
+        self.add_error(self.field_of(error.code), error.message or "FlatPeak did not take this answer.")
+
+
+def form_for(page: Page, data: Any = None, not_listed: dict[str, str] | None = None) -> RouteForm | None:
+    """The form of a page, None for one that takes no input."""
+    form = FORMS.get(page.route)
+    return form(page, data, not_listed) if form else None

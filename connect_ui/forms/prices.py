@@ -1,0 +1,219 @@
+"""The forms of pages that ask for prices."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from tariffs import money
+
+from ..fields import NumberField, RateField, UnitInput
+from .base import JSON, RouteForm, answers
+
+
+class PriceForm(RouteForm):
+    """What pages with prices share: the page's currency, and a question where the unit looks mistaken."""
+
+    @property
+    def currency(self) -> str:
+        return str(self.page.data.get("currency_code") or "")
+
+    def price_field(self, label: str, **options: Any) -> RateField:
+        required = {"required": "Type the price of a kilowatt-hour."}
+        return RateField(currency=self.currency, label=label, error_messages=required, **options)
+
+    def doubt(self, name: str) -> None:
+        """Ask about a price that looks a hundred times off; `sure` holds what was asked about before."""
+        rate, usual = self.cleaned_data.get(name), money.unit(self.currency).ordinary
+        if not rate or not usual or usual / 20 < rate < usual * 12:
+            return
+        likely = rate * 100 if rate < usual else rate / 100
+        if not usual / 20 < likely < usual * 12:
+            return
+        self.doubts[name] = self.data[name]
+        if self.data[name] not in self.data.getlist("sure"):  # type: ignore[attr-defined]
+            self.add_error(
+                name,
+                f"{money.price(rate, self.currency)} per kWh is unusual. "
+                f"Did you mean {money.price(likely, self.currency)}? Correct it, or continue if it really is so.",
+            )
+
+    def in_words(self, rate: Decimal) -> str:
+        return f"{money.price(rate, self.currency)} ({money.exactly(rate, self.currency)}) per kWh"
+
+    def year(self, rate: Decimal) -> str:
+        use = money.unit(self.currency).year
+        bill = "paid to you" if self.page.body.get("direction") == "EXPORT" else "to pay"
+        return f"about {money.amount(rate * use, self.currency)} {bill} for {use:,} kWh in a year"
+
+
+@answers("rate_fixed_capture")
+class RateFixedForm(PriceForm):
+    """A flat price: page data `{"currency_code": "GBP", "cost": Decimal("0.2815")}`, and `{"cost"}` back."""
+
+    def build(self) -> None:
+        self.fields["cost"] = self.price_field("Price per kWh")
+
+    def clean(self) -> None:
+        self.doubt("cost")
+
+    def to_data(self) -> JSON:
+        return {"cost": self.cleaned_data["cost"]}
+
+    def said_back(self, data: JSON) -> list[str]:
+        return [f"{self.in_words(data['cost'])}: {self.year(data['cost'])}."]
+
+
+@answers("rate_tod_capture")
+class RateTodForm(PriceForm):
+    """Prices by time of day: `{"hours": [{valid_from "HH:mm:ss", valid_to, cost}]}` both ways.
+
+    A period is typed as its beginning and its price, and ends where the next begins, so that a day has no gap.
+    """
+
+    MOST = 48
+    codes = {"cost_value_zero": "cost_0", "cost_value_negative": "cost_0", "valid_from_invalid": "start_0"} | {
+        "valid_to_invalid": "start_0"
+    }
+
+    def build(self) -> None:
+        known = len(self.page.typed) // 2 or len(self.periods(self.page.data))
+        asked = self.data.get("periods", "") if self.is_bound else ""
+        more = 1 if self.is_bound and "add" in self.data else 0
+        self.count = min(max(int(asked) + more if re.fullmatch(r"\d{1,2}", asked) else known, 2), self.MOST)
+        for n in range(self.count):
+            self.fields[f"start_{n}"] = forms.TimeField(
+                label=f"Price {n + 1} begins at",
+                required=False,
+                input_formats=["%H:%M", "%H:%M:%S", "%H.%M"],
+                widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
+                error_messages={"invalid": "Type a time of day, for example 23:30."},
+            )
+            self.fields[f"cost_{n}"] = self.price_field(f"Price {n + 1} per kWh", required=False)
+
+    @staticmethod
+    def periods(data: JSON) -> list[JSON]:
+        """The page's hours in order, with a night that Connect split at midnight as one period."""
+        listed = data.get("hours")
+        hours = [hour for hour in (listed if isinstance(listed, list) else []) if isinstance(hour, dict)]
+        hours = sorted(hours, key=lambda hour: str(hour.get("valid_from")))
+        if len(hours) > 2:
+            first, last = hours[0], hours[-1]
+            split = str(first.get("valid_from")).startswith("00:00") and str(last.get("valid_to")).startswith("00:00")
+            if split and first.get("cost") == last.get("cost"):
+                hours[0:1], hours[-1] = [], last | {"valid_to": first.get("valid_to")}
+        return hours if len(hours) > 1 else []
+
+    def from_data(self, data: JSON) -> JSON:
+        initial: JSON = {}
+        for n, period in enumerate(self.periods(data)):
+            initial |= {f"start_{n}": str(period.get("valid_from") or "")[:5], f"cost_{n}": period.get("cost")}
+        return initial
+
+    @property
+    def rows(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        return [(self[f"start_{n}"], self[f"cost_{n}"]) for n in range(self.count)]
+
+    def clean(self) -> None:
+        if "add" in self.data:  # a row more is asked for; whether the answer is whole is looked at when it is sent
+            return
+        begins: dict[Any, str] = {}
+        for n in range(self.count):
+            start, cost = (self.cleaned_data.get(f"{name}_{n}") for name in ("start", "cost"))
+            if f"start_{n}" in self.errors or f"cost_{n}" in self.errors or (start is None and cost is None):
+                continue
+            if start is None:
+                self.add_error(f"start_{n}", "When does this price begin?")
+            elif cost is None:
+                self.add_error(f"cost_{n}", "What does it cost from then on?")
+            elif start in begins:
+                self.add_error(f"start_{n}", "Another price begins at this time already.")
+            else:
+                begins[start] = f"cost_{n}"
+                self.doubt(f"cost_{n}")
+        if not self.errors and len(begins) < 2:
+            raise ValidationError("Give at least two prices that begin at different times.")
+
+    def to_data(self) -> JSON:
+        given = sorted(
+            (self.cleaned_data[f"start_{n}"], self.cleaned_data[f"cost_{n}"])
+            for n in range(self.count)
+            if self.cleaned_data.get(f"start_{n}") is not None
+        )
+        ends = [start for start, _ in given[1:]] + [given[0][0]]
+        return {
+            "hours": [
+                {"valid_from": f"{start:%H:%M:%S}", "valid_to": f"{end:%H:%M:%S}", "cost": cost}
+                for (start, cost), end in zip(given, ends, strict=True)
+            ]
+        }
+
+    def said_back(self, data: JSON) -> list[str]:
+        return [
+            f"{hour['valid_from'][:5]} to {hour['valid_to'][:5]}: {self.in_words(hour['cost'])}"
+            for hour in data["hours"]
+        ] + ["If you used the same at every hour: " + self.year(self.mean(data["hours"])) + "."]
+
+    @staticmethod
+    def mean(hours: list[JSON]) -> Decimal:
+        """The price of a kWh, hours counted by their length."""
+
+        def minute(text: str) -> int:
+            return int(text[:2]) * 60 + int(text[3:5])
+
+        lengths = [(minute(h["valid_to"]) - minute(h["valid_from"])) % 1440 for h in hours]
+        return sum((h["cost"] * length for h, length in zip(hours, lengths, strict=True)), Decimal(0)) / 1440
+
+
+@answers("market_surcharge_capture")
+class SurchargeForm(PriceForm):
+    """`{"surcharge": {"fixed", "percentage"}}` both ways, `region` too where the page has `regions`; 18.5 is 18.5 %."""
+
+    codes = {
+        "surcharge_percentage_invalid": "percentage",
+        "market_region_invalid": "region",
+        "geo_location_not_found": "region",
+    }
+
+    def build(self) -> None:
+        self.fields["fixed"] = self.price_field(
+            "Fixed amount on top",
+            signed=True,
+            required=False,
+            help_text="Leave it empty if there is none. A discount has a minus.",
+        )
+        self.fields["percentage"] = NumberField(
+            label="Percentage on top",
+            required=False,
+            widget=UnitInput("%"),
+            help_text="Taken of the market price and the fixed amount. Leave it empty if there is none.",
+        )
+        regions = self.page.data.get("regions")
+        if isinstance(regions, list) and regions:
+            choices = [("", ""), *((str(region), str(region)) for region in regions)]
+            required = {"required": "Choose your region."}
+            self.fields["region"] = forms.ChoiceField(label="Your region", choices=choices, error_messages=required)
+
+    def from_data(self, data: JSON) -> JSON:
+        surcharge = data.get("surcharge")
+        surcharge = surcharge if isinstance(surcharge, dict) else {}
+        return {name: surcharge.get(name) or "" for name in ("fixed", "percentage")} | {"region": data.get("region")}
+
+    def clean_percentage(self) -> Decimal:
+        percentage = self.cleaned_data["percentage"] or Decimal(0)
+        if not -100 <= percentage <= 1000:
+            raise ValidationError("Type a percentage between -100 and 1000.")
+        return percentage
+
+    def to_data(self) -> JSON:
+        fixed = self.cleaned_data["fixed"] or Decimal(0)
+        data: JSON = {"surcharge": {"fixed": fixed, "percentage": self.cleaned_data["percentage"]}}
+        return data | ({"region": self.cleaned_data["region"]} if "region" in self.fields else {})
+
+    def said_back(self, data: JSON) -> list[str]:
+        surcharge = data["surcharge"]
+        return [
+            f"The market price plus {self.in_words(surcharge['fixed'])}, and {surcharge['percentage']} % on that sum."
+        ]

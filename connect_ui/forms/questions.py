@@ -1,0 +1,226 @@
+"""The forms of pages that ask for an address, a choice, a name or a date."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django import forms
+from django.core.validators import MinValueValidator
+
+from tariffs.connected import OPEN_ENDED
+
+from ..fields import CountryField
+from ..search import search
+from .base import JSON, RouteForm, answers
+
+
+@answers("postal_address_capture")
+class AddressForm(RouteForm):
+    """Page data `{"postal_address": {address_line1, …, country_code}}` and the same shape back; "" where unknown."""
+
+    address_line1 = forms.CharField(
+        label="Street and number",
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "address-line1"}),
+        error_messages={"required": "Type the street and the number."},
+    )
+    address_line2 = forms.CharField(
+        label="Flat, floor or building (optional)",
+        max_length=200,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "address-line2"}),
+    )
+    city = forms.CharField(
+        label="Town or city",
+        max_length=100,
+        widget=forms.TextInput({"autocomplete": "address-level2"}),
+        error_messages={"required": "Type the town or city."},
+    )
+    state = forms.CharField(
+        label="County, state or region (optional)",
+        max_length=100,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "address-level1"}),
+    )
+    post_code = forms.CharField(
+        label="Postcode",
+        max_length=20,
+        widget=forms.TextInput({"autocomplete": "postal-code", "size": 10}),
+        error_messages={"required": "Type the postcode."},
+    )
+    country_code = CountryField()
+    codes = {"timezone_not_found": "city"}
+
+    def from_data(self, data: JSON) -> JSON:
+        address = data.get("postal_address")
+        return super().from_data(address if isinstance(address, dict) else {})
+
+    def to_data(self) -> JSON:
+        return {"postal_address": dict(self.cleaned_data)}
+
+
+class ListForm(RouteForm):
+    """One of a list, by id; rendered by the page's own template, since 2,000 choices never go through a form."""
+
+    key, items, name, missing = "", "", "", ""
+
+    def build(self) -> None:
+        self.fields[self.key] = forms.CharField(error_messages={"required": self.missing})
+        offered = self.page.data.get(self.items)
+        self.offered = [
+            item
+            for item in (offered if isinstance(offered, list) else [])
+            if isinstance(item, dict) and item.get("id") and isinstance(item["id"], str)
+        ]
+
+    def from_data(self, data: JSON) -> JSON:
+        return {}
+
+    def clean(self) -> None:
+        chosen = self.cleaned_data.get(self.key)
+        if chosen and chosen not in {item["id"] for item in self.offered}:
+            self.add_error(self.key, self.missing)
+
+    def to_data(self) -> JSON:
+        return {self.key: {"id": self.cleaned_data[self.key]}}
+
+    def found(self, query: str) -> list[JSON]:
+        return search(self.offered, query, lambda item: str(item.get(self.name) or ""))
+
+    def field_of(self, code: str) -> str | None:
+        return None
+
+
+@answers("provider_select")
+class ProviderForm(ListForm):
+    """Page data `{"providers": [{id, display_name, logo_url}]}`; answer `{"provider": {"id"}}`."""
+
+    key, items, name, missing = "provider", "providers", "display_name", "Choose your provider from the list."
+
+
+@answers("tariff_select")
+class TariffForm(ListForm):
+    """Page data `{"provider", "tariffs": [{id, name, description}]}`; answer `{"tariff": {"id"}}`."""
+
+    key, items, name, missing = "tariff", "tariffs", "name", "Choose your tariff from the list."
+
+
+class NameForm(RouteForm):
+    """Page data and answer `{<key>: {"name"}}`. A name that a search did not find stands in the field already."""
+
+    key, label = "", ""
+
+    def build(self) -> None:
+        required = {"required": f"Type the name of your {self.key}."}
+        self.fields[f"{self.key}_name"] = forms.CharField(label=self.label, max_length=200, error_messages=required)
+
+    def from_data(self, data: JSON) -> JSON:
+        named = data.get(self.key)
+        name = named.get("name") if isinstance(named, dict) else ""
+        return {f"{self.key}_name": name or self.not_listed.get(self.key, "")}
+
+    def to_data(self) -> JSON:
+        return {self.key: {"name": self.cleaned_data[f"{self.key}_name"]}}
+
+
+@answers("provider_name_capture")
+class ProviderNameForm(NameForm):
+    key, label = "provider", "Name of your provider"
+
+
+@answers("tariff_name_capture")
+class TariffNameForm(NameForm):
+    key, label = "tariff", "Name of your tariff"
+
+
+@answers("tariff_structure_select")
+class StructureForm(RouteForm):
+    """Page data `{"options": ["FIXED", "TIME_OF_DAY", "MARKET"]}`; answer `{"options": [one]}`."""
+
+    WORDS = {
+        "FIXED": ("One price, all the time", "Every unit costs the same, day and night."),
+        "TIME_OF_DAY": ("Different prices at different times", "For example a cheaper price at night."),
+        "MARKET": ("A price that follows the market", "It changes every hour or half hour."),
+    }
+    codes = {"option_invalid": "options", "option_not_supported": "options"}
+    options = forms.ChoiceField(error_messages={"required": "Choose how your price works."})
+
+    def build(self) -> None:
+        offered = self.page.data.get("options")
+        self.offered = [name for name in self.WORDS if isinstance(offered, list) and name in offered]
+        self.fields["options"].choices = [(name, self.WORDS[name][0]) for name in self.offered]  # type: ignore[attr-defined]
+
+    def from_data(self, data: JSON) -> JSON:
+        return {}
+
+    def choices(self) -> list[tuple[str, str, str]]:
+        return [(name, *self.WORDS[name]) for name in self.offered]
+
+    def to_data(self) -> JSON:
+        return {"options": [self.cleaned_data["options"]]}
+
+
+@answers("contract_term_capture")
+class ContractForm(RouteForm):
+    """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, year 1 for open-ended, null for unknown."""
+
+    CHOICES = [("date", "It ends on a date"), ("open", "It has no end date"), ("unknown", "I don't know")]
+    term = forms.ChoiceField(
+        label="Does your contract end?",
+        choices=CHOICES,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose one of the three."},
+    )
+    # Browsers make the year 27 of "27"; and the year 1 would say that there is no end.
+    WHOLE_YEAR = MinValueValidator(date(1970, 1, 1), "Type the year with four digits.")
+    contract_end_date = forms.DateField(
+        label="Last day of the contract",
+        required=False,
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        validators=[WHOLE_YEAR],
+    )
+    contract_start_date = forms.DateField(
+        label="First day (optional)",
+        required=False,
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        validators=[WHOLE_YEAR],
+    )
+    codes = {"date_format_invalid": "contract_end_date"}
+
+    def from_data(self, data: JSON) -> JSON:
+        initial: JSON = {name: utc_day(data.get(name)) for name in ("contract_end_date", "contract_start_date")}
+        if initial["contract_end_date"]:
+            initial["term"] = "date"
+        elif str(data.get("contract_end_date")).startswith(OPEN_ENDED):
+            initial["term"] = "open"
+        return initial
+
+    def clean(self) -> None:
+        start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
+        if self.cleaned_data.get("term") == "date" and "contract_end_date" not in self.errors:
+            if not end:
+                self.add_error("contract_end_date", "Give the date, or choose that you don't know it.")
+            elif start and end < start:
+                self.add_error("contract_end_date", "This is before the first day.")
+
+    def to_data(self) -> JSON:
+        start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
+        ends = {"date": end and midnight(end), "open": f"{OPEN_ENDED}T00:00:00Z", "unknown": None}
+        data: JSON = {"contract_end_date": ends[self.cleaned_data["term"]]}
+        if start or self.page.data.get("contract_start_date"):
+            data["contract_start_date"] = start and midnight(start)
+        return data
+
+
+def midnight(day: date) -> str:
+    return f"{day.isoformat()}T00:00:00Z"
+
+
+def utc_day(text: Any) -> date | None:
+    """The day of a date from Connect, which is midnight UTC, wherever its reader is; None for none and open-ended."""
+    if not isinstance(text, str) or text.startswith(OPEN_ENDED):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+    except (ValueError, OverflowError):
+        return None
