@@ -56,10 +56,10 @@ class ConnectSession(FlatPeakObject):
 
     @classmethod
     def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
-        """What a user can go on with, newest first."""
+        """The three newest conversations that a user can go on with."""
         states = [cls.State.OPEN, cls.State.OWED]
         mine = cls.objects.here().filter(user=user, state__in=states, expires_at__gt=timezone.now())
-        return mine.order_by("-started_at")[:5]
+        return mine.order_by("-started_at")[:3]
 
     @property
     def is_open(self) -> bool:

@@ -153,6 +153,7 @@ def test_a_tariff_in_progress_is_waited_for_and_then_ready(walk, sandbox, later)
     walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider()
     assert walk.route == "summary_tariff_inprogress"
     walk.act("SAVE")
+    assert "Your tariff is saved" in walk.text
     tariff = stored()
     assert tariff.state == Tariff.State.PENDING
     walk.get(f"/locations/{tariff.location.pk}/")
