@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from babel import Locale, UnknownLocaleError
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, get_currency_precision
 from django.utils.translation import get_language
 
 
@@ -62,6 +62,11 @@ def exactly(rate: Decimal | int, currency: str) -> str:
     """A rate in major units with every digit it has, at least two: £0.2815."""
     places = max(2, -int(Decimal(rate).normalize().as_tuple().exponent))
     return format_currency(rate, currency, "¤#,##0." + "0" * places, locale(), currency_digits=False)
+
+
+def cost(value: Decimal, currency: str) -> str:
+    """A sum of money to the smallest coin: £1.23."""
+    return format_currency(rounded(value, get_currency_precision(currency)), currency, locale=locale())
 
 
 def amount(value: Decimal | int, currency: str) -> str:

@@ -1,19 +1,22 @@
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from . import rates
+from . import money, rates
 from .chart import chart
+from .forms import HOURS, CheapestForm
 from .models import Location, RateDay, Tariff
 from .refresh import is_due, refresh
+from .windows import best, next_time
 
 ASKED_PER_LIST = 3  # calls to FlatPeak that one view of "My locations" waits for at most
 
@@ -60,7 +63,10 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     location = get_object_or_404(allowed, pk=pk)
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in location.tariffs.all()):
         location = get_object_or_404(allowed.all(), pk=pk)
-    shown = [view_of(tariff, location, now) for tariff in location.tariffs.all()]
+    shown = [view_of(tariff, location, now) | {"asked": None} for tariff in location.tariffs.all()]
+    for view in shown:
+        if view["segments"]:
+            view["asked"] = cheapest(view, request.GET, now)
     looks_again = min((seconds for view in shown if (seconds := view["look_again"])), default=None)
     directions = {tariff.direction for tariff in location.tariffs.all()}
     context = {
@@ -71,7 +77,8 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
         "mine": location.is_here and location.customer.user_id == request.user.pk,
         "missing": next((d for d in ("IMPORT", "EXPORT") if d not in directions), ""),
     }
-    return render(request, "tariffs/rates.html", context)
+    wrong = any(view["asked"] and view["asked"]["form"].errors for view in shown)
+    return render(request, "tariffs/rates.html", context, status=400 if wrong else 200)
 
 
 def look_again(tariff: Tariff, unsure: bool) -> int | None:
@@ -101,9 +108,36 @@ def view_of(tariff: Tariff, location: Location, now: datetime) -> dict[str, Any]
         "currency": location.currency_code,
         "zone": zone,
         "now": current,
+        "segments": rates.clip(segments, now, span[1]) if connected else [],
         "until": current.end if current and current.end < span[1] else None,
         "chart": chart(segments, *span, zone, location.currency_code, now) if connected else None,
         "days": [(day, rates.clip(segments, *rates.day_span(day, zone))) for day in days if connected],
         "unsure": unsure,
         "look_again": look_again(tariff, unsure) if connected else None,
+    }
+
+
+def cheapest(view: dict[str, Any], query: QueryDict, now: datetime) -> dict[str, Any]:
+    """The cheapest time ahead, or the dearest for what is sold, as the query asks for this tariff; else for three hours."""
+    tariff, segments, zone = view["tariff"], view["segments"], view["zone"]
+    given = query if query.get("direction") == tariff.direction else None
+    form = CheapestForm(given, initial={"hours": 3}, prefix="", label_suffix="", auto_id=f"id_{tariff.direction}_%s")
+    asked = form.cleaned_data if given is not None and form.is_valid() else {}
+    hours, clock, energy = asked.get("hours", 3), asked.get("before"), asked.get("kwh")
+    known = segments[-1].end
+    deadline = next_time(clock, zone, now) if clock else known
+    sells = tariff.direction == "EXPORT"
+    window = best(segments, timedelta(hours=hours), now, deadline, dearest=sells)
+    gain = (view["now"].rate - window.mean) * (-1 if sells else 1) if window and view["now"] else None
+    return {
+        "form": form,
+        "hours": hours,
+        "deadline": deadline if clock else None,
+        "window": window,
+        "same": len({segment.rate for segment in segments}) == 1,
+        "gain": gain if gain and money.rounded(gain, 4) > 0 else None,
+        "energy": energy,
+        "cost": energy * window.mean if energy and window else None,
+        "known": known,
+        "links": [(n, f"?{urlencode({'direction': tariff.direction, 'hours': n})}") for n in HOURS],
     }

@@ -1,5 +1,6 @@
 """My locations and the rates of one: what is shown, and when FlatPeak is asked."""
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -422,3 +423,115 @@ def test_a_hostile_name_is_shown_as_text(noon, tariff, asked, client, alice):
         page = client.get(address).content.decode()
         assert "<script>alert" not in page
         assert "<img src=x" not in page
+
+
+# --- the cheapest time
+
+
+def prices(*cents, each=timedelta(hours=1), first=None):
+    """An answer of one rate after the other from the current hour on, in pence."""
+
+    def answer(start, end):
+        begin = first or NOW.replace(minute=0)
+        edges = [begin + n * each for n in range(len(cents) + 1)]
+        return {
+            "next_update": "2026-11-23T16:00:00Z",
+            "data": [
+                {
+                    "valid_from": edges[n].isoformat(),
+                    "valid_to": edges[n + 1].isoformat(),
+                    "tariff": {"rate": Decimal(cent) / 100, "confidence": 1},
+                }
+                for n, cent in enumerate(cents)
+            ],
+        }
+
+    return answer
+
+
+@pytest.fixture
+def look(noon, tariff, asked, client, alice):
+    """The text of the rates page for a query."""
+
+    def look(status=200, **query):
+        client.force_login(alice)
+        response = client.get(f"/locations/{tariff.location_id}/", query)
+        assert response.status_code == status
+        return (
+            " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split()).replace(" ,", ",").replace(" .", ".")
+        )
+
+    return look
+
+
+def test_the_cheapest_three_hours_are_said_with_what_they_save(look, asked):
+    asked.answer = prices("24.5", "30", "30", "5", "5.5", "6", "30", "30")
+    page = look()
+    assert "Cheapest 3 hours: today 15:00 to 18:00, 5.50p on average, 19.00p less than now." in page
+
+
+def test_the_query_chooses_hours_a_deadline_and_the_energy(look, asked):
+    asked.answer = prices("24.5", "30", "10", "5", "30", "30", "30", "4")
+    assert "Cheapest 1 hour: today 19:00 to 20:00, 4.00p on average" in look(direction="IMPORT", hours="1")
+    page = look(direction="IMPORT", hours="2", before="16:00", kwh="7,5")
+    assert "Cheapest 2 hours: today 14:00 to 16:00, 7.50p on average, 17.00p less than now." in page
+    assert "7.5 kWh then cost £0.56." in page
+
+
+def test_a_time_before_now_is_tomorrows(look, asked):
+    asked.answer = prices(*["20"] * 20, *["10"] * 15)
+    assert "Cheapest 1 hour: tomorrow 08:00 to 09:00" in look(direction="IMPORT", hours="1", before="09:30")
+
+
+def test_a_window_over_midnight_names_both_days(look, asked):
+    asked.answer = prices(*["20"] * 11, "5", "5", *["20"] * 5)
+    assert "Cheapest 2 hours: today 23:00 to tomorrow 01:00" in look(direction="IMPORT", hours="2")
+
+
+def test_one_price_is_the_same_at_all_times(look, asked):
+    asked.answer = prices(*["20"] * 30)
+    assert "The price is the same at all times known." in look()
+    assert "today 12:30 to 13:30" in look(direction="IMPORT", hours="1", before="15:00")
+
+
+def test_where_there_is_no_window_it_says_why_and_when_to_look_again(look, asked):
+    asked.answer = prices("20", "30")
+    page = look()
+    assert "Prices are known until today 14:00, without 3 hours on end. Look again after today 16:00." in page
+    page = look(direction="IMPORT", hours="1", before="13:00")
+    assert "There is no stretch of 1 hour with known prices that is over by today 13:00." in page
+
+
+def test_what_is_sold_looks_for_the_dearest(look, asked):
+    Tariff.objects.update(direction="EXPORT")
+    asked.answer = prices("10", "5", "15", "5")
+    page = look(direction="EXPORT", hours="1", kwh="2")
+    assert "Best 1 hour: today 14:00 to 15:00, 15.00p on average, 5.00p more than now." in page
+    assert "2 kWh then bring £0.30." in page
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"hours": "5"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
+        ({"hours": "x"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
+        ({"hours": "1", "before": "25:00"}, "Type a time of day, for example 07:00."),
+        *[
+            ({"hours": "1", "kwh": kwh}, "Type the energy in kWh")
+            for kwh in ("-1", "0", "1e9", "abc", "NaN", "9" * 50, "1001")
+        ],
+        ({}, "This field is required."),
+    ],
+)
+def test_a_wrong_query_gets_a_sentence_at_its_field_and_no_call(look, asked, query, words):
+    asked.answer = prices("10", "20", "30", "40")
+    look()
+    before = len(asked)
+    page = look(400, direction="IMPORT", **query)
+    assert words in page
+    assert len(asked) == before
+
+
+def test_a_query_for_another_direction_changes_nothing(look, asked):
+    asked.answer = prices("10", "20", "30", "40")
+    assert "Cheapest 3 hours" in look(direction="SIDEWAYS", hours="9")

@@ -16,6 +16,7 @@ def per_kwh(rate: Decimal, currency: str) -> str:
 
 
 register.filter("price", money.price)
+register.filter("cost", money.cost)
 
 
 @register.filter
@@ -44,3 +45,18 @@ def until(moment: datetime, now: datetime, zone: tzinfo) -> str:
     """The time of day at a location, with the day if it is another one than now's."""
     other_day = moment.astimezone(zone).date() != now.astimezone(zone).date()
     return f"{local_day(moment, zone)}, {local(moment, zone)}" if other_day else local(moment, zone)
+
+
+@register.simple_tag
+def moment(when: datetime, now: datetime, zone: tzinfo) -> str:
+    """A time to come, by its day in a word: today 23:00, tomorrow 02:00."""
+    days = (when.astimezone(zone).date() - now.astimezone(zone).date()).days
+    word = {0: "today", 1: "tomorrow"}.get(days) or local_day(when, zone)
+    return f"{word} {local(when, zone)}"
+
+
+@register.simple_tag
+def span(start: datetime, end: datetime, now: datetime, zone: tzinfo) -> str:
+    """A time to come with its end: today 15:00 to 18:00, today 23:00 to tomorrow 02:00."""
+    same_day = start.astimezone(zone).date() == end.astimezone(zone).date()
+    return f"{moment(start, now, zone)} to {local(end, zone) if same_day else moment(end, now, zone)}"

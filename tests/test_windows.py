@@ -1,0 +1,130 @@
+"""The cheapest time: against a search over every minute, in zones that change their clocks."""
+
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tariffs.rates import Segment, current, day_span
+from tariffs.windows import best, next_time
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+ZONES = [
+    "Europe/London",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Santiago",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+]
+
+
+def hourly(*rates, start=NOON):
+    return [Segment(start + n * HOUR, start + (n + 1) * HOUR, Decimal(rate)) for n, rate in enumerate(rates)]
+
+
+def hours(segments, number, start=NOON, end=NOON + timedelta(days=2), dearest=False):
+    return best(segments, number * HOUR, start, end, dearest)
+
+
+def test_it_is_the_lowest_mean_and_for_what_is_sold_the_highest():
+    segments = hourly("0.3", "0.1", "0.2", "0.1", "0.4")
+    assert hours(segments, 2)[:2] == (NOON + HOUR, NOON + 3 * HOUR)
+    assert hours(segments, 2).mean == Decimal("0.15")
+    assert hours(segments, 1, dearest=True)[:2] == (NOON + 4 * HOUR, NOON + 5 * HOUR)
+
+
+def test_of_equal_means_the_earliest_is_taken():
+    assert hours(hourly("0.1", "0.2", "0.1", "0.2", "0.1"), 2).start == NOON
+    assert hours(hourly("0.1", "0.1", "0.1"), 1, dearest=True).start == NOON
+
+
+def test_equal_is_equal_to_the_last_digit():
+    exact = hourly("0.28150000000000003", "0.28150000000000002", "0.28150000000000004", "0.28150000000000001")
+    assert hours(exact, 1).start == NOON + 3 * HOUR
+    assert hours(exact, 2).start == NOON
+
+
+def test_it_may_begin_now_or_end_with_a_segment_or_with_the_deadline():
+    now = NOON + 20 * MINUTE
+    assert hours(hourly("0.1", "0.2", "0.3"), 1, start=now).start == now
+    assert hours(hourly("0.3", "0.2", "0.1"), 2, start=now).end == NOON + 3 * HOUR
+    deadline = NOON + 150 * MINUTE
+    assert hours(hourly("0.3", "0.2", "0.1"), 1, start=now, end=deadline).end == deadline
+
+
+def test_it_never_crosses_a_gap_and_is_none_where_nothing_is_long_enough():
+    segments = hourly("0.1", "0.9") + hourly("0.1", "0.8", "0.7", start=NOON + 3 * HOUR)
+    assert hours(segments, 2).start == NOON + 3 * HOUR
+    assert hours(segments, 3).mean == (Decimal("0.1") + Decimal("0.8") + Decimal("0.7")) / 3
+    assert hours(segments, 4) is None
+    assert hours([], 1) is None
+    assert hours(segments, 1, end=NOON + 59 * MINUTE) is None
+
+
+def test_negative_rates_are_the_cheapest():
+    assert hours(hourly("0", "-0.05", "0.1"), 1) == (NOON + HOUR, NOON + 2 * HOUR, Decimal("-0.05"))
+
+
+@st.composite
+def days(draw):
+    """A local day around a change of clock or not, cut into segments at whole minutes, some of them missing."""
+    zone = ZoneInfo(draw(st.sampled_from(ZONES)))
+    day = draw(
+        st.sampled_from(
+            [datetime(2026, month, 1) + timedelta(days=n) for month in (3, 4, 9, 10, 11) for n in range(30)]
+        )
+    )
+    start, end = day_span(day.date(), zone)
+    cuts = draw(st.lists(st.integers(1, (end - start) // MINUTE - 1), min_size=1, max_size=12, unique=True))
+    edges = [start, *(start + cut * MINUTE for cut in sorted(cuts)), end]
+    rates = st.integers(-50, 50).map(lambda cents: Decimal(cents) / 100)
+    segments = [Segment(a, b, draw(rates)) for a, b in pairwise(edges) if draw(st.integers(0, 9))]
+    now = start + draw(st.integers(0, (end - start) // MINUTE)) * MINUTE
+    deadline = now + draw(st.integers(0, 24 * 60)) * MINUTE
+    return segments, now, deadline
+
+
+@settings(max_examples=80, deadline=None)
+@given(days(), st.sampled_from([1, 2, 3, 4, 6, 8]), st.booleans())
+def test_no_minute_to_begin_at_gives_a_better_window(day, number, dearest):
+    segments, now, deadline = day
+    length, by_minute = number * 60, {}
+    moment = now
+    while moment < deadline:
+        found = current(segments, moment)
+        by_minute[moment] = found.rate if found else None
+        moment += MINUTE
+    rates = list(by_minute.values())
+    sums = [
+        (sum(rates[n : n + length]), n) for n in range(len(rates) - length + 1) if None not in rates[n : n + length]
+    ]
+    window = hours(segments, number, start=now, end=deadline, dearest=dearest)
+    if not sums:
+        assert window is None
+        return
+    total, first = min(sums, key=lambda found: (-found[0] if dearest else found[0], found[1]))
+    assert window.mean == total / length
+    assert window.start == now + first * MINUTE
+    assert window.end - window.start == number * HOUR
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "clock", "expected"),
+    [
+        ("Europe/London", "2026-05-01T11:00:00Z", time(7), "2026-05-02T06:00:00Z"),
+        ("Europe/London", "2026-05-01T05:59:00Z", time(7), "2026-05-01T06:00:00Z"),
+        ("Europe/London", "2026-05-01T06:00:00Z", time(7), "2026-05-02T06:00:00Z"),
+        ("Europe/London", "2026-10-25T00:15:00Z", time(1, 30), "2026-10-25T00:30:00Z"),
+        ("Europe/London", "2026-10-25T00:45:00Z", time(1, 30), "2026-10-25T01:30:00Z"),
+        ("Europe/London", "2026-10-25T01:45:00Z", time(1, 30), "2026-10-26T01:30:00Z"),
+    ],
+)
+def test_a_time_of_day_is_the_next_one_on_the_local_clock(zone, now, clock, expected):
+    found = next_time(clock, ZoneInfo(zone), datetime.fromisoformat(now))
+    assert found == datetime.fromisoformat(expected)
