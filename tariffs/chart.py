@@ -11,7 +11,7 @@ from .money import locale, price, rounded, unit
 from .rates import Segment, current, joined
 
 WIDTH, HEIGHT = 400, 220
-LEFT, RIGHT, TOP, BOTTOM = 36, 6, 16, 28
+LEFT, RIGHT, TOP, BOTTOM = 36, 6, 32, 28
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
 
@@ -58,11 +58,21 @@ def chart(
                 round(right - left, 2),
                 round(abs(level - zero), 2),
                 kind,
-                f"{clock(s.start, zone)} to {clock(s.end, zone)}: {price(s.rate, currency)}",
+                f"{weekday(s.start, zone)} {clock(s.start, zone)} to {clock(s.end, zone)}: {price(s.rate, currency)}"
+                + (", an estimate" if s.confidence < 1 else ""),
             )
         )
         line.append(f"{'L' if last == s.start else 'M'}{left} {level}H{right}")
         last = s.end
+    week = end - start > timedelta(days=3)
+
+    def mark(segment: Segment, under: bool = False) -> tuple[float, float, str]:
+        """Where a segment's price is written inside of the frame: over its line, or under it where there is room."""
+        middle, level = (x(segment.start) + x(segment.end)) / 2, y(max(segment.rate, Decimal(0)))
+        middle = round(min(max(middle, LEFT + 20), WIDTH - RIGHT - 20), 2)
+        return middle, level + 14 if under and y(Decimal(0)) - level > 20 else level - 5, price(segment.rate, currency)
+
+    least, most = min(segments, key=lambda s: s.rate), max(segments, key=lambda s: s.rate)
     return {
         "width": WIDTH,
         "height": HEIGHT,
@@ -76,13 +86,15 @@ def chart(
         "zero": y(Decimal(0)),
         "now": x(now) if start <= now < end else None,
         "rows": [(y(level), tick(level, step, currency)) for level in _levels(bottom, top, step)],
-        "hours": [(x(moment), clock(moment, zone)) for moment in _hours(start, end, zone)],
+        "hours": [] if week else [(x(moment), clock(moment, zone)) for moment in _hours(start, end, zone)],
         "days": [
-            (x(moment), format_date(moment.astimezone(zone), "EEE d MMM", locale()))
+            (x(moment), format_date(moment.astimezone(zone), "EEE d" if week else "EEE d MMM", locale()))
             for moment in _hours(start, end, zone, every=24)
         ],
-        "lowest": min(segments, key=lambda s: s.rate),
-        "highest": max(segments, key=lambda s: s.rate),
+        "lowest": least,
+        "highest": most,
+        "marks": [mark(least, under=True), mark(most)] if least.rate != most.rate else [],
+        "estimated": any(s.confidence < 1 for s in segments),
         "current": current(segments, now),
     }
 
@@ -110,3 +122,7 @@ def _hours(start: datetime, end: datetime, zone: tzinfo, every: int = 6) -> list
 
 def clock(moment: datetime, zone: tzinfo) -> str:
     return format_datetime(moment.astimezone(zone), "HH:mm", locale=locale())
+
+
+def weekday(moment: datetime, zone: tzinfo) -> str:
+    return format_datetime(moment.astimezone(zone), "EEE", locale=locale())

@@ -1,3 +1,4 @@
+import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -44,3 +45,29 @@ class CheapestForm(forms.Form):
         required=False,
         widget=forms.TextInput({"inputmode": "decimal", "size": 6, "autocomplete": "off"}),
     )
+
+
+class DateForm(forms.Form):
+    """A day at a location, as far as rates can be expected for it."""
+
+    BACK, AHEAD = 366, 14  # days
+
+    date = forms.DateField(
+        label="Day",
+        input_formats=["%Y-%m-%d"],
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        error_messages={
+            "required": "Choose a day.",
+            "invalid": "Type a day as year-month-day, for example 2026-10-25.",
+        },
+    )
+
+    def __init__(self, today: datetime.date, data: Any) -> None:
+        self.first, self.last = (today + datetime.timedelta(days=n) for n in (-self.BACK, self.AHEAD))
+        super().__init__(data, label_suffix="")
+
+    def clean_date(self) -> datetime.date:
+        day = self.cleaned_data["date"]
+        if not self.first <= day <= self.last:
+            raise ValidationError(f"Choose a day from {self.first} to {self.last}.")
+        return day

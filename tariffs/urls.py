@@ -1,9 +1,13 @@
 from django.urls import path
 
-from . import views
+from . import downloads, views
 
 app_name = "tariffs"
 urlpatterns = [
     path("", views.locations, name="locations"),
     path("<uuid:pk>/", views.location_rates, name="rates"),
+    path("<uuid:pk>/day/", views.other_days, {"length": 1}, name="day"),
+    path("<uuid:pk>/week/", views.other_days, {"length": 7}, name="week"),
+    path("<uuid:pk>/rates.csv", downloads.download, {"form": "csv"}, name="rates_csv"),
+    path("<uuid:pk>/rates.json", downloads.download, {"form": "json"}, name="rates_json"),
 ]

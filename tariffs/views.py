@@ -1,22 +1,18 @@
 from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from . import money, rates
-from .chart import chart
-from .forms import HOURS, CheapestForm
+from . import flatpeak, history, rates
+from .forms import DateForm
 from .models import Location, RateDay, Tariff
+from .page import history_of, stored, view_of, zone_of
 from .refresh import is_due, refresh
-from .windows import best, next_time
 
 ASKED_PER_LIST = 3  # calls to FlatPeak that one view of "My locations" waits for at most
 
@@ -34,8 +30,12 @@ def with_days(now: datetime) -> QuerySet[Location]:
     )
 
 
-def stored(tariff: Tariff) -> list[rates.Segment]:
-    return [segment for day in tariff.days.all() for segment in rates.load(day.segments)]
+def readable_location(request: HttpRequest, pk: UUID, now: datetime) -> Location:
+    """The location, with tariffs and rates, for its owner and permitted staff; to anybody else a 404."""
+    allowed = with_days(now)
+    if not (request.user.is_staff and request.user.has_perm("tariffs.view_location")):
+        allowed = allowed.filter(customer__user=request.user.pk)
+    return get_object_or_404(allowed, pk=pk)
 
 
 @require_safe
@@ -55,18 +55,12 @@ def locations(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Today's and tomorrow's rates of each tariff of a location. To anybody but its owner and permitted staff, a 404."""
+    """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
-    allowed = with_days(now)
-    if not (request.user.is_staff and request.user.has_perm("tariffs.view_location")):
-        allowed = allowed.filter(customer__user=request.user.pk)
-    location = get_object_or_404(allowed, pk=pk)
+    location = readable_location(request, pk, now)
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in location.tariffs.all()):
-        location = get_object_or_404(allowed.all(), pk=pk)
-    shown = [view_of(tariff, location, now) | {"asked": None} for tariff in location.tariffs.all()]
-    for view in shown:
-        if view["segments"]:
-            view["asked"] = cheapest(view, request.GET, now)
+        location = readable_location(request, pk, now)
+    shown = [view_of(tariff, location, now, request.GET) for tariff in location.tariffs.all()]
     looks_again = min((seconds for view in shown if (seconds := view["look_again"])), default=None)
     directions = {tariff.direction for tariff in location.tariffs.all()}
     context = {
@@ -81,63 +75,38 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "tariffs/rates.html", context, status=400 if wrong else 200)
 
 
-def look_again(tariff: Tariff, unsure: bool) -> int | None:
-    """Seconds after which a page that waits for FlatPeak looks again; when FlatPeak is asked is the column's business."""
-    if unsure:
-        return 5
-    return 30 if tariff.rates == Tariff.Rates.PENDING else None
-
-
-def view_of(tariff: Tariff, location: Location, now: datetime) -> dict[str, Any]:
-    """What the rates page shows of one tariff, worked out from what is stored."""
-    try:
-        zone = location.zone
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
+@require_safe
+@never_cache
+def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
+    """The rates of a day, or of the week around it, as far as FlatPeak has them."""
+    now = timezone.now()
+    location = readable_location(request, pk, now)
+    zone = zone_of(location)
     today = now.astimezone(zone).date()
-    days = [today, today + timedelta(days=1)]
-    span = rates.day_span(days[0], zone)[0], rates.day_span(days[1], zone)[1]
-    # Joined by what the page shows: neighbours that differ in carbon alone are one row, and one "until".
-    segments = rates.joined(s._replace(carbon=None) for s in rates.clip(stored(tariff), *span))
-    connected = tariff.state != Tariff.State.DISCONNECTED and tariff.is_here
-    unsure = any(segment.confidence == 0 for segment in segments)
-    current = rates.current(segments, now) if connected else None
-    return {
-        "tariff": tariff,
-        "connected": connected,
-        "currency": location.currency_code,
-        "zone": zone,
-        "now": current,
-        "segments": rates.clip(segments, now, span[1]) if connected else [],
-        "until": current.end if current and current.end < span[1] else None,
-        "chart": chart(segments, *span, zone, location.currency_code, now) if connected else None,
-        "days": [(day, rates.clip(segments, *rates.day_span(day, zone))) for day in days if connected],
-        "unsure": unsure,
-        "look_again": look_again(tariff, unsure) if connected else None,
+    form = DateForm(today, request.GET if "date" in request.GET else {"date": str(today)})
+    context = {"location": location, "form": form, "length": length, "now": now, "zone": zone}
+    if not form.is_valid():
+        return render(request, "tariffs/other_days.html", context, status=400)
+    first = form.cleaned_data["date"]
+    first -= timedelta(days=first.weekday() if length == 7 else 0)
+    days = [first + timedelta(days=n) for n in range(length)]
+    tariffs, failed = list(location.tariffs.all()), False
+    if request.method == "GET":
+        for tariff in tariffs:
+            try:
+                history.fetch(tariff, days, now)
+            except flatpeak.FlatPeakError:
+                failed = True
+    stored_days = RateDay.objects.filter(tariff__in=tariffs, day__in=days).order_by("day")
+    views = [
+        history_of(tariff, [d for d in stored_days if d.tariff_id == tariff.pk], days, location, now)
+        for tariff in tariffs
+    ]
+    context |= {
+        "tariffs": views,
+        "failed": failed,
+        "days": days,
+        "before": max(first - timedelta(days=length), form.first),
+        "after": min(first + timedelta(days=length), form.last),
     }
-
-
-def cheapest(view: dict[str, Any], query: QueryDict, now: datetime) -> dict[str, Any]:
-    """The cheapest time ahead, or the dearest for what is sold, as the query asks for this tariff; else for three hours."""
-    tariff, segments, zone = view["tariff"], view["segments"], view["zone"]
-    given = query if query.get("direction") == tariff.direction else None
-    form = CheapestForm(given, initial={"hours": 3}, prefix="", label_suffix="", auto_id=f"id_{tariff.direction}_%s")
-    asked = form.cleaned_data if given is not None and form.is_valid() else {}
-    hours, clock, energy = asked.get("hours", 3), asked.get("before"), asked.get("kwh")
-    known = segments[-1].end
-    deadline = next_time(clock, zone, now) if clock else known
-    sells = tariff.direction == "EXPORT"
-    window = best(segments, timedelta(hours=hours), now, deadline, dearest=sells)
-    gain = (view["now"].rate - window.mean) * (-1 if sells else 1) if window and view["now"] else None
-    return {
-        "form": form,
-        "hours": hours,
-        "deadline": deadline if clock else None,
-        "window": window,
-        "same": len({segment.rate for segment in segments}) == 1,
-        "gain": gain if gain and money.rounded(gain, 4) > 0 else None,
-        "energy": energy,
-        "cost": energy * window.mean if energy and window else None,
-        "known": known,
-        "links": [(n, f"?{urlencode({'direction': tariff.direction, 'hours': n})}") for n in HOURS],
-    }
+    return render(request, "tariffs/other_days.html", context)

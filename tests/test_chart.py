@@ -140,7 +140,7 @@ def test_the_ticks_are_round(rates, currency, expected):
 
 def test_the_title_of_a_bar_says_when_and_how_much():
     [bar] = drawn(segments("0.24555"), zone=timezone(timedelta(hours=1)))["bars"]
-    assert bar.title == "01:00 to 02:00: 24.56p"
+    assert bar.title == "Fri 01:00 to 02:00: 24.56p"
 
 
 def test_the_extremes_and_the_present_are_named():
@@ -197,3 +197,19 @@ def test_two_days_have_two_names():
     seen = drawn(segments(*["0.1"] * 49, start=start), LONDON, end=end)
     assert words(seen["days"]) == ["Sat 24 Oct", "Sun 25 Oct"]
     assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "18:00"] * 2
+
+
+def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame():
+    for rates in (("0.1", "0.2", "0.3"), ("-0.3", "0", "0.1"), ("0.001", "5", "0.001"), ("-0.2", "-0.1")):
+        seen = drawn(segments(*rates))
+        assert len(seen["marks"]) == 2
+        for x, y, _ in seen["marks"]:
+            assert seen["left"] < x < seen["right"]
+            assert seen["top"] - 8 < y < seen["bottom"] + 2
+    assert drawn(segments("0.1", "0.1"))["marks"] == []
+
+
+def test_a_week_is_labelled_by_days_alone():
+    seen = drawn(segments(*["0.1", "0.2"] * 84))
+    assert seen["hours"] == []
+    assert len(seen["days"]) >= 7

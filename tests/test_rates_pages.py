@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from tariffs import flatpeak, rates
@@ -81,6 +82,21 @@ def noon(monkeypatch, tariff):
     at(monkeypatch, NOW)
     Tariff.objects.update(ask_at=NOW, rates_since=NOW)
     tariff.refresh_from_db()
+
+
+@pytest.fixture
+def look(noon, tariff, asked, client, alice):
+    """The text of the rates page for a query."""
+
+    def look(status=200, **query):
+        client.force_login(alice)
+        response = client.get(f"/locations/{tariff.location_id}/", query)
+        assert response.status_code == status
+        return (
+            " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split()).replace(" ,", ",").replace(" .", ".")
+        )
+
+    return look
 
 
 # --- asking
@@ -269,61 +285,60 @@ def test_the_rates_page_shows_price_chart_and_table(noon, tariff, asked, client,
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "12.00p" in page  # the 13th hour of the day
     assert "<svg" in page
-    assert page.count("<caption>") == 2
+    assert page.count("<caption>") == 3  # earlier today, today from now on, tomorrow
     assert 'aria-current="time"' in page
     assert "Monday 23 November 2026" in page
 
 
-def flat(start, end):
-    """One rate, in half hours whose carbon intensity differs."""
-    halves = int((end - start).total_seconds() // 1800)
-    return {
-        "data": [
-            {
-                "valid_from": (start + timedelta(minutes=30 * n)).isoformat(),
-                "valid_to": (start + timedelta(minutes=30 * (n + 1))).isoformat(),
-                "tariff": {"rate": Decimal("0.095") if n < 30 else Decimal("0.30"), "confidence": 1},
-                "carbon": {"intensity": n},
-            }
-            for n in range(halves)
-        ]
-    }
+def flat(carbon):
+    """A night and a day price in half hours, with the carbon intensity of each."""
+
+    def answer(start, end):
+        return {
+            "data": [
+                {
+                    "valid_from": (start + timedelta(minutes=30 * n)).isoformat(),
+                    "valid_to": (start + timedelta(minutes=30 * (n + 1))).isoformat(),
+                    "tariff": {"rate": Decimal("0.095") if n < 30 else Decimal("0.30"), "confidence": 1},
+                    "carbon": {"intensity": carbon(n)},
+                }
+                for n in range(int((end - start).total_seconds() // 1800))
+            ]
+        }
+
+    return answer
 
 
-def test_half_hours_that_cost_the_same_are_one_row_and_one_until(noon, tariff, asked, client, alice):
-    asked.answer = flat
+@pytest.mark.parametrize(("carbon", "rows"), [(lambda n: 100, 3), (lambda n: n, 96)])
+def test_neighbours_are_one_row_where_price_and_carbon_are_equal_and_one_until_anyhow(
+    noon, tariff, asked, client, alice, carbon, rows
+):
+    asked.answer = flat(carbon)
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    assert "per kWh until 15:00" in page
-    assert page.count('<th scope="row">') == 3
-    assert "until" not in page.split('class="price"')[1].split("</p>")[0].replace("until 15:00", "")
+    assert "Now 9.50p per kWh until 15:00." in page
+    assert page.count('<th scope="row">') == rows
 
 
-def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomorrow_names_the_day(
-    noon, tariff, asked, client, alice
-):
-    client.force_login(alice)
-    cases = ((NOW - timedelta(days=2), ""), (NOW + timedelta(hours=20), " until Tue 24 Nov, 08:30"))
-    for changes, words in cases:
+def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomorrow_names_the_day(look, asked):
+    for changes, words in ((NOW - timedelta(days=2), ""), (NOW + timedelta(hours=20), " until Tue 24 Nov, 08:30")):
         asked.answer = lambda start, end, changes=changes: {
             "data": [
                 {"valid_from": a.isoformat(), "valid_to": b.isoformat(), "tariff": {"rate": rate, "confidence": 1}}
-                for a, b, rate in (
-                    (start, max(start, changes), Decimal("0.1")),
-                    (max(start, changes), end, Decimal("0.2")),
-                )
+                for a, b, rate in ((start, changes, Decimal("0.1")), (max(start, changes), end, Decimal("0.2")))
+                if a < b
             ]
         }
         Tariff.objects.update(ask_at=NOW)
-        page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-        assert f"per kWh{words}</span>" in page
+        assert f"p per kWh{words}." in look()
 
 
 def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, alice):
     asked.answer = lambda start, end: hourly(start, end - timedelta(days=1))
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    assert "Tuesday 24 November 2026: not published yet." in page
+    assert "<h3>Tuesday 24 November 2026</h3>" in page
+    assert "Not published yet. FlatPeak is asked again Tue 24 Nov, 00:00." in page
 
 
 def test_a_price_that_is_not_known_now_is_no_number(noon, tariff, asked, client, alice):
@@ -338,10 +353,11 @@ def test_a_price_that_is_not_known_now_is_no_number(noon, tariff, asked, client,
 def test_when_flatpeak_is_down_the_last_known_rates_are_shown_as_such(noon, tariff, asked, client, alice):
     refresh(tariff, NOW)
     Tariff.objects.update(ask_at=NOW)
+    RateDay.objects.update(fetched_at=NOW - timedelta(hours=2))
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    assert "These are the last known rates." in page
+    assert "These are the last known rates, from 2 hours ago." in page
     assert "12.00p" in page
 
 
@@ -449,21 +465,6 @@ def prices(*cents, each=timedelta(hours=1), first=None):
     return answer
 
 
-@pytest.fixture
-def look(noon, tariff, asked, client, alice):
-    """The text of the rates page for a query."""
-
-    def look(status=200, **query):
-        client.force_login(alice)
-        response = client.get(f"/locations/{tariff.location_id}/", query)
-        assert response.status_code == status
-        return (
-            " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split()).replace(" ,", ",").replace(" .", ".")
-        )
-
-    return look
-
-
 def test_the_cheapest_three_hours_are_said_with_what_they_save(look, asked):
     asked.answer = prices("24.5", "30", "30", "5", "5.5", "6", "30", "30")
     page = look()
@@ -535,3 +536,211 @@ def test_a_wrong_query_gets_a_sentence_at_its_field_and_no_call(look, asked, que
 def test_a_query_for_another_direction_changes_nothing(look, asked):
     asked.answer = prices("10", "20", "30", "40")
     assert "Cheapest 3 hours" in look(direction="SIDEWAYS", hours="9")
+
+
+# --- in words
+
+
+def test_what_comes_next_and_where_the_price_stands_are_said(look, asked):
+    asked.answer = prices("10", "30", "20")
+    page = look()
+    assert "10.00p per kWh, low for today then 30.00p from 13:00" in page
+    asked.answer = prices("30", "10")
+    Tariff.objects.update(ask_at=NOW)
+    assert "high for today" in look()
+    asked.answer = prices("20", "10", "30")
+    Tariff.objects.update(ask_at=NOW)
+    assert "middle for today" in look()
+
+
+@pytest.mark.parametrize(
+    ("direction", "cents", "words"),
+    [
+        ("IMPORT", "-3.19", "Now you are paid 3.19p per kWh until 13:00."),
+        ("IMPORT", "0", "Now free until 13:00."),
+        ("IMPORT", "-0.004", "Now free until 13:00."),
+        ("EXPORT", "-3.19", "Now you pay 3.19p per kWh until 13:00."),
+        ("EXPORT", "0", "Now nothing is paid until 13:00."),
+    ],
+)
+def test_free_and_negative_prices_are_said_as_such(look, asked, direction, cents, words):
+    Tariff.objects.update(direction=direction)
+    asked.answer = prices(cents, "10", "20", "30", "40", "50")
+    assert words in look()
+
+
+def by_clock(*periods):
+    """An answer of prices by UTC hour, both days the same."""
+
+    def answer(start, end):
+        edges = []
+        day = start
+        while day < end:
+            edges += [(day + timedelta(hours=a), day + timedelta(hours=b), cent) for a, b, cent in periods]
+            day += timedelta(days=1)
+        return {
+            "data": [
+                {
+                    "valid_from": a.isoformat(),
+                    "valid_to": b.isoformat(),
+                    "tariff": {"rate": Decimal(cent) / 100, "confidence": 1},
+                }
+                for a, b, cent in edges
+            ]
+        }
+
+    return answer
+
+
+def test_one_price_is_one_line_without_chart(look, asked, client, tariff):
+    asked.answer = by_clock((0, 24, "28.15"))
+    assert "At all times: 28.15p per kWh" in look()
+    assert "<svg viewBox" not in client.get(f"/locations/{tariff.location_id}/").content.decode()
+
+
+def test_two_or_three_periods_are_a_line_each_and_a_night_is_one(look, asked, client, tariff):
+    asked.answer = by_clock((0, 7, "9.5"), (7, 16, "30"), (16, 23, "40"), (23, 24, "9.5"))
+    page = look()
+    for line in ("07:00 to 16:00: 30.00p per kWh", "16:00 to 23:00: 40.00p per kWh", "23:00 to 07:00: 9.50p per kWh"):
+        assert line in page
+    asked.answer = by_clock((0, 6, "1"), (6, 12, "2"), (12, 18, "3"), (18, 24, "4"))
+    Tariff.objects.update(ask_at=NOW)
+    look()
+    assert 'class="periods"' not in client.get(f"/locations/{tariff.location_id}/").content.decode()
+
+
+def test_a_day_that_is_known_in_part_says_until_when(look, asked):
+    asked.answer = prices(*[str(n) for n in range(35)])
+    assert "Known until 23:00." in look()
+
+
+# --- the two days when the clocks change
+
+
+def test_the_repeated_hour_comes_twice_with_the_zones_name(look, asked, monkeypatch, client, tariff):
+    now = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    at(monkeypatch, now)
+    Tariff.objects.update(ask_at=now)
+
+    def half_hours(start, end):
+        assert end - start == timedelta(hours=49)
+        return prices(*[str(n) for n in range(98)], each=timedelta(minutes=30), first=start)(start, end)
+
+    asked.answer = half_hours
+    page = look()
+    assert "The clocks go back on this day: the time from 01:00 on comes twice." in page
+    html = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    names = re.findall(r'<th scope="row">(0[12]:[03]0[^<]*)</th>', html.split("Sunday 25 October 2026", 1)[1])
+    assert names == ["01:00 BST", "01:30 BST", "01:00 GMT", "01:30 GMT", "02:00", "02:30"]
+    assert html.count('<th scope="row">') == 98
+
+
+def test_the_short_day_says_that_an_hour_is_skipped(look, asked, monkeypatch):
+    now = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    at(monkeypatch, now)
+    Tariff.objects.update(ask_at=now)
+    asked.answer = lambda start, end: prices(*[str(n) for n in range(47)], first=start)(start, end)
+    assert "The clocks go forward on this day, to 02:00." in look()
+
+
+# --- other days
+
+
+@pytest.fixture
+def look_at(noon, tariff, asked, client, alice):
+    def look_at(kind, status=200, **query):
+        client.force_login(alice)
+        response = client.get(f"/locations/{tariff.location_id}/{kind}/", query)
+        assert response.status_code == status
+        return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split()).replace(" .", ".")
+
+    return look_at
+
+
+def test_a_past_day_is_asked_for_once_and_kept(look_at, asked):
+    for _ in range(2):
+        page = look_at("day", date="2026-11-20")
+        assert "Friday 20 November 2026" in page
+        assert "23.00p" in page
+    assert [(start.isoformat(), end - start) for _, start, end, _ in asked] == [
+        ("2026-11-20T00:00:00+00:00", timedelta(days=1))
+    ]
+
+
+def test_a_past_day_without_prices_is_not_asked_for_again(look_at, asked, empty_cache):
+    asked.answer = lambda start, end: {"data": []}
+    for _ in range(2):
+        assert "FlatPeak has no prices for this day." in look_at("day", date="2026-11-20")
+        cache.clear()
+    assert len(asked) == 1
+
+
+def test_a_day_to_come_without_prices_is_asked_for_again_later(look_at, asked):
+    asked.answer = lambda start, end: {"data": []}
+    for calls in (1, 1):
+        look_at("day", date="2026-11-26")
+        assert len(asked) == calls
+    cache.clear()
+    look_at("day", date="2026-11-26")
+    assert len(asked) == 2
+
+
+def test_a_week_is_shown_by_day_and_asks_in_one_call(look_at, asked):
+    page = look_at("week", date="2026-11-19")
+    assert "The week from Monday 16 November 2026" in page
+    assert "Tue 17 Nov 35.50p 24.00p 47.00p" in page
+    assert len(asked) == 1
+    assert asked[0][2] - asked[0][1] == timedelta(days=7)
+
+
+def test_a_mean_counts_each_rate_by_its_length(look_at, asked):
+    asked.answer = lambda start, end: by_clock((0, 18, "10"), (18, 24, "30"))(start, end)
+    assert "Tue 17 Nov 15.00p 10.00p 30.00p" in look_at("week", date="2026-11-17")
+
+
+def test_a_day_not_known_is_no_number(look_at, asked):
+    asked.answer = lambda start, end: by_clock((0, 24, "10"))(start, start + timedelta(days=1))
+    assert "Tue 17 Nov not known" in look_at("week", date="2026-11-17")
+
+
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [
+        ("2026-02-30", "Type a day as year-month-day"),
+        ("yesterday", "Type a day as year-month-day"),
+        ("", "Choose a day."),
+        ("2020-01-01", "Choose a day from 2025-11-22 to 2026-12-07."),
+        ("9999-12-31", "Choose a day from"),
+        ("0001-01-01", "Choose a day from"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["day", "week"])
+def test_a_day_that_is_none_or_out_of_range_gets_a_sentence_and_no_call(look_at, asked, kind, date, words):
+    assert words in look_at(kind, 400, date=date)
+    assert asked == []
+
+
+def test_without_a_date_it_is_today(look_at):
+    assert "Monday 23 November 2026" in look_at("day")
+
+
+def test_when_flatpeak_is_down_the_page_says_what_is_missing(look_at, asked):
+    asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
+    assert "FlatPeak could not be asked for what is missing here." in look_at("day", date="2026-11-20")
+
+
+def test_other_days_ask_nothing_by_head_and_show_strangers_nothing(noon, tariff, asked, client, alice, bob):
+    client.force_login(alice)
+    assert client.head(f"/locations/{tariff.location_id}/day/", {"date": "2026-11-20"}).status_code == 200
+    client.force_login(bob)
+    for kind in ("day", "week"):
+        assert client.get(f"/locations/{tariff.location_id}/{kind}/", {"date": "2026-11-20"}).status_code == 404
+    assert asked == []
+
+
+def test_a_disconnected_tariff_keeps_its_past_and_asks_nothing(look_at, asked):
+    look_at("day", date="2026-11-20")
+    Tariff.objects.update(state="disconnected")
+    assert "23.00p" in look_at("day", date="2026-11-20")
+    look_at("day", date="2026-11-19")
+    assert len(asked) == 1

@@ -118,6 +118,36 @@ function priced(input) {
   say();
 }
 
+// --- A chart that is read out: by arrow keys, or where the pointer is -------------------------------------------------
+
+function readable(svg) {
+  const bars = all(".bar", svg);
+  const said = document.createElement("output");
+  said.className = "readout";
+  svg.after(said);
+  svg.tabIndex = 0;
+  let at = -1;
+
+  function read(place) {
+    if (!bars[place] || place === at) return;
+    bars[at]?.classList.remove("read");
+    bars[(at = place)].classList.add("read");
+    said.textContent = first("title", bars[at]).textContent;
+  }
+
+  svg.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    read(Math.max(at + step, 0));
+  });
+  svg.addEventListener("pointermove", ({ clientX }) => {
+    const box = svg.getBoundingClientRect();
+    const x = ((clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+    read(bars.findIndex(({ x: { baseVal: from }, width }) => x >= from.value && x < from.value + width.baseVal.value));
+  });
+}
+
 // --- Forms ---------------------------------------------------------------------------------------------------------
 
 // A pressed button shows at once that it was taken, and a second press sends nothing. It is not disabled, for then its
@@ -148,6 +178,7 @@ const search = first("[data-search]");
 const list = first("[data-list]");
 if (search && list) searchable(search, list);
 for (const input of all("input[data-price]")) if (input.dataset.price) priced(input);
+for (const svg of all(".chart svg")) readable(svg);
 addEventListener("submit", sentOnce);
 // A browser that kept a page as it was would answer with what was newest then.
 addEventListener("pageshow", ({ persisted }) => (persisted ? location.reload() : release()));

@@ -1,10 +1,14 @@
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_decimal
 from django import template
 
 from .. import money
+from ..page import Day
+from ..rates import Segment, day_span
 
 register = template.Library()
 
@@ -21,8 +25,46 @@ register.filter("cost", money.cost)
 
 @register.filter
 def local(moment: datetime, zone: tzinfo) -> str:
-    """The time of day at a location."""
-    return format_datetime(moment.astimezone(zone), "HH:mm", locale=money.locale())
+    """The time of day at a location; with the zone's name, 01:00 BST, where the clock shows that time twice."""
+    at = moment.astimezone(zone)
+    first, second = at.replace(fold=0).utcoffset(), at.replace(fold=1).utcoffset()
+    twice = first is not None and second is not None and first > second
+    return format_datetime(at, "HH:mm", locale=money.locale()) + (f" {at.tzname()}" if twice else "")
+
+
+@register.simple_tag
+def clock_change(day: Day, zone: ZoneInfo) -> str:
+    """What a day that is longer or shorter than 24 hours means for its table."""
+    start, end = day_span(day.date, zone)
+    moments = (start + timedelta(minutes=15 * n) for n in range((end - start) // timedelta(minutes=15)))
+    before = start.astimezone(zone).utcoffset()
+    change = next((m for m in moments if m.astimezone(zone).utcoffset() != before), start).astimezone(zone)
+    clock = format_datetime(change, "HH:mm", locale=money.locale())
+    if day.change > timedelta():
+        return f"The clocks go back on this day: the time from {clock} on comes twice."
+    return f"The clocks go forward on this day, to {clock}."
+
+
+@register.simple_tag
+def paid(rate: Decimal, currency: str, direction: str) -> str:
+    """A price in words, where it is free or below zero: you are paid 3.19p per kWh."""
+    shown = money.rounded(rate.scaleb(money.unit(currency).shift), 2)
+    if not shown:
+        return "free" if direction == "IMPORT" else "nothing is paid"
+    if shown < 0:
+        return f"you {'are paid' if direction == 'IMPORT' else 'pay'} {money.price(-rate, currency)} per kWh"
+    return f"{money.price(rate, currency)} per kWh"
+
+
+@register.filter
+def ago(moment: datetime, now: datetime) -> str:
+    """12 minutes ago, 3 hours ago."""
+    return format_timedelta(moment - now, add_direction=True, locale=money.locale())
+
+
+@register.filter
+def plain_number(number: Decimal) -> str:
+    return format_decimal(number, locale=money.locale())
 
 
 @register.filter
@@ -60,3 +102,13 @@ def span(start: datetime, end: datetime, now: datetime, zone: tzinfo) -> str:
     """A time to come with its end: today 15:00 to 18:00, today 23:00 to tomorrow 02:00."""
     same_day = start.astimezone(zone).date() == end.astimezone(zone).date()
     return f"{moment(start, now, zone)} to {local(end, zone) if same_day else moment(end, now, zone)}"
+
+
+@register.filter
+def short_date(day: date) -> str:
+    return format_date(day, "EEE d MMM", locale=money.locale())
+
+
+@register.simple_tag
+def all_rows(day: Day) -> list[Segment]:
+    return [*day.past, *day.rows]

@@ -1,0 +1,168 @@
+"""The rates of one tariff to take away, as CSV or as JSON: local today and tomorrow, exactly as they are stored."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers, get_conditional_response, patch_cache_control, set_response_etag
+from django.views.decorators.http import require_safe
+
+from . import rates
+from .models import Location, Tariff
+from .page import is_read, stored, zone_of
+from .refresh import refresh
+from .views import readable_location
+
+Row = dict[str, str | None]
+
+COLUMNS = (
+    "valid_from",
+    "valid_to",
+    "local_from",
+    "local_to",
+    "rate",
+    "currency",
+    "unit",
+    "confidence",
+    "carbon_intensity",
+)
+UNIT = "kWh"  # a rate is money, in major units of the currency, per this
+DIRECTIONS = ("IMPORT", "EXPORT")
+
+
+def exact(number: Decimal | None) -> str | None:
+    """Every digit and no other, with a point: never rounded, never 1E+2, never -0. None stays unknown."""
+    if number is None:
+        return None
+    return format(number or number.copy_abs(), "f")
+
+
+def rows(segments: Iterable[rates.Segment], zone: ZoneInfo, currency: str) -> list[Row]:
+    """`COLUMNS` for each segment: instants in UTC and in local time, both RFC 3339; carbon is gCO2/kWh."""
+    return [
+        {
+            "valid_from": segment.start.isoformat(),
+            "valid_to": segment.end.isoformat(),
+            "local_from": segment.start.astimezone(zone).isoformat(),
+            "local_to": segment.end.astimezone(zone).isoformat(),
+            "rate": exact(segment.rate),
+            "currency": currency or None,
+            "unit": UNIT,
+            "confidence": exact(segment.confidence),
+            "carbon_intensity": exact(segment.carbon),
+        }
+        for segment in segments
+    ]
+
+
+def as_csv(lines: Iterable[Row]) -> str:
+    """With CRLF, as RFC 4180 has it; what is unknown is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def complete_until(segments: list[rates.Segment], start: datetime, now: datetime) -> datetime | None:
+    """Up to when the rates from `start` on are known without a gap; None if the rate of this moment is not known."""
+    if rates.current(segments, now) is None:
+        return None
+    until = start
+    for segment in segments:
+        if segment.start > until:
+            break
+        until = max(until, segment.end)
+    return until
+
+
+def state_of(tariff: Tariff | None) -> str:
+    """The tariff's state, or why this site has none to read."""
+    if tariff is None:
+        return "not_connected"
+    return tariff.state if tariff.is_here else "other_account"
+
+
+def chosen(location: Location, direction: str | None) -> Tariff | None:
+    """The tariff of the direction; without one, what the customer pays if that is connected, else what they are paid."""
+    return min(
+        (tariff for tariff in location.tariffs.all() if direction in (None, tariff.direction)),
+        key=lambda tariff: (not is_read(tariff), tariff.direction != "IMPORT", tariff.type != "COMMODITY"),
+        default=None,
+    )
+
+
+@require_safe
+def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
+    """`form` is csv or json. A GET is a view like any other, so it asks FlatPeak for what is due; a HEAD never does."""
+    now = timezone.now()
+    location = readable_location(request, pk, now)
+    direction = request.GET.get("direction")
+    if direction not in (None, *DIRECTIONS):
+        return refused("direction must be IMPORT (what you pay) or EXPORT (what you are paid).", form)
+    tariff = chosen(location, direction)
+    if request.method == "GET" and tariff and refresh(tariff, now):
+        location = readable_location(request, pk, now)
+        tariff = chosen(location, tariff.direction)
+
+    zone = zone_of(location)
+    today = now.astimezone(zone).date()
+    midnight = rates.day_span(today, zone)[1]
+    direction = tariff.direction if tariff else direction or "IMPORT"
+    content = {"direction": direction, **taken(location, tariff, zone, now)}
+    response: HttpResponse
+    if form == "csv":
+        response = HttpResponse(as_csv(content["rates"]), content_type="text/csv; charset=utf-8")
+    else:
+        response = JsonResponse(content)
+    response["Content-Disposition"] = f'attachment; filename="rates-{today}.{form}"'
+    # Midnight too, for then "today" is another day, even where FlatPeak is asked again only later.
+    fresh = min(tariff.ask_at, midnight) - timezone.now() if tariff and is_read(tariff) else timedelta()
+    patch_cache_control(response, private=True, max_age=max(0, int(fresh.total_seconds())))
+    set_response_etag(response)
+    return get_conditional_response(request, etag=response["ETag"], response=response) or response
+
+
+def refused(reason: str, form: str) -> HttpResponse:
+    response = (
+        HttpResponse(reason + "\n", "text/plain; charset=utf-8", 400)
+        if form == "csv"
+        else JsonResponse({"error": reason}, status=400)
+    )
+    add_never_cache_headers(response)
+    return response
+
+
+def taken(location: Location, tariff: Tariff | None, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    """The JSON: `state`, `timezone`, three instants or null, and `rates`, which are the CSV's rows.
+
+    Of a tariff that this site does not read (any more) there are no rates, and `state` says why.
+    """
+    content: dict[str, Any] = {
+        "state": state_of(tariff),
+        "timezone": zone.key,
+        "last_updated": None,
+        "next_update": None,
+        "complete_until": None,
+        "rates": [],
+    }
+    if tariff is None or not is_read(tariff):
+        return content
+    today = now.astimezone(zone).date()
+    start, end = rates.day_span(today, zone)[0], rates.day_span(today + timedelta(days=1), zone)[1]
+    segments = rates.clip(stored(tariff), start, end)
+    fetched = max((day.fetched_at for day in tariff.days.all()), default=None)
+    until = complete_until(segments, start, now)
+    return content | {
+        "last_updated": fetched and fetched.isoformat(),
+        "next_update": tariff.ask_at.isoformat(),
+        "complete_until": until and until.isoformat(),
+        "rates": rows(segments, zone, location.currency_code),
+    }

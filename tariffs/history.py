@@ -1,0 +1,57 @@
+"""Rates of other days than today and tomorrow: asked for when somebody looks, and kept."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from django.core.cache import cache
+
+from . import flatpeak, rates
+from .models import RateDay, Tariff
+from .page import is_read, zone_of
+
+AGAIN = 15 * 60  # seconds between two questions for the same days, whoever asks
+
+
+def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> None:
+    """Ask for those of some days that are not known whole, in one call, and store them. Raises FlatPeakError.
+
+    A past day is asked for once, be there rates for it or not: it does not change any more.
+    """
+    zone = zone_of(tariff.location)
+    known = {day.day: day for day in RateDay.objects.filter(tariff=tariff, day__in=days)}
+    missing = [day for day in days if not is_final(known.get(day), *rates.day_span(day, zone))]
+    if not missing or not is_read(tariff) or not tariff.location.time_zone:
+        return
+    if not cache.add(f"rates-of:{tariff.pk}:{missing[0]}:{missing[-1]}", True, AGAIN):
+        return
+    span = rates.day_span(missing[0], zone)[0], rates.day_span(missing[-1], zone)[1]
+    answer = flatpeak.rates(tariff.location.location_id, *span, tariff.direction)
+    store(tariff, missing, rates.parse(answer["data"]), now)
+
+
+def is_final(day: RateDay | None, start: datetime, end: datetime) -> bool:
+    """Whether a day is known whole, or was asked for after it was over."""
+    if day is None:
+        return False
+    segments = rates.load(day.segments)
+    whole = sum((s.end - s.start for s in segments), timedelta()) == end - start
+    return day.fetched_at >= end or whole
+
+
+def store(tariff: Tariff, days: Sequence[date], segments: Sequence[rates.Segment], now: datetime) -> None:
+    """Store what is known of each of some days, instead of what was known before; in one query."""
+    zone = zone_of(tariff.location)
+    RateDay.objects.bulk_create(
+        [
+            RateDay(
+                tariff=tariff,
+                day=day,
+                segments=rates.dump(rates.clip(segments, *rates.day_span(day, zone))),
+                fetched_at=now,
+            )
+            for day in days
+        ],
+        update_conflicts=True,
+        unique_fields=["tariff", "day"],
+        update_fields=["segments", "fetched_at"],
+    )

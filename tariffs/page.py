@@ -1,0 +1,202 @@
+"""What the rates pages show of a tariff, worked out from what is stored; no call and no query of its own."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import QueryDict
+
+from . import money, rates
+from .chart import chart
+from .forms import HOURS, CheapestForm
+from .models import Location, RateDay, Tariff
+from .rates import Segment
+from .windows import best, next_time
+
+MOST_PERIODS = 3  # a day of so many prices is said in a line each
+
+
+class Day(NamedTuple):
+    """One local day: its rows, the past apart; `known_until` is None if it is known whole, or not at all."""
+
+    date: date
+    past: list[Segment]
+    rows: list[Segment]
+    known_until: datetime | None
+    has_carbon: bool
+    change: timedelta  # by how much it is longer than 24 hours, where the clock is changed
+
+
+class Period(NamedTuple):
+    """A price by local time of day; `start` is `end` where it holds around the clock."""
+
+    start: time
+    end: time
+    rate: Decimal
+
+
+def zone_of(location: Location) -> ZoneInfo:
+    try:
+        return location.zone
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def stored(tariff: Tariff) -> list[Segment]:
+    return [segment for day in tariff.days.all() for segment in rates.load(day.segments)]
+
+
+def is_read(tariff: Tariff) -> bool:
+    """Whether this site reads the tariff's rates: connected, and of the account that it speaks to."""
+    return tariff.state != Tariff.State.DISCONNECTED and tariff.is_here
+
+
+def without_carbon(segments: Iterable[Segment]) -> list[Segment]:
+    """Neighbours that differ in carbon alone as one: what a price, a chart and a window are about."""
+    return rates.joined(s._replace(carbon=None) for s in segments)
+
+
+def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict) -> dict[str, Any]:
+    """Today and tomorrow of a tariff, for `tariffs/rates.html`."""
+    zone = zone_of(location)
+    today = now.astimezone(zone).date()
+    dates = [today, today + timedelta(days=1)]
+    span = rates.day_span(dates[0], zone)[0], rates.day_span(dates[1], zone)[1]
+    exact = rates.clip(stored(tariff), *span) if is_read(tariff) else []
+    segments = without_carbon(exact)
+    current = rates.current(segments, now)
+    ahead = rates.clip(segments, now, span[1])
+    days = [day_of(exact, day, zone, now) for day in dates]
+    unsure = any(segment.confidence == 0 for segment in segments)
+    view = {
+        "tariff": tariff,
+        "connected": is_read(tariff),
+        "currency": location.currency_code,
+        "zone": zone,
+        "now": current,
+        "until": current.end if current and current.end < span[1] else None,
+        "next": next((s for s in ahead if current and s.start == current.end), None),
+        "level": level(current, rates.clip(segments, *rates.day_span(today, zone))),
+        "chart": chart(segments, *span, zone, location.currency_code, now),
+        "periods": periods(segments, dates, zone),
+        "days": days if exact else [],
+        "unsure": unsure,
+        "today": today,
+        "yesterday": today - timedelta(days=1),
+        "fetched_at": max((day.fetched_at for day in tariff.days.all()), default=None),
+        "look_again": look_again(tariff, unsure) if is_read(tariff) else None,
+        "asked": None,
+    }
+    return view | ({"asked": cheapest(view, ahead, query, now)} if ahead else {})
+
+
+def look_again(tariff: Tariff, unsure: bool) -> int | None:
+    """Seconds after which a page that waits for FlatPeak looks again; when FlatPeak is asked is the column's business."""
+    if unsure:
+        return 5
+    return 30 if tariff.rates == Tariff.Rates.PENDING else None
+
+
+def day_of(segments: Sequence[Segment], day: date, zone: ZoneInfo, now: datetime) -> Day:
+    """The rows of a local day, joined where price, confidence and carbon are equal."""
+    start, end = rates.day_span(day, zone)
+    rows = rates.joined(rates.clip(segments, start, end))
+    last = rows[-1].end if rows else end
+    return Day(
+        day,
+        [s for s in rows if s.end <= now],
+        [s for s in rows if s.end > now],
+        last if last < end else None,
+        any(s.carbon is not None for s in rows),
+        end - start - timedelta(days=1),
+    )
+
+
+def level(current: Segment | None, today: Sequence[Segment]) -> str:
+    """Where the price now stands between the day's lowest and highest: low, middle or high; "" if they are the same."""
+    found = [s.rate for s in today]
+    if not current or min(found) == max(found):
+        return ""
+    lowest, highest = min(found), max(found)
+    place = (current.rate - lowest) / (highest - lowest)
+    return "low" if place * 3 < 1 else "high" if place * 3 > 2 else "middle"
+
+
+def periods(segments: Sequence[Segment], dates: Sequence[date], zone: ZoneInfo) -> list[Period]:
+    """The prices of every day by time of day, where there are few and each day has the same; else none."""
+    found = [periods_of_day(segments, day, zone) for day in dates]
+    return found[0] if all(found) and all(day == found[0] for day in found) else []
+
+
+def periods_of_day(segments: Sequence[Segment], day: date, zone: ZoneInfo) -> list[Period]:
+    start, end = rates.day_span(day, zone)
+    rows = rates.clip(segments, start, end)
+    whole = rows and rows[0].start == start and rows[-1].end == end
+    if not whole or any(a.end != b.start for a, b in pairwise(rows)) or len(rows) > MOST_PERIODS + 1:
+        return []
+    local = [Period(s.start.astimezone(zone).time(), s.end.astimezone(zone).time(), s.rate) for s in rows]
+    if len(local) > 1 and local[0].rate == local[-1].rate:  # a night across midnight is one period
+        local = [*local[1:-1], local[-1]._replace(end=local[0].end)]
+    return local if len(local) <= MOST_PERIODS else []
+
+
+def cheapest(view: dict[str, Any], ahead: Sequence[Segment], query: QueryDict, now: datetime) -> dict[str, Any]:
+    """The cheapest time ahead, or the dearest for what is sold, as the query asks for this tariff; else for three hours."""
+    tariff = view["tariff"]
+    given = query if query.get("direction") == tariff.direction else None
+    form = CheapestForm(given, initial={"hours": 3}, label_suffix="", auto_id=f"id_{tariff.direction}_%s")
+    asked = form.cleaned_data if given is not None and form.is_valid() else {}
+    hours, clock, energy = asked.get("hours", 3), asked.get("before"), asked.get("kwh")
+    known = ahead[-1].end
+    deadline = next_time(clock, view["zone"], now) if clock else known
+    sells = tariff.direction == "EXPORT"
+    window = best(ahead, timedelta(hours=hours), now, deadline, dearest=sells)
+    gain = (view["now"].rate - window.mean) * (-1 if sells else 1) if window and view["now"] else None
+    return {
+        "form": form,
+        "hours": hours,
+        "deadline": deadline if clock else None,
+        "window": window,
+        "same": len({segment.rate for segment in ahead}) == 1,
+        "gain": gain if gain and money.rounded(gain, 4) > 0 else None,
+        "energy": energy,
+        "cost": energy * window.mean if energy and window else None,
+        "known": known,
+        "links": [(n, f"?{urlencode({'direction': tariff.direction, 'hours': n})}") for n in HOURS],
+    }
+
+
+def mean(segments: Sequence[Segment]) -> Decimal | None:
+    """The price of a kWh, each rate counted by its length; None without a rate."""
+    length = sum((s.end - s.start for s in segments), timedelta())
+    if not length:
+        return None
+    return sum((Decimal((s.end - s.start) // timedelta(microseconds=1)) * s.rate for s in segments), Decimal(0)) / (
+        length // timedelta(microseconds=1)
+    )
+
+
+def history_of(
+    tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], location: Location, now: datetime
+) -> dict[str, Any]:
+    """A day or a week of a tariff, for `tariffs/other_days.html`."""
+    zone = zone_of(location)
+    exact = [segment for day in known for segment in rates.load(day.segments)]
+    segments = without_carbon(exact)
+    span = rates.day_span(dates[0], zone)[0], rates.day_span(dates[-1], zone)[1]
+    by_day = [(day, rates.clip(segments, *rates.day_span(day, zone))) for day in dates]
+    return {
+        "tariff": tariff,
+        "currency": location.currency_code,
+        "chart": chart(segments, *span, zone, location.currency_code, now),
+        "days": [day_of(exact, day, zone, now) for day in dates],
+        "week": [(day, mean(found), pick(found, min), pick(found, max)) for day, found in by_day],
+    }
+
+
+def pick(segments: Sequence[Segment], extreme: Any) -> Decimal | None:
+    return extreme((s.rate for s in segments), default=None)
