@@ -4,12 +4,12 @@ import argparse
 import signal
 import sys
 import threading
-from typing import Any
 
 from .server import make_server
 from .wire import dumps
-from .world import SWITCHES
+from .world import SWITCHES, choices
 
+ABOUT = "A local stand-in for FlatPeak's two hosts, release zero. It is not FlatPeak: nothing in it is real."
 EPILOG = """
 Point FLATPEAK's API and Connect addresses both at it, sign in with any acc_… and sk_test_…, and open its address in a
 browser: the page there lists every test provider and input. Clock and switches can be set while it runs, by POST /_sandbox.
@@ -17,10 +17,9 @@ browser: the page there lists every test provider and input. Clock and switches 
 
 
 def parser() -> argparse.ArgumentParser:
+    """The options, which are the arguments of make_server."""
     found = argparse.ArgumentParser(
-        prog="python -m sandbox",
-        description="A local stand-in for FlatPeak's two hosts, release zero. It is not FlatPeak: nothing in it is real.",
-        epilog=EPILOG,
+        "python -m sandbox", description=ABOUT, epilog=EPILOG, argument_default=argparse.SUPPRESS
     )
     found.add_argument("--port", type=int, default=8900, help="the port to listen on (default 8900; 0: a free one)")
     found.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
@@ -28,32 +27,25 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--state", metavar="FILE", help="keep what it knows in this file, to survive a restart")
     found.add_argument("--now", metavar="TIME", help="set its clock, RFC 3339; it runs on from there")
     found.add_argument("--quiet", action="store_true", help="say nothing of its start and of requests")
-    switches = found.add_argument_group(
-        "switches", "What FlatPeak's documentation leaves open, and how slow things are."
-    )
+    switches = found.add_argument_group("switches", "What FlatPeak's documentation leaves open, and how slow it is.")
     for name, each in SWITCHES.items():
-        choices = each.get("choices")
-        kind = " | ".join(map(_word, choices)) if choices else "N"
-        says = f"{each['says']}: {kind} (default {_word(each['default'])})"
-        switches.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=says)
+        option = f"--{name.replace('_', '-')}"
+        says = f"{each['says']}: {choices(name)} (default {dumps(each['default'])})"
+        switches.add_argument(option, metavar="VALUE", type=_value, help=says)
     return found
 
 
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else dumps(value)
+def _value(text: str) -> bool | str:
+    return {"true": True, "false": False}.get(text, text)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM. Returns 0, or 1 after one sentence that says why it cannot."""
-    options = vars(parser().parse_args(arguments))
-    switches = {name: options.pop(name) for name in SWITCHES}
-    values = {"true": True, "false": False}
-    switches = {name: values.get(value, value) for name, value in switches.items() if value is not None}
+    options = parser().parse_args(arguments)
     try:
-        server = make_server(**options, **switches)
+        server = make_server(**vars(options))
     except (ValueError, OSError, OverflowError) as error:
-        where = f"Cannot start on {options['host']}:{options['port']}: " if not isinstance(error, ValueError) else ""
-        print(f"{where}{error}", file=sys.stderr)
+        print(f"Cannot start on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1
     for name in (signal.SIGINT, signal.SIGTERM):
         # shutdown() waits for serve_forever, which this thread runs: it must be called from another.

@@ -1,60 +1,46 @@
 """What may stand in an answer: each function returns the clean value or raises the Failure that FlatPeak documents."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from . import catalog
-from .wire import Failure, Json, check_fields, parse_rfc3339
+from .wire import Failure, Json, check_fields, data, parse_rfc3339, rfc3339
 
 ADDRESS = ("address_line1", "address_line2", "city", "state", "post_code", "country_code")
-STRUCTURES = ("FIXED", "TIME_OF_DAY", "MARKET")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
-_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+FIELDS: dict[str, dict[str, str]] = data("fields")
+OPEN_END = "0001-01-01T00:00:00Z"
 
 
-def text(value: Any, where: str) -> str:
+def text(value: Any, where: str, empty: str = "") -> str:
+    """A string; where it must have more than white space in it, `empty` is the code for one that has not."""
     if not isinstance(value, str):
         raise Failure("data_json_invalid/string", where=where)
+    if empty and not value.strip():
+        raise Failure(empty)
     return value
 
 
-def filled(value: Any, where: str, code: str) -> str:
-    """A string with more than white space in it; the code if it is empty."""
-    if not text(value, where).strip():
-        raise Failure(code)
-    return str(value)
+def matching(given: Json) -> None:
+    """The fields of a token or of a question for rates, as data/fields.json says."""
+    for name, each in FIELDS.items():
+        if name in given and not (isinstance(given[name], str) and re.fullmatch(each["pattern"], given[name])):
+            raise Failure("value_invalid", f"{name}_invalid", where=name, wanted=each["wanted"])
 
 
-def one_of(value: Any, where: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise Failure("value_invalid", f"{where}_invalid", where=where, wanted=" or ".join(choices))
-    return str(value)
-
-
-def matching(value: Any, where: str, pattern: str, wanted: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise Failure("value_invalid", f"{where}_invalid", where=where, wanted=wanted)
-    return value
-
-
-def moment(value: Any, where: str) -> datetime:
-    """An aware datetime from RFC 3339 text of a query or of a control request."""
+def moment(value: Any, where: str, key: str, code: str = "") -> datetime:
+    """An aware datetime from RFC 3339 text."""
     try:
         return parse_rfc3339(value)
     except ValueError:
-        wanted = "RFC 3339 with Z or an offset, as 2026-10-25T00:00:00Z (a + in a query is written %2B)"
-        raise Failure("value_invalid", f"{where}_invalid", where=where, wanted=wanted) from None
+        raise Failure(key, code, where=where) from None
 
 
 def number(value: Any, where: str) -> Decimal:
     """A JSON number of a size and precision that a price can have; strings and booleans are not numbers."""
-    if not isinstance(value, Decimal):
+    if not isinstance(value, Decimal) or value.adjusted() > 6 or int(value.as_tuple().exponent) < -20:
         raise Failure("data_json_invalid/number", where=where)
-    if value.adjusted() > 6 or len(value.as_tuple().digits) > 28 or int(value.as_tuple().exponent) < -20:
-        raise Failure("data_json_invalid/range", where=where)
     return value
 
 
@@ -66,20 +52,20 @@ def cost(value: Any, where: str = "cost") -> Decimal:
     return price
 
 
-def country(code: str) -> str:
-    if code not in catalog.COUNTRIES:
-        raise Failure("country_code_invalid" if code else "country_code_missing")
-    return code
+def partial_address(value: Any) -> Json:
+    """All six fields of an address, "" for what is unknown."""
+    check_fields(value, "postal_address", (), ADDRESS)
+    address = {name: text(value.get(name, ""), f"postal_address.{name}") for name in ADDRESS}
+    if address["country_code"] and address["country_code"] not in catalog.COUNTRIES:
+        raise Failure("country_code_invalid")
+    return address
 
 
 def postal_address(value: Any) -> Json:
-    """A whole address with a time zone; all six fields, "" for what is unknown."""
-    address = dict(check_fields(value, "postal_address", ADDRESS))
-    for name in ADDRESS:
-        text(address[name], f"postal_address.{name}")
-    for name in ("address_line1", "city", "post_code"):
-        filled(address[name], name, f"{name}_missing")
-    country(address["country_code"])
+    """A whole address with a time zone."""
+    address = partial_address(check_fields(value, "postal_address", ADDRESS))
+    for name in ("address_line1", "city", "post_code", "country_code"):
+        text(address[name], name, f"{name}_missing")
     if not catalog.timezone(address):
         raise Failure("timezone_not_found")
     return address
@@ -92,27 +78,28 @@ def hours(value: Any) -> list[Json]:
     for place, each in enumerate(value):
         check_fields(each, f"hours[{place}]", ("valid_from", "valid_to", "cost"))
         for name in ("valid_from", "valid_to"):
-            where = f"hours[{place}].{name}"
-            if not _CLOCK.fullmatch(text(each[name], where)):
-                raise Failure(f"{name}_invalid", where=where)
+            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d", str(each[name])):
+                raise Failure(f"{name}_invalid", where=f"hours[{place}].{name}")
         cost(each["cost"], f"hours[{place}].cost")
     if len(value) < 2:
         raise Failure("incomplete_time_period/one")
     ordered: list[Json] = sorted(value, key=lambda each: str(each["valid_from"]))
-    for each in ordered:
-        if each["valid_from"] == each["valid_to"]:
-            raise Failure("valid_to_invalid/empty", at=each["valid_from"])
-    for one, other in pairwise(ordered):
-        if not one["valid_from"] < one["valid_to"] <= other["valid_from"]:
-            raise Failure("valid_from_invalid/overlap", at=other["valid_from"])
-        if one["valid_to"] != other["valid_from"]:
-            raise Failure("gap_in_time_period", begin=one["valid_to"], end=other["valid_from"])
-    begin, last = ordered[0]["valid_from"], ordered[-1]
-    if begin < last["valid_to"] < last["valid_from"]:
-        raise Failure("valid_from_invalid/overlap", at=begin)
-    if last["valid_to"] != begin:
-        raise Failure("incomplete_time_period", end=last["valid_to"], begin=begin)
+    for one, other in zip(ordered, [*ordered[1:], ordered[0]], strict=True):
+        begin, end, following = one["valid_from"], one["valid_to"], other["valid_from"]
+        if begin == end:
+            raise Failure("valid_to_invalid/empty", begin=begin)
+        if _time_between(begin, end) > _time_between(begin, following):
+            raise Failure("valid_from_invalid/overlap", following=following)
+        if end != following:
+            code = "incomplete_time_period" if other is ordered[0] else "gap_in_time_period"
+            raise Failure(code, end=end, following=following)
     return ordered
+
+
+def _time_between(begin: str, end: str) -> timedelta:
+    """How long it is from one time of the day until it is next the other."""
+    first, last = (datetime.fromisoformat(f"2000-01-01T{clock}") for clock in (begin, end))
+    return (last - first) % timedelta(days=1)
 
 
 def surcharge(value: Any) -> Json:
@@ -124,24 +111,15 @@ def surcharge(value: Any) -> Json:
     return found
 
 
-def contract_date(value: Any, where: str) -> str | None:
-    """RFC 3339 in UTC, 0001-01-01T00:00:00Z for an open end, or None for unknown."""
-    if value is None:
-        return None
-    try:
-        parse_rfc3339(value)
-    except ValueError:
-        raise Failure("date_format_invalid", where=where) from None
-    if not _UTC.fullmatch(value):
-        raise Failure("date_format_invalid", where=where)
-    return str(value)
-
-
 def contract_term(answer: Json) -> Json:
-    """{"start", "end"}, each as contract_date returns it."""
+    """{"start", "end"}: RFC 3339 in UTC, OPEN_END, None for unknown."""
     check_fields(answer, "data", (), ("contract_start_date", "contract_end_date"))
-    start = contract_date(answer.get("contract_start_date"), "contract_start_date")
-    end = contract_date(answer.get("contract_end_date"), "contract_end_date")
-    if start and end and not end.startswith("0001") and end <= start:
+    for name, value in answer.items():
+        if value not in (None, OPEN_END):
+            in_utc = moment(value, name, "date_format_invalid").astimezone(UTC)
+            if rfc3339(in_utc) != value:
+                raise Failure("date_format_invalid", where=name)
+    start, end = answer.get("contract_start_date"), answer.get("contract_end_date")
+    if start and end and end != OPEN_END and end <= start:
         raise Failure("date_format_invalid/order")
     return {"start": start, "end": end}

@@ -36,37 +36,28 @@ class Market:
     until: str
     base: Decimal
 
+    def local(self, moment: datetime) -> datetime:
+        return moment.astimezone(ZoneInfo(self.timezone))
+
     def at(self, day: date, clock: str) -> datetime:
         if clock == "24:00":
             return instant(day + DAY, "00:00", self.timezone)
         return instant(day, clock, self.timezone)
 
-    def last_publication(self, now: datetime) -> datetime:
-        today = now.astimezone(ZoneInfo(self.timezone)).date()
-        out = self.at(today, self.published)
-        return out if out <= now else self.at(today - DAY, self.published)
-
-    def next_publication(self, now: datetime) -> datetime:
-        last = self.last_publication(now).astimezone(ZoneInfo(self.timezone)).date()
-        return self.at(last + DAY, self.published)
-
-    def known_until(self, now: datetime) -> datetime:
-        last = self.last_publication(now).astimezone(ZoneInfo(self.timezone)).date()
-        return self.at(last + DAY, self.until)
+    def last_day(self, now: datetime) -> date:
+        """The local day of the last publication."""
+        today = self.local(now).date()
+        return today if self.at(today, self.published) <= now else today - DAY
 
 
 def instant(day: date, clock: str, timezone: str) -> datetime:
     """The UTC instant of a local wall-clock time; one that a clock change skips is the instant of that change."""
-    zone = ZoneInfo(timezone)
-    local = datetime.fromisoformat(f"{day.isoformat()}T{clock}").replace(tzinfo=zone)
-    found = local.astimezone(UTC)
-    if found.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return found
-    found = local.replace(fold=1).astimezone(UTC)
-    before = found.astimezone(zone).utcoffset()
-    while found.astimezone(zone).utcoffset() == before:
-        found += timedelta(minutes=1)
-    return found.replace(second=0)
+    zone, local = ZoneInfo(timezone), datetime.fromisoformat(f"{day.isoformat()}T{clock}")
+    found = local.replace(tzinfo=zone).astimezone(UTC)
+    while found.astimezone(zone).replace(tzinfo=None) != local:
+        local = local.replace(second=0) + timedelta(minutes=1)
+        found = local.replace(tzinfo=zone).astimezone(UTC)
+    return found
 
 
 def _share(*parts: object) -> Decimal:
@@ -77,19 +68,13 @@ def _share(*parts: object) -> Decimal:
 
 def wholesale(market: Market, at: datetime) -> Decimal:
     """The market's price before any surcharge; below zero on the sunny and windy hours of about one day in five."""
-    local = at.astimezone(ZoneInfo(market.timezone))
+    local = market.local(at)
     weather = _share(market.seed, local.date())
     level = Decimal(CURVE[local.hour]) / 100 * (Decimal("0.6") + _share(local.date(), market.seed) * Decimal("0.8"))
     if weather > Decimal("0.8") and local.hour in SUN_AND_WIND:
         level = (Decimal("0.9") - weather) * 3
     noise = (_share(market.seed, at.isoformat()) - Decimal("0.5")) / 5
     return market.base * (level + noise)
-
-
-def with_surcharge(price: Decimal, surcharge: Json) -> Decimal:
-    """The fixed part first, then the percentage of the result; five decimals."""
-    price = (price + surcharge["fixed"]) * (1 + surcharge["percentage"] / 100)
-    return price.quantize(Decimal("0.00001"))
 
 
 def segments(
@@ -102,57 +87,51 @@ def segments(
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     if tariff.get("end") and not tariff["end"].startswith("0001"):
         end = min(end, datetime.fromisoformat(tariff["end"]))
-    if tariff["structure"] == "MARKET":
-        end = min(end, market.known_until(now))
-    if start >= end:
-        return []
     if tariff["structure"] == "FIXED":
-        return [Segment(start, end, tariff["cost"])]
-    if tariff["structure"] == "TIME_OF_DAY":
-        whole = _periods(tariff["hours"], market.timezone, start, end)
+        whole = [Segment(start, end, tariff["cost"])]
+    elif tariff["structure"] == "TIME_OF_DAY":
+        whole = _periods(tariff["hours"], market, start, end)
     else:
-        whole = _slots(tariff["surcharge"], market, direction, start, end)
+        known_until = market.at(market.last_day(now) + DAY, market.until)
+        whole = _slots(tariff["surcharge"], market, direction, start, min(end, known_until))
     clipped = (Segment(max(each.valid_from, start), min(each.valid_to, end), each.rate) for each in whole)
     return [each for each in clipped if each.valid_from < each.valid_to]
 
 
-def _periods(hours: list[Json], timezone: str, start: datetime, end: datetime) -> Iterator[Segment]:
-    """Local periods as UTC segments; each ends where the next one begins, so a clock change leaves no gap."""
-    day = start.astimezone(ZoneInfo(timezone)).date() - DAY
-    ordered = sorted(hours, key=lambda each: str(each["valid_from"]))
-    begins: list[tuple[datetime, Decimal]] = []
-    while day <= end.astimezone(ZoneInfo(timezone)).date() + DAY:
-        begins += [(instant(day, each["valid_from"], timezone), each["cost"]) for each in ordered]
-        day += DAY
-    for (begin, cost), (following, _) in pairwise(begins):
-        yield Segment(begin, following, cost)
+def _periods(hours: list[Json], market: Market, start: datetime, end: datetime) -> list[Segment]:
+    """Local periods in order, as UTC segments; each ends where the next one begins: a clock change leaves no gap."""
+    days = [market.local(start).date() + DAY * number for number in range(-1, (end - start).days + 4)]
+    begins = [(market.at(day, each["valid_from"]), each["cost"]) for day in days for each in hours]
+    return [Segment(begin, following, cost) for (begin, cost), (following, _) in pairwise(begins)]
 
 
-def _slots(surcharge: Json, market: Market, direction: str, start: datetime, end: datetime) -> Iterator[Segment]:
-    step = timedelta(minutes=market.step)
-    at = datetime.fromtimestamp(start.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
-    while at < end:
-        price = wholesale(market, at)
+def _slots(surcharge: Json, market: Market, direction: str, start: datetime, end: datetime) -> list[Segment]:
+    """The price of every step of the market: the surcharge's fixed part first, then the percentage of the result."""
+    found = []
+    for begin, stop in cut(start, end, market.step):
+        price = wholesale(market, _floor(begin, market.step))
         if direction == "EXPORT":
             price -= abs(price) * Decimal("0.15")
-        yield Segment(at, at + step, with_surcharge(price, surcharge))
-        at += step
+        price = (price + surcharge["fixed"]) * (1 + surcharge["percentage"] / 100)
+        found.append(Segment(begin, stop, price.quantize(Decimal("0.00001"))))
+    return found
 
 
-def by_the_step(whole: list[Segment], step: int) -> list[Segment]:
-    """The same rates cut at every step (minutes), as carbon intensity differs from one to the next."""
-    seconds, cut = step * 60, []
-    for begin, end, rate in whole:
-        while begin < end:
-            following = datetime.fromtimestamp((begin.timestamp() // seconds + 1) * seconds, UTC)
-            cut.append(Segment(begin, min(following, end), rate))
-            begin = min(following, end)
-    return cut
+def cut(begin: datetime, end: datetime, step: int) -> Iterator[tuple[datetime, datetime]]:
+    """The time from begin to end in pieces that end at every step (minutes)."""
+    while begin < end:
+        following = min(end, _floor(begin, step) + timedelta(minutes=step))
+        yield begin, following
+        begin = following
+
+
+def _floor(moment: datetime, step: int) -> datetime:
+    return datetime.fromtimestamp(moment.timestamp() // (step * 60) * step * 60, UTC)
 
 
 def carbon(market: Market, at: datetime) -> Json:
     """Plausible carbon intensity: {"intensity" gCO2/kWh, "relative" 0-1, "confidence"}; low when power is plenty."""
-    local = at.astimezone(ZoneInfo(market.timezone))
+    local = market.local(at)
     weather = _share(market.seed, local.date())
     relative = (1 - weather) * Decimal("0.6") + Decimal(CURVE[local.hour]) / 400
     relative = min(Decimal(1), relative).quantize(Decimal("0.01"))

@@ -1,145 +1,196 @@
-"""FlatPeak's REST calls to sign in, to open a Connect session, and to exchange its token."""
+"""FlatPeak's REST calls: sign in, open a Connect session and exchange its token, and what is known of a location."""
 
 import base64
-import binascii
 import re
 from datetime import datetime, timedelta
-from email.message import Message
-from typing import Any
 
-from . import checks
-from .flow import connected, tariff_key
-from .wire import Failure, Json, check_fields, loads, rfc3339
+from . import catalog, checks, rates
+from .flow import tariff_key, tariff_status
+from .pages import chosen, market_of, pending
+from .rates import DAY
+from .wire import Failure, Json, Request, check_fields, rfc3339
 from .world import World
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-IDS = ("customer_id", "customer_reference_id", "location_id", "location_reference_id", "tariff_id")
-TOKEN_FIELDS = ("direction", "type", "connect_web_uri", *IDS, "postal_address")
+IDS = ("customer_id", "customer_reference_id", "location_id", "location_reference_id")
+TOKEN_FIELDS = ("callback_uri", "direction", "type", "connect_web_uri", *IDS, "tariff_id", "postal_address")
+RATES_FIELDS = ("start_time", "end_time", "direction", "include_tariff", "include_carbon")
 
 
-def login(world: World, authorization: str) -> Json:
+def login(world: World, request: Request) -> Json:
     """GET /login: any acc_… and sk_test_… pair by HTTP Basic gets a bearer for an hour."""
-    scheme, _, encoded = authorization.partition(" ")
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     try:
         pair = base64.b64decode(encoded.strip(), validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
+    except ValueError:
         pair = ""
     match = re.fullmatch(r"(acc_[A-Za-z0-9]+):sk_test_[A-Za-z0-9]+", pair)
     if not match or scheme.lower() != "basic":
         raise Failure("bad_credentials/basic")
     bearer = world.new_id("bearer", 20)
-    world.state["bearers"][bearer] = {"account_id": match[1], "expires": (world.now() + HOUR).isoformat()}
+    expires = world.now() + timedelta(hours=1)
+    world.state["bearers"][bearer] = {"account_id": match[1], "expires": expires.isoformat()}
     world.changed = True
     return {"bearer_token": bearer, "expires_in": 3600, "live_mode": False}
 
 
-def account(world: World, headers: Message) -> str:
+def account(world: World, request: Request) -> str:
     """The account that a call's bearer belongs to."""
-    if headers.get("Flatpeak-Version", "2024-08-24.zero") != "2024-08-24.zero":
+    if request.headers.get("Flatpeak-Version", "2024-08-24.zero") != "2024-08-24.zero":
         raise Failure("version_not_supported")
-    scheme, _, bearer = headers.get("Authorization", "").partition(" ")
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     found = world.state["bearers"].get(bearer.strip())
     if not found or scheme.lower() != "bearer" or world.now() >= datetime.fromisoformat(found["expires"]):
         raise Failure("bad_credentials/bearer")
-    return str(found["account_id"])
+    return found["account_id"]
 
 
-def create_token(world: World, account_id: str, raw: bytes) -> Json:
+def create_token(world: World, request: Request) -> Json:
     """POST /connect/tariff/token: opens a conversation that can be held for a day."""
-    try:
-        body = loads(raw)
-    except ValueError:
-        raise Failure("data_json_invalid/json") from None
+    body = request.json()
     if isinstance(body, dict) and "callback_uri" not in body:
         raise Failure("callback_uri_missing")
     check_fields(body, "The body", ("callback_uri",), TOKEN_FIELDS)
-    for name in ("callback_uri", "connect_web_uri"):
-        if name in body:
-            checks.matching(
-                body[name], name, r"[A-Za-z][\w+.-]*://\S+", "an absolute address, as https://example.com/done"
-            )
-    for name in IDS:
-        if name in body:
-            checks.matching(body[name], name, r"(?s).*\S.*", "a string that is not empty")
-    token: Json = {name: body.get(name) for name in ("callback_uri", *TOKEN_FIELDS)}
-    token["direction"] = checks.one_of(body.get("direction", "IMPORT"), "direction", ("IMPORT", "EXPORT"))
-    token["type"] = checks.one_of(body.get("type", "COMMODITY"), "type", ("COMMODITY", "NON_COMMODITY"))
+    checks.matching(body)
     now = world.now()
-    token |= {"id": world.new_id("cot"), "account_id": account_id, "created": now.isoformat()}
-    token |= {"expires": (now + DAY).isoformat(), "route": "", "shown": [], "refused": [], "refuses": None, "draft": {}}
+    token = {"direction": "IMPORT", "type": "COMMODITY", **dict.fromkeys(("connect_web_uri", *IDS)), **body}
+    token |= {"id": world.new_id("cot"), "account_id": request.account, "created": rfc3339(now)}
+    token |= {"expires": rfc3339(now + DAY), "route": "", "shown": [], "refused": [], "draft": {}}
     token |= {"login": None, "complete": None, "exchanged": False, "dismissed": [], "no_providers": False}
-    token["postal_address"] = _partial_address(body.get("postal_address", {}))
-    _find_location(world, token)
+    token["postal_address"] = checks.partial_address(body.get("postal_address", {}))
+    _open_location(world, token)
     _find_customer(world, token)
     world.state["tokens"][token["id"]] = token
     world.changed = True
     return {"connect_token": token["id"], "expires_in": 86400, "live_mode": False}
 
 
-def _partial_address(value: Any) -> Json:
-    """The address that a token was made with, "" where it says nothing."""
-    check_fields(value, "postal_address", (), checks.ADDRESS)
-    address = {name: checks.text(value.get(name, ""), f"postal_address.{name}") for name in checks.ADDRESS}
-    if address["country_code"]:
-        checks.country(address["country_code"])
-    return address
-
-
-def _find_location(world: World, token: Json) -> None:
+def _open_location(world: World, token: Json) -> None:
     """Put the location that a token names into it; 404 if this account has none such."""
     if token["location_id"] and token["location_reference_id"]:
         raise Failure("location_ambiguous")
-    if token["tariff_id"]:
-        places = world.state["locations"].items()
-        owners = [key for key, each in places if token["tariff_id"] in [t["id"] for t in each["tariffs"].values()]]
-        token["location_id"] = token["location_id"] or "".join(owners)
-        if token["location_id"] not in owners:
-            raise Failure("tariff_id_invalid/token")
     if token["location_id"]:
-        location = find_location(world, token["account_id"], token["location_id"])
+        location = _location(world, token["account_id"], token["location_id"])
         if token["customer_id"] not in (None, location["customer_id"]):
             raise Failure("customer_id_invalid/other")
-        token |= {"customer_id": location["customer_id"], "location_reference_id": location["reference_id"]}
+        token |= {name: location[name] for name in ("customer_id", "postal_address")}
         token["dismissed"] = list(location["dismissed"])
-        token["postal_address"] = location["postal_address"]
-
-
-def find_location(world: World, account_id: str, location_id: str) -> Json:
-    location: Json = world.state["locations"].get(location_id, {})
-    if location.get("account_id") != account_id:
-        raise Failure("not_found")
-    return location
 
 
 def _find_customer(world: World, token: Json) -> None:
     """Put the customer that a token names into it: one that exists, by id, or one that has its reference."""
-    customers, reference = world.state["customers"], token["customer_reference_id"]
-    if token["customer_id"]:
-        found = customers.get(token["customer_id"], {})
-        if found.get("account_id") != token["account_id"]:
-            raise Failure("customer_id_invalid")
-        token["customer_reference_id"] = reference or found["reference_id"]
-    elif reference:
-        for customer_id, each in customers.items():
-            if (each["account_id"], each["reference_id"]) == (token["account_id"], reference):
-                token["customer_id"] = customer_id
+    customers = world.state["customers"].items()
+    mine = {key: each["reference_id"] for key, each in customers if each["account_id"] == token["account_id"]}
+    if token["customer_id"] not in (None, *mine):
+        raise Failure("customer_id_invalid")
+    if token["customer_reference_id"] and not token["customer_id"]:
+        by_reference = {reference: key for key, reference in mine.items()}
+        token["customer_id"] = by_reference.get(token["customer_reference_id"])
 
 
-def exchange(world: World, account_id: str, query: Json) -> Json:
+def exchange(world: World, request: Request) -> Json:
     """GET /connect/tariff/token?connect_token=…: the lasting ids of a complete conversation."""
-    check_fields(query, "The query", ("connect_token",))
+    query = request.fields(("connect_token",))
     token = world.state["tokens"].get(query["connect_token"], {})
-    if token.get("account_id") != account_id:
+    if token.get("account_id") != request.account:
         raise Failure("not_found")
     if not token["complete"]:
         raise Failure("connect_incomplete", at=token["route"] or "its beginning")
     if token["exchanged"] and world.switch("second_exchange") != "answer":
-        raise Failure("exchanged", status=int(world.switch("second_exchange")))
+        raise Failure(f"exchanged/{world.switch('second_exchange')}")
     token["exchanged"] = world.changed = True
-    location = world.state["locations"][token["location_id"]]
-    processed = connected(location["tariffs"].get(tariff_key(token)), world.now())
-    created, expires = (rfc3339(datetime.fromisoformat(token[name])) for name in ("created", "expires"))
-    found: Json = {"id": token["id"], "object": "connect_token", "live_mode": False}
-    found |= {name: token[name] for name in ("location_id", "location_reference_id", "customer_id")}
-    found |= {"customer_reference_id": token["customer_reference_id"], world.switch("exchange_field"): processed}
-    return found | {"complete_action": token["complete"], "time_created": created, "time_expiry": expires}
+    customer, place = world.state["customers"][token["customer_id"]], world.state["locations"][token["location_id"]]
+    processed = tariff_status(place["tariffs"].get(tariff_key(token)), world.now()) == "CONNECTED"
+    found = {"id": token["id"], "object": "connect_token", "live_mode": False}
+    found |= {world.switch("exchange_field"): processed, "complete_action": token["complete"]}
+    found |= {"customer_id": token["customer_id"], "customer_reference_id": customer["reference_id"]}
+    found |= {"location_id": token["location_id"], "location_reference_id": place["reference_id"]}
+    return found | {"time_created": token["created"], "time_expiry": token["expires"]}
+
+
+def _location(world: World, account_id: str, location_id: str) -> Json:
+    found = world.state["locations"].get(location_id, {})
+    if found.get("account_id") != account_id:
+        raise Failure("not_found")
+    return found
+
+
+def _about(request: Request, kind: str, created: str) -> Json:
+    """What every object says of itself that belongs to an account."""
+    return {"object": kind, "live_mode": False, "time_created": created, "account_id": request.account}
+
+
+def location(world: World, request: Request) -> Json:
+    """GET /locations/{id}."""
+    request.fields()
+    found = _location(world, request.account, request.part)
+    address = found["postal_address"]
+    answer = {"id": request.part, **_about(request, "location", found["created"])}
+    answer |= {name: found[name] for name in ("customer_id", "reference_id", "postal_address")}
+    currency = catalog.COUNTRIES[address["country_code"]]["currency"]
+    return answer | {"timezone": catalog.timezone(address), "currency_code": currency}
+
+
+def status(world: World, request: Request) -> Json:
+    """GET /locations/{id}/status: one entry for each type and direction."""
+    request.fields()
+    tariffs, now = _location(world, request.account, request.part)["tariffs"], world.now()
+    statuses: Json = {}
+    for key in ("commodity_import", "commodity_export", "non_commodity_import", "non_commodity_export"):
+        tariff = tariffs.get(key)
+        entry: Json = {"status": tariff_status(tariff, now)}
+        if tariff:
+            entry |= {"connection_type": tariff["connection"], "provider": chosen(tariff).public(request.base)}
+            shown = {"id": tariff["id"], "display_name": tariff["name"], "structure_type": tariff["structure"]}
+            entry["tariff"] = {**shown, "contract_end_date": tariff.get("end")}
+        elif key == "non_commodity_export":
+            entry["status"] = "NOT_SUPPORTED"
+        entry["status"] += " " if world.switch("status_padded") else ""
+        statuses[key] = entry
+    return {"id": request.part, **_about(request, "location_status", rfc3339(now)), "tariff_status": statuses}
+
+
+def tariff_rates(world: World, request: Request) -> Json:
+    """GET /tariffs/rates/{id}: the rates of a location's COMMODITY tariff in one direction, at most 90 days of them."""
+    now, given = world.now(), request.fields((), RATES_FIELDS)
+    if "end_time" not in given:
+        raise Failure("end_time_missing")
+    checks.matching(given)
+    query = {"start_time": rfc3339(now), "direction": "IMPORT", "include_tariff": "true", "include_carbon": "false"}
+    query |= given
+    times = (checks.moment(query[name], name, "time_invalid", f"{name}_invalid") for name in ("start_time", "end_time"))
+    (start, end), direction = times, query["direction"]
+    if not timedelta(0) < end - start <= 90 * DAY:
+        raise Failure("end_time_invalid/days" if start < end else "end_time_invalid/order")
+    with_tariff, with_carbon = (query[name] == "true" for name in ("include_tariff", "include_carbon"))
+    place = _location(world, request.account, request.part)
+    tariff = place["tariffs"].get(f"commodity_{direction.lower()}")
+    if not tariff:
+        raise Failure("no_tariff_connected", direction=direction)
+    if pending(tariff, now):
+        raise Failure("pending_connect")
+    market = market_of(place["postal_address"], tariff)
+    found = rates.segments(tariff, market, direction, start, end, now)
+    if not found or chosen(tariff).test.get("no_price_data") or tariff_status(tariff, now) == "ERROR":
+        raise Failure("no_price_data")
+    if with_carbon:
+        found = [rates.Segment(*piece, each.rate) for each in found for piece in rates.cut(*each[:2], market.step)]
+    saved = datetime.fromisoformat(tariff["saved"])
+    confidence = int(now - saved >= timedelta(seconds=2))
+    # The answer speaks in the offset of the question.
+    offset = (start if "start_time" in given else end).tzinfo
+    rows: list[Json] = []
+    for begin, stop, rate in found:
+        row: Json = {"valid_from": rfc3339(begin.astimezone(offset)), "valid_to": rfc3339(stop.astimezone(offset))}
+        row |= {"tariff": {"rate": rate, "confidence": confidence}} if with_tariff else {}
+        row |= {"carbon": rates.carbon(market, begin)} if with_carbon else {}
+        rows.append(row)
+    # A market's rates change when it publishes; others say when they were saved, and a day about a week ahead.
+    updated, update = saved, market.at(market.local(now).date() + 7 * DAY, "00:00")
+    if tariff["structure"] == "MARKET":
+        updated, update = (market.at(market.last_day(now) + days, market.published) for days in (0 * DAY, DAY))
+    asked: Json = {"start_time": rfc3339(start), "end_time": rfc3339(end), "direction": direction}
+    asked |= {"include_tariff": with_tariff, "include_carbon": with_carbon}
+    answer = {"id": world.new_id("trr"), **_about(request, "tariff_rate", rfc3339(now)), "request": asked, "data": rows}
+    answer |= {"location_id": request.part, "location_timezone": market.timezone, "direction": direction}
+    answer["currency_code"] = catalog.COUNTRIES[place["postal_address"]["country_code"]]["currency"]
+    return answer | {"last_updated": rfc3339(updated), "next_update": rfc3339(update)}

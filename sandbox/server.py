@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from .app import Request, dispatch
-from .wire import AnswerLost, Reply, json_reply, parse_rfc3339
+from .app import dispatch
+from .wire import AnswerLost, Reply, Request, json_reply, parse_rfc3339
 from .world import World
 
 BODY_LIMIT = 256 * 1024
@@ -24,8 +24,6 @@ CORS = {
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "FlatPeakSandbox"
-    sys_version = ""
     timeout = 60
     # Head and body leave in one segment that does not wait for the client's acknowledgement of another.
     wbufsize = 64 * 1024
@@ -35,10 +33,9 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         started = time.monotonic()
         path, _, query = self.path.partition("?")
-        request = Request(self.command, path, query, self.headers, b"", self.server.public_url or self.server.url)
         host = self.headers.get("Host", "")
-        if re.fullmatch(r"[\w.:\[\]-]+", host) and not self.server.public_url:
-            request.base = f"http://{host}"
+        asked = f"http://{host}" if re.fullmatch(r"[\w.:\[\]-]+", host) else self.server.url
+        request = Request(self.command, path, query, self.headers, self.server.public_url or asked)
         try:
             reply = self._read(request) or dispatch(self.server.world, request)
         except AnswerLost:
@@ -57,16 +54,16 @@ class Handler(BaseHTTPRequestHandler):
     def _read(self, request: Request) -> Reply | None:
         """Read the body; the answer if it cannot be read, after which the connection is of no more use."""
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
-            self.close_connection = True
+        known = "Transfer-Encoding" not in self.headers and re.fullmatch("[0-9]{1,15}", length)
+        if known and int(length) <= BODY_LIMIT:
+            request.body = self.rfile.read(int(length))
+            return None
+        self.close_connection = True
+        if not known:
             return json_reply({"message": "Send the body with its Content-Length."}, 411)
-        if int(length) > BODY_LIMIT:
-            # Read some more all the same: a client that is still sending would never see the answer.
-            self.rfile.read(min(int(length), 16 * BODY_LIMIT))
-            self.close_connection = True
-            return json_reply({"message": f"The body is larger than {BODY_LIMIT} bytes."}, 413)
-        request.body = self.rfile.read(int(length))
-        return None
+        # Read some more all the same: a client that is still sending would never see the answer.
+        self.rfile.read(min(int(length), 16 * BODY_LIMIT))
+        return json_reply({"message": f"The body is larger than {BODY_LIMIT} bytes."}, 413)
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)
@@ -88,8 +85,6 @@ class Handler(BaseHTTPRequestHandler):
 class SandboxServer(ThreadingHTTPServer):
     """The listening server; `url` is where it answers, `world` what it remembers."""
 
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], world: World, public_url: str, quiet: bool) -> None:

@@ -1,7 +1,7 @@
 """All that the sandbox remembers: clock, switches, calls, customers, locations, tokens: one dict behind one lock."""
 
-import contextlib
 import os
+import re
 import secrets
 import tempfile
 import threading
@@ -13,8 +13,25 @@ from typing import Any
 from .wire import Json, data, dumps, loads
 
 SWITCHES: dict[str, Json] = data("switches")
-DEFAULTS = {name: each["default"] if "choices" in each else int(each["default"]) for name, each in SWITCHES.items()}
-BOXES = ("bearers", "customers", "locations", "tokens")
+
+
+def choices(name: str) -> str:
+    """What a switch may be, in words."""
+    if "choices" not in SWITCHES[name]:
+        return "a whole number from 0 to 999999"
+    return " or ".join(map(dumps, SWITCHES[name]["choices"])).replace('"', "")
+
+
+def checked(name: str, value: Any) -> Any:
+    """A switch's value if it may have it; ValueError, with what it may have, if not."""
+    if name not in SWITCHES:
+        raise ValueError(f"There is no switch {name}; there are {', '.join(SWITCHES)}.")
+    if "choices" not in SWITCHES[name] and re.fullmatch("[0-9]{1,6}", str(value)):
+        return int(value)
+    # By repr, as True == 1 and the switches that are true or false are nothing else.
+    if repr(value) not in map(repr, SWITCHES[name].get("choices", ())):
+        raise ValueError(f"{name} must be {choices(name)}.")
+    return value
 
 
 class World:
@@ -29,39 +46,34 @@ class World:
         self.lock = threading.RLock()
         self.path = Path(state) if state else None
         self.counts: Counter[str] = Counter()
-        self.changed = False
         self.first_now = now
-        self.first_switches = {name: self.checked(name, value) for name, value in switches.items()}
-        self.state: Json = {}
+        self.first_switches = {name: checked(name, value) for name, value in switches.items()}
         self.reset()
         if self.path and self.path.exists():
             self.load(self.path)
-            self.changed = False
         self.save()
 
     def reset(self) -> None:
         """Forget everything; clock and switches as the start options said."""
         self.counts.clear()
-        self.state = {box: {} for box in BOXES}
+        self.state: Json = {box: {} for box in ("bearers", "customers", "locations", "tokens")}
         self.state["clock"] = {"offset": 0, "frozen": None}
-        self.state["switches"] = dict(DEFAULTS) | self.first_switches
-        if self.first_now:
-            self.set_now(self.first_now)
-        self.changed = True
+        defaults = {name: checked(name, each["default"]) for name, each in SWITCHES.items()}
+        self.state["switches"] = defaults | self.first_switches
+        self.set_now(self.first_now)
 
     def load(self, path: Path) -> None:
         try:
             saved = loads(path.read_bytes())
-            if [type(saved[box]) for box in (*BOXES, "clock", "switches")] != [dict] * 6:
-                raise ValueError("not a sandbox's state")
-            switches = {name: self.checked(name, value) for name, value in saved["switches"].items()}
-            clock = {"offset": int(saved["clock"]["offset"]), "frozen": saved["clock"]["frozen"]}
+            saved = {name: dict(saved[name]) for name in self.state}
+            switches = {name: checked(name, value) for name, value in saved["switches"].items()}
+            saved["switches"] = self.state["switches"] | switches | self.first_switches
+            if self.first_now:
+                saved["clock"] = self.state["clock"]
+            self.state, self.changed = saved, False
+            self.now()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"The state file {path} cannot be read ({error}): repair or delete it.") from error
-        self.state.update({box: saved[box] for box in BOXES})
-        self.state["switches"].update(switches | self.first_switches)
-        if not self.first_now:
-            self.state["clock"] = clock
 
     def save(self) -> None:
         """Write the state if it changed since the last time: whole or not at all, and for the owner's eyes only."""
@@ -71,13 +83,12 @@ class World:
             text, self.changed = dumps(self.state), False
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with open(handle, "w", encoding="utf-8") as file:
                 file.write(text)
             os.replace(name, self.path)
         except BaseException:
             self.changed = True
-            with contextlib.suppress(OSError):
-                os.unlink(name)
+            Path(name).unlink(missing_ok=True)
             raise
 
     # The clock
@@ -92,10 +103,8 @@ class World:
     def set_now(self, moment: datetime | None) -> None:
         """Put the clock to a moment (None: to the real time); it runs on from there, or stays if it is frozen."""
         moment = (moment or datetime.now(UTC)).astimezone(UTC)
-        offset = moment - datetime.now(UTC)
-        clock = self.state["clock"]
-        clock["offset"] = offset // timedelta(microseconds=1)
-        clock["frozen"] = moment.isoformat() if clock["frozen"] else None
+        clock, offset = self.state["clock"], moment - datetime.now(UTC)
+        clock |= {"offset": offset // timedelta(microseconds=1), "frozen": clock["frozen"] and moment.isoformat()}
         self.changed = True
 
     def advance(self, seconds: float) -> None:
@@ -109,22 +118,6 @@ class World:
         moment = self.now()
         self.state["clock"]["frozen"] = moment.isoformat() if frozen else None
         self.set_now(moment)
-
-    # The switches
-
-    @staticmethod
-    def checked(name: str, value: Any) -> Any:
-        """A switch's value if it may have it; ValueError, with what it may have, if not."""
-        if name not in SWITCHES:
-            raise ValueError(f"There is no switch {name}; there are {', '.join(SWITCHES)}.")
-        choices = SWITCHES[name].get("choices")
-        if choices is None:
-            if isinstance(value, bool) or not str(value).isascii() or not str(value).isdecimal() or int(value) > 10**6:
-                raise ValueError(f"{name} takes a whole number from 0 to 1000000.")
-            return int(value)
-        if not any(value == choice and type(value) is type(choice) for choice in choices):
-            raise ValueError(f"{name} takes one of {dumps(choices)}.")
-        return value
 
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]

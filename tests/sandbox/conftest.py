@@ -72,7 +72,7 @@ class Client:
 
     def talk(self, **body):
         """A new conversation, at its first page; with the address known unless said otherwise."""
-        if "location_id" not in body and "tariff_id" not in body:
+        if "location_id" not in body:
             body = {"postal_address": ADDRESS} | body
         talk = Talk(self, self.new_token(**body)["connect_token"])
         talk.go("session_restore")

@@ -70,7 +70,7 @@ def test_only_release_zero_is_spoken(sandbox):
         ({"callback_uri": "a://b", "customer_id": ""}, "customer_id_invalid"),
         ({"callback_uri": "a://b", "customer_id": "cus_x"}, "customer_id_invalid"),
         ({"callback_uri": "a://b", "location_id": None}, "location_id_invalid"),
-        ({"callback_uri": "a://b", "tariff_id": "trf_x"}, "tariff_id_invalid"),
+        ({"callback_uri": "a://b", "tariff_id": ""}, "tariff_id_invalid"),
         ({"callback_uri": "a://b", "location_id": "loc_x", "location_reference_id": "y"}, "location_ambiguous"),
         ({"callback_uri": "a://b", "postal_address": "Leeds"}, "data_json_invalid"),
         ({"callback_uri": "a://b", "postal_address": {"city": 1}}, "data_json_invalid"),
@@ -114,13 +114,20 @@ def test_a_location_keeps_its_address_whatever_the_token_says(sandbox):
     assert sandbox.api("GET", f"/locations/{location}")["postal_address"] == ADDRESS
 
 
-def test_a_tariff_id_opens_its_location(sandbox):
-    location, other = sandbox.fixed(), sandbox.fixed()
+def test_a_tariff_id_is_taken_and_changes_nothing(sandbox):
+    location = sandbox.fixed()
     status = sandbox.api("GET", f"/locations/{location}/status")["tariff_status"]["commodity_import"]
-    assert sandbox.saved(sandbox.talk(tariff_id=status["tariff"]["id"])) == location
-    status = sandbox.api("GET", f"/locations/{location}/status")["tariff_status"]["commodity_import"]
-    body = {"tariff_id": status["tariff"]["id"], "location_id": other}
-    assert sandbox.new_token(**body)["code"] == "tariff_id_invalid"
+    tariff_id = status["tariff"]["id"]
+    assert sandbox.talk(tariff_id=tariff_id).route == "provider_select"
+    assert sandbox.saved(sandbox.talk(tariff_id=tariff_id, location_id=location)) == location
+
+
+@pytest.mark.parametrize("year", ["0001", "1899", "2500", "9999"])
+def test_a_time_outside_of_six_centuries_is_refused(sandbox, year):
+    location = sandbox.fixed()
+    for times in ({"end": f"{year}-06-11T00:00:00Z", "start": None}, {"start": f"{year}-06-11T00:00:00Z"}):
+        assert sandbox.rates(location, **times)["code"].endswith("_time_invalid")
+        assert sandbox.status == 422
 
 
 def test_another_account_sees_nothing(sandbox):

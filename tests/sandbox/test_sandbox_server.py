@@ -277,10 +277,10 @@ def test_addresses_are_built_from_what_the_client_asked_for(sandbox):
 
 
 def test_a_fault_of_the_sandbox_itself_is_a_500(sandbox, monkeypatch, capsys):
-    def broken(world):
+    def broken():
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(app.control, "home", broken)
+    monkeypatch.setattr(sandbox.world, "now", broken)
     assert "itself failed" in sandbox.call("GET", "/")["message"]
     assert sandbox.status == 500
     assert "RuntimeError: broken" in capsys.readouterr().err

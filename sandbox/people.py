@@ -1,0 +1,64 @@
+"""What people see of the sandbox: its home page, a provider's logo, and the login page that plays a DIRECT provider."""
+
+from html import escape
+from urllib.parse import parse_qsl
+
+from . import catalog
+from .pages import ROUTES
+from .wire import Failure, Reply, Request, dumps, page_reply, with_token
+from .world import SWITCHES, World, choices
+
+OUTCOMES = ("approve", "decline", "manual", "unreachable", "unreadable")
+
+
+def _rows(table: dict[str, str]) -> str:
+    return "\n".join(f"<tr><th scope=row>{escape(name)}<td>{escape(says)}" for name, says in table.items())
+
+
+def home(world: World, request: Request) -> Reply:
+    """GET /: clock and switches, every test provider, and every route with its codes."""
+    switches = {
+        f"{name} = {dumps(value)}": f"{SWITCHES[name]['says']} ({choices(name)})"
+        for name, value in world.state["switches"].items()
+    }
+    routes = {name: ", ".join([each["takes"], *each["actions"], *each["codes"]]) for name, each in ROUTES.items()}
+    tests = {each["name"]: each["says"] for each in catalog.TESTS}
+    now = world.now().isoformat(sep=" ", timespec="seconds")
+    return page_reply("home.html", now=now, switches=_rows(switches), tests=_rows(tests), routes=_rows(routes))
+
+
+def logo(world: World, request: Request) -> Reply:
+    provider = catalog.provider_by_id(request.part)
+    if not provider:
+        raise Failure("not_found")
+    hue = str(int(provider.id[4:7], 16) % 360)
+    svg = page_reply("logo.svg", name=escape(provider.name), initial=provider.name[0].upper(), hue=hue).body
+    return Reply(200, svg, "image/svg+xml", {"Cache-Control": "max-age=86400"})
+
+
+def problem(status: int, message: str) -> Reply:
+    return page_reply("problem.html", status, message=escape(message))
+
+
+def visit(world: World, request: Request) -> Reply:
+    """The login page with its five ways out; once one is sent, or a test provider takes one, back to connect_web_uri.
+
+    Query and form have fp_cot and outcome. A login that is over changes nothing and goes back too.
+    """
+    fields = dict(parse_qsl(request.query) + parse_qsl(request.body.decode("utf-8", "replace")))
+    provider = catalog.provider_by_id(request.part)
+    if "fp_cot" not in fields:
+        return problem(400, "The address lacks fp_cot=<connect token>, which the client adds to it.")
+    token = world.state["tokens"].get(fields["fp_cot"])
+    if not provider or not token or not token["connect_web_uri"]:
+        return problem(404, "There is no such provider, or no such connect token, or it has no connect_web_uri.")
+    sent = request.method == "POST"
+    outcome = fields.get("outcome") if sent else provider.test.get("outcome")
+    if sent and outcome not in OUTCOMES:
+        return problem(400, f"outcome must be one of {', '.join(OUTCOMES)}.")
+    if (token["route"], token["draft"].get("provider"), token["login"]) == ("session_redirect", provider.id, None):
+        if not outcome:
+            return page_reply("login.html", provider=escape(provider.name), fp_cot=token["id"])
+        token["login"] = outcome
+        world.changed = True
+    return Reply(303, headers={"Location": with_token(token["connect_web_uri"], token["id"])})
