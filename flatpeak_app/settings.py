@@ -203,6 +203,7 @@ if PRODUCTION and not env("EMAIL_URL", default=""):
         "EMAIL_URL is not set: sign-up sends codes by e-mail (smtp+tls://user:password@host:587)."
     )
 globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs must not hold a request or a run
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"noreply@{site.hostname}")
 ADMINS = [("Operator", address) for address in env.list("ADMINS", default=[])]
 

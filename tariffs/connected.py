@@ -118,7 +118,10 @@ def complete(tariff: Tariff) -> None:
     statuses = flatpeak.location_status(location.location_id)["tariff_status"]
     status = statuses.get(f"{tariff.type}_{tariff.direction}".lower()) if isinstance(statuses, dict) else None
     if isinstance(status, dict):
+        # Alone what is told here: the tariff may have been disconnected while FlatPeak was answering.
+        told = ["provider", "name", "structure", "contract_end", "contract_open_ended"]
         if str(status.get("status")).strip() == "ERROR":
             tariff.set_state(Tariff.State.FAILED)
+            told += ["state", "state_since"]
         _note(tariff, facts(status))
-        tariff.save()
+        tariff.save(update_fields=told)

@@ -33,10 +33,14 @@ class Unavailable(FlatPeakError):
 
 
 class Rejected(FlatPeakError):
-    """FlatPeak refused. `message` is FlatPeak's English sentence and `code` its name for the reason, "" if it gave none."""
+    """FlatPeak refused. `message` is FlatPeak's English sentence and `code` its name for the reason, "" if it gave none.
 
-    def __init__(self, call: str, status: int, body: JSON) -> None:
+    `retry_after` is the number of seconds that FlatPeak wants to be left alone, None if it did not say.
+    """
+
+    def __init__(self, call: str, status: int, body: JSON, retry_after: float | None = None) -> None:
         self.status = status
+        self.retry_after = retry_after
         self.code = str(body.get("code") or "")
         self.message = str(body.get("message") or "")
         self.request_id = str(body.get("request_id") or "")
@@ -209,7 +213,7 @@ def _call(
         raise Unavailable(f"{call}: unusable answer ({status})")
     answered = answered if isinstance(answered, dict) else {}
     if status >= 400 or answered.get("object") == "error":
-        rejected = Rejected(call, status, answered)
+        rejected = Rejected(call, status, answered, _retry_after(response.headers.get("Retry-After", "")))
         logger.info("%s", rejected)
         raise rejected
     if any(not answered.get(name) and answered.get(name) != [] for name in needs):
@@ -230,6 +234,11 @@ def _read(call: str, response: requests.Response) -> Any:
         return _clean(simplejson.loads(body.decode(), use_decimal=True))
     except (ValueError, ArithmeticError, RecursionError):
         return None
+
+
+def _retry_after(header: str) -> float | None:
+    """Seconds, a day at most; the header's other form, a date, is not understood."""
+    return min(float(header), 24 * 3600) if header.isdecimal() else None
 
 
 def _clean(value: Any) -> Any:

@@ -133,7 +133,7 @@ class Tariff(FlatPeakObject):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["location", "direction", "type"], name="tariff_once")]
-        indexes = [models.Index(fields=["ask_at"], name="tariff_due")]
+        indexes = [models.Index(fields=["ask_at", "id"], name="tariff_due")]
 
     def __str__(self) -> str:
         return ", ".join(filter(None, [self.provider, self.name])) or f"{self.direction} {self.type}"
@@ -147,6 +147,20 @@ class Tariff(FlatPeakObject):
         if rates != self.rates:
             self.rates, self.rates_since = rates, timezone.now()
         self.rates_code, self.ask_at = code, ask_at
+
+
+class Wait(models.Model):
+    """A customer waits for the rates of a pending tariff; deleted when they are told that the rates have arrived.
+
+    A row of its own, because whoever refreshes a tariff may write all its columns, and a mail must not be sent twice.
+    """
+
+    tariff = models.OneToOneField(Tariff, models.CASCADE, primary_key=True)
+    since = models.DateTimeField()
+    told_late_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"since {self.since}"
 
 
 class RateDay(models.Model):

@@ -6,13 +6,15 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from . import flatpeak, rates
 from .connected import complete
-from .models import RateDay, Tariff
+from .history import store
+from .models import Tariff, Wait
 
 logger = logging.getLogger(__name__)
 
 SOON = timedelta(seconds=5)  # after an answer of confidence 0: FlatPeak is still working it out
 MINUTE = timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)
+RATE_LIMIT = "rate_limit"  # as a last answer: FlatPeak wants to be left alone until the tariff is due again
 
 
 def refresh(tariff: Tariff, now: datetime) -> bool:
@@ -31,16 +33,11 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
     try:
         _fetch(tariff, now)
     except flatpeak.Rejected as error:
-        waiting = error.code == "pending_connect"
-        tariff.set_rates(Tariff.Rates.PENDING if waiting else Tariff.Rates.FAILING, error.code, now)
-        patient = now - tariff.rates_since >= 10 * MINUTE
-        tariff.ask_at = now + (QUARTER if patient else MINUTE)
-        if waiting and tariff.state == Tariff.State.CONNECTED:
-            tariff.set_state(Tariff.State.PENDING)
-        if patient:
-            _complete(tariff)
+        _rejected(tariff, error, now)
     except flatpeak.Unavailable:
         tariff.set_rates(Tariff.Rates.FAILING, "unavailable", now + MINUTE)
+    if tariff.state == Tariff.State.PENDING:
+        _wait(tariff, now)
     if state in (Tariff.State.PENDING, Tariff.State.FAILED) and tariff.rates == Tariff.Rates.OK:
         tariff.set_state(Tariff.State.CONNECTED)
         _complete(tariff)
@@ -68,21 +65,29 @@ def _fetch(tariff: Tariff, now: datetime) -> None:
     start, midnight, end = (rates.day_span(day, zone)[0] for day in (*days, days[1] + timedelta(days=1)))
     answer = flatpeak.rates(location.location_id, start, end, tariff.direction)
     segments = rates.parse(answer["data"])
-    RateDay.objects.bulk_create(
-        [
-            RateDay(
-                tariff=tariff,
-                day=day,
-                segments=rates.dump(rates.clip(segments, *rates.day_span(day, zone))),
-                fetched_at=now,
-            )
-            for day in days
-        ],
-        update_conflicts=True,
-        unique_fields=["tariff", "day"],
-        update_fields=["segments", "fetched_at"],
-    )
+    store(tariff, days, segments, now)
     tariff.set_rates(Tariff.Rates.OK, "", _ask_at(answer, segments, now, midnight))
+
+
+def _rejected(tariff: Tariff, error: flatpeak.Rejected, now: datetime) -> None:
+    if error.status == 429:
+        pause = timedelta(seconds=error.retry_after) if error.retry_after else MINUTE
+        tariff.set_rates(Tariff.Rates.FAILING, RATE_LIMIT, now + pause)
+        return
+    waiting = error.code == "pending_connect"
+    tariff.set_rates(Tariff.Rates.PENDING if waiting else Tariff.Rates.FAILING, error.code, now)
+    patient = now - tariff.rates_since >= 10 * MINUTE
+    tariff.ask_at = now + (QUARTER if patient else MINUTE)
+    if waiting and tariff.state == Tariff.State.CONNECTED:
+        tariff.set_state(Tariff.State.PENDING)
+    if patient:
+        _complete(tariff)
+
+
+def _wait(tariff: Tariff, now: datetime) -> None:
+    """Remember that the customer waits, for the mails; not if the rates were there at once."""
+    if tariff.rates != Tariff.Rates.OK or now - tariff.state_since >= MINUTE:
+        Wait.objects.get_or_create(tariff=tariff, defaults={"since": tariff.state_since})
 
 
 def _complete(tariff: Tariff) -> None:

@@ -1,0 +1,676 @@
+"""`refresh_rates`: what is due is asked for once, politely, and customers who wait are told once."""
+
+import io
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.core.mail.backends.locmem import EmailBackend
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tariffs import flatpeak
+from tariffs.mails import tell
+from tariffs.management.commands import refresh_rates
+from tariffs.models import Customer, Location, RateDay, Tariff, Wait
+
+# The command's threads have connections of their own, which see what is committed alone.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+
+
+class Asked(list):
+    """The locations that were asked for, and what is answered: by location, or `answer` for all others."""
+
+    def __init__(self):
+        super().__init__()
+        self.answer, self.of = rates, {}
+
+    def __call__(self, location_id, start, end, direction):
+        self.append(location_id)
+        answer = self.of.get(location_id, self.answer)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer(start, end)
+
+
+def rates(start, end):
+    span = {"valid_from": start.isoformat(), "valid_to": end.isoformat()}
+    return {
+        "next_update": "2100-01-01T00:00:00Z",
+        "data": [span | {"tariff": {"rate": Decimal("0.1"), "confidence": 1}}],
+    }
+
+
+def refused(code="", status=422, retry_after=None):
+    return flatpeak.Rejected("GET /tariffs/rates", status, {"code": code}, retry_after)
+
+
+DOWN = flatpeak.Unavailable("GET /tariffs/rates: no answer")
+PENDING = refused("pending_connect")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    asked = Asked()
+    monkeypatch.setattr(flatpeak, "rates", asked)
+    monkeypatch.setattr("tariffs.refresh.complete", lambda tariff: None)
+    return asked
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """It is noon, or as many hours later as a test says."""
+
+    def put(**later):
+        monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(**later))
+
+    put()
+    return put
+
+
+@pytest.fixture
+def add(alice, clock):
+    """Locations of Alice's, each with a tariff that is due."""
+    customer = Customer.objects.create(user=alice, customer_id="cus_1")
+
+    def add(*location_ids, **tariff):
+        for location_id in location_ids:
+            location = Location.objects.create(
+                customer=customer, location_id=location_id, time_zone="Europe/London", address_line1="1 Example Street"
+            )
+            about = {"provider": "Example & Sons", "ask_at": NOW, "state_since": NOW, "rates_since": NOW} | tariff
+            Tariff.objects.create(location=location, direction="IMPORT", **about)
+        return Tariff.objects.get(location__location_id=location_ids[-1])
+
+    return add
+
+
+@pytest.fixture
+def passing(monkeypatch):
+    """Waiting takes no time: the clock that the run waits by is put on instead."""
+
+    class Passing(threading.Event):
+        seconds = 0.0
+        waited = []
+
+        def wait(self, timeout=None):
+            self.waited.append(timeout)
+            Passing.seconds += timeout or 0
+            return self.is_set()
+
+    class Run(refresh_rates.Run):
+        def __init__(self, now):
+            super().__init__(now)
+            self.stopped = Passing()
+
+    monkeypatch.setattr(refresh_rates, "Run", Run)
+    monkeypatch.setattr(refresh_rates.time, "monotonic", lambda: Passing.seconds)
+    return Passing
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(out=None, **options):
+    out = out or io.StringIO()
+    call_command("refresh_rates", stdout=out, **{"jitter": 0} | options)
+    return out.getvalue()
+
+
+def at_once(*functions):
+    """Run the functions in threads of their own, with connections that are closed at the end."""
+
+    def thread(function):
+        try:
+            function()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=thread, args=[function]) for function in functions]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+# --- what is asked for
+
+
+def test_what_is_due_is_asked_for_and_stored(add, asked):
+    add("loc_1", "loc_2")
+    assert run() == "2 asked, 0 failed, 0 left\n"
+    assert sorted(asked) == ["loc_1", "loc_2"]
+    assert RateDay.objects.count() == 4
+    assert set(Tariff.objects.values_list("rates", flat=True)) == {"ok"}
+
+
+def test_only_what_is_due_here_and_connected_is_asked_for(add, asked):
+    add("loc_due")
+    add("loc_later", ask_at=NOW + timedelta(seconds=1))
+    add("loc_disconnected", state="disconnected")
+    add("loc_of_another_account", account="acc_another")
+    add("loc_of_the_other_mode", account="sandbox", live_mode=True)
+    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert asked == ["loc_due"]
+
+
+def test_it_is_asked_again_from_next_update_on_and_not_before(add, asked, clock):
+    add("loc_1")
+    asked.answer = lambda start, end: rates(start, end) | {"next_update": "2026-11-23T16:00:00Z"}
+    run()
+    clock(hours=3, minutes=29)
+    assert run() == "0 asked, 0 failed, 0 left\n"
+    clock(hours=3, minutes=30)
+    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert len(asked) == 2
+
+
+def test_a_pending_tariff_is_asked_for_by_the_pending_rule_and_is_no_failure(add, asked, clock):
+    add("loc_1")
+    asked.answer = PENDING
+    times = []
+    for minute in range(30):
+        clock(minutes=minute)
+        if run() == "1 asked, 0 failed, 0 left\n":
+            times.append(minute)
+    assert times == [*range(11), 25]
+
+
+def test_two_runs_at_once_ask_once(add, asked):
+    ids = [f"loc_{n}" for n in range(30)]
+    add(*ids)
+    at_once(run, run, run)
+    assert sorted(asked) == sorted(ids)
+    assert run() == "0 asked, 0 failed, 0 left\n"
+
+
+def test_no_more_calls_are_under_way_than_allowed(add, asked):
+    add(*[f"loc_{n}" for n in range(9)])
+    gate, lock, under_way, most = threading.Barrier(3, timeout=10), threading.Lock(), 0, 0
+
+    def answer(start, end):
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        gate.wait()  # three are under way, or this breaks
+        with lock:
+            under_way -= 1
+        gate.wait()
+        return rates(start, end)
+
+    asked.answer = answer
+    assert run(concurrency=3) == "9 asked, 0 failed, 0 left\n"
+    assert most == 3
+
+
+def test_every_thread_gives_its_connection_back(add, asked, monkeypatch):
+    opened, closed = set(), []
+    monkeypatch.setattr(
+        refresh_rates,
+        "connection",
+        type("", (), {"close": lambda self: (closed.append(threading.get_ident()), connection.close())})(),
+    )
+    asked.answer = lambda start, end: opened.add(threading.get_ident()) or rates(start, end)
+    add(*[f"loc_{n}" for n in range(9)])
+    run(concurrency=3)
+    assert len(closed) == 3
+    assert opened <= set(closed)
+
+
+@pytest.mark.parametrize("spread", [True, False])
+def test_batches_go_through_all_that_is_due_with_one_query_each(add, monkeypatch, spread):
+    monkeypatch.setattr(refresh_rates, "BATCH", 10)
+    for n in range(35):
+        add(f"loc_{n}", ask_at=NOW - timedelta(minutes=n if spread else 0))
+    found, due = [], refresh_rates.batches(NOW)
+    with CaptureQueriesContext(connection) as queries:
+        for tariff in due:
+            assert tariff.location.location_id  # came along
+            assert len(queries) == len(found) // 10 + 1
+            found.append((tariff.ask_at, tariff.pk))
+            tariff.ask_at = NOW + timedelta(days=1)  # as asking does
+    assert len(queries) == 5
+    assert len(found) == 35
+    assert found == sorted(found)
+
+
+def test_a_run_begins_by_chance_within_the_jitter(add, asked, passing):
+    add("loc_1")
+    assert run(jitter=60, concurrency=4) == "1 asked, 0 failed, 0 left\n"
+    assert len(set(passing.waited)) == 4
+    assert all(0 <= seconds <= 60 for seconds in passing.waited)
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"jitter": -1}])
+def test_an_option_that_makes_no_sense_is_refused(options):
+    with pytest.raises(CommandError, match="1 or more"):
+        run(**options)
+
+
+# --- what goes wrong
+
+
+def test_failures_are_counted_and_the_exit_status_is_not_zero(add, asked):
+    add("loc_1", "loc_2", "loc_3")
+    asked.of = {"loc_1": DOWN, "loc_2": refused("no_price_data")}
+    with pytest.raises(CommandError, match=r"^3 asked, 2 failed, 0 left$") as error:
+        run()
+    assert error.value.returncode == 1
+
+
+def test_a_failure_that_another_run_met_is_not_counted_here(add, asked, monkeypatch):
+    add("loc_1", rates="failing")
+    monkeypatch.setattr(refresh_rates, "refresh", lambda tariff, now: False)
+    assert run() == "0 asked, 0 failed, 1 left\n"
+
+
+def test_one_tariff_that_breaks_does_not_keep_the_others(add, asked, caplog):
+    add("loc_1", "loc_2", "loc_3")
+    broken = Tariff.objects.get(location__location_id="loc_2")
+    asked.of = {"loc_2": ZeroDivisionError("never heard of")}
+    with pytest.raises(CommandError, match=r"^3 asked, 1 failed, 0 left$"):
+        run(concurrency=1)
+    assert f"tariff {broken.pk} could not be refreshed" in caplog.text
+
+
+def test_a_database_that_is_gone_ends_the_run(add, asked, monkeypatch):
+    add("loc_1")
+
+    def gone(now):
+        raise ConnectionError("gone")
+        yield
+
+    monkeypatch.setattr(refresh_rates, "batches", gone)
+    with pytest.raises(ConnectionError):
+        run()
+
+
+def test_after_a_429_nothing_more_is_asked_for_until_flatpeak_allows_it(add, asked, passing):
+    add(*[f"loc_{n}" for n in range(5)])
+    moments = []
+
+    def answer(start, end):
+        moments.append(passing.seconds)
+        if len(moments) == 2:
+            raise refused("", 429, retry_after=20)
+        return rates(start, end)
+
+    asked.answer = answer
+    with pytest.raises(CommandError, match=r"^5 asked, 1 failed, 0 left$"):
+        run(concurrency=1)
+    assert moments == [0, 0, 20, 20, 20]
+
+
+@pytest.mark.parametrize(("retry_after", "answers"), [(3600, 1), (None, 6), (100, 4)])
+def test_a_run_waits_for_five_minutes_in_all_and_what_is_left_stays_due(add, asked, passing, retry_after, answers):
+    add(*[f"loc_{n}" for n in range(9)])
+    asked.answer = refused("rate_limit", 429, retry_after)
+    with pytest.raises(CommandError, match=rf"^{answers} asked, {answers} failed, {9 - answers} left$"):
+        run(concurrency=1)
+    assert len(asked) == answers
+    assert Tariff.objects.filter(ask_at__lte=NOW, rates="none").count() == 9 - answers
+    refused_until = set(Tariff.objects.filter(rates_code="rate_limit").values_list("ask_at", flat=True))
+    assert refused_until == {NOW + timedelta(seconds=retry_after or 60)}
+    asked.answer = rates
+    assert run() == f"{9 - answers} asked, 0 failed, 0 left\n"
+
+
+def test_calls_that_were_under_way_at_a_429_lengthen_the_pause_and_add_none():
+    work = refresh_rates.Run(NOW)
+    for seconds in (100, 120, 50, 100):
+        work.pause(seconds)
+    assert work.patience == pytest.approx(refresh_rates.PATIENCE - 120, abs=1)
+    assert not work.stopped.is_set()
+    work.pause(301)
+    assert work.stopped.is_set()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), ("0", 0), ("9" * 5000, 86400), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), (None, None)],
+)
+def test_flatpeaks_retry_after_is_read(settings, header, seconds):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(429)
+            if header:
+                self.send_header("Retry-After", header)
+            self.end_headers()
+            self.wfile.write(b'{"object": "error", "type": "rate_limit"}')
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    settings.FLATPEAK_API_URL = f"http://127.0.0.1:{server.server_port}"
+    with pytest.raises(flatpeak.Rejected) as error:
+        flatpeak.location("loc_1")
+    server.shutdown()
+    server.server_close()
+    assert error.value.retry_after == seconds
+
+
+def test_ctrl_c_lets_the_calls_end_and_the_rest_stays_due(add, asked, monkeypatch):
+    add(*[f"loc_{n}" for n in range(5)])
+    pressed, begun = threading.Event(), threading.Event()
+
+    def answer(start, end):
+        begun.set()
+        assert pressed.wait(10)
+        return rates(start, end)
+
+    def press(threads):
+        assert begun.wait(10)
+        raise KeyboardInterrupt
+
+    run_class = refresh_rates.Run
+
+    def make(now):
+        made = run_class(now)
+        stop = made.stopped.set
+        made.stopped.set = lambda: (stop(), pressed.set())
+        return made
+
+    monkeypatch.setattr(refresh_rates, "Run", make)
+    monkeypatch.setattr(refresh_rates, "wait", press)
+    asked.answer = answer
+    with pytest.raises(CommandError, match=r"^1 asked, 0 failed, 4 left$"):
+        run(concurrency=1)
+    assert Tariff.objects.filter(rates="ok").count() == 1
+    monkeypatch.undo()
+
+
+def test_what_a_killed_run_did_not_finish_is_asked_for_by_a_later_one(add, asked, clock):
+    add("loc_1", "loc_2")
+    asked.of = {"loc_1": SystemExit()}  # the thread ends as in a kill: claimed, and no answer stored
+    with pytest.raises(SystemExit):
+        run(concurrency=1)
+    asked.of = {}
+    assert run().endswith(" 0 failed, 0 left\n")
+    assert Tariff.objects.get(location__location_id="loc_2").rates == "ok"
+    assert Tariff.objects.get(location__location_id="loc_1").rates == "none"
+    clock(seconds=3 * flatpeak.total_timeout())
+    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert Tariff.objects.get(location__location_id="loc_1").rates == "ok"
+
+
+# --- what is shown
+
+
+def test_a_terminal_has_a_bar(add, asked):
+    add("loc_1", "loc_2")
+    shown = run(out=Terminal())
+    assert f"\r[{'#' * 30}] 2 of 2, 0 failed\n2 asked, 0 failed, 0 left\n" in shown
+
+
+def test_a_bar_with_nothing_to_do_is_no_error(asked, clock):
+    assert run(out=Terminal()).endswith("0 asked, 0 failed, 0 left\n")
+
+
+def test_without_a_terminal_one_line_is_all(add, asked, caplog):
+    add("loc_1")
+
+    def pending(start, end):
+        logging.getLogger("tariffs.flatpeak").info("noise")
+        raise PENDING
+
+    asked.answer = pending
+    with caplog.at_level(logging.INFO):
+        assert run() == "1 asked, 0 failed, 0 left\n"
+    assert caplog.text == ""
+    assert logging.getLogger("tariffs").isEnabledFor(logging.INFO)
+
+
+# --- mails
+
+
+def test_a_customer_is_told_once_that_the_rates_have_arrived(add, asked, clock, mailoutbox):
+    tariff = add("loc_1", state="pending")
+    asked.answer = PENDING
+    run()
+    assert mailoutbox == []
+    asked.answer = rates
+    clock(minutes=1)
+    run()
+    run()
+    [mail] = mailoutbox
+    assert mail.to == ["alice@example.com"]
+    assert mail.subject == "Your electricity prices are here"
+    assert f"\nhttp://localhost:8000/locations/{tariff.location_id}/\n" in mail.body
+    assert "with Example & Sons has been read" in mail.body
+    assert not Wait.objects.exists()
+
+
+def test_a_customer_is_told_once_that_the_rates_have_not_arrived_after_48_hours(add, asked, clock, mailoutbox):
+    tariff = add("loc_1", state="pending")
+    asked.answer = PENDING
+    run()
+    clock(hours=47, minutes=59)
+    run()
+    assert mailoutbox == []
+    clock(hours=48)
+    run()
+    clock(hours=100)
+    run()
+    [mail] = mailoutbox
+    assert mail.to == ["alice@example.com"]
+    assert mail.subject == "We could not read your tariff yet"
+    assert f"\nhttp://localhost:8000/locations/{tariff.location_id}/\n" in mail.body
+    asked.answer = rates
+    clock(hours=101)
+    run()
+    assert [mail.subject for mail in mailoutbox[1:]] == ["Your electricity prices are here"]
+
+
+def test_a_tariff_that_became_pending_with_its_first_answer_is_waited_for(add, asked, clock, mailoutbox):
+    add("loc_1")
+    asked.answer = PENDING
+    run()
+    asked.answer = rates
+    clock(minutes=1)
+    run()
+    assert len(mailoutbox) == 1
+
+
+def test_a_wait_counts_from_its_first_answer_on_however_long_that_took(add, asked, clock, mailoutbox):
+    add("loc_1")
+
+    def slow(start, end):
+        clock(seconds=2)
+        raise PENDING
+
+    asked.answer = slow
+    run()
+    asked.answer = rates
+    clock(seconds=60)
+    run()
+    assert len(mailoutbox) == 1
+
+
+def test_the_48_hours_begin_when_the_tariff_became_pending_not_when_it_was_first_asked_for(
+    add, asked, clock, mailoutbox
+):
+    add("loc_1", state="pending")
+    asked.answer = PENDING
+    clock(hours=10)
+    run()
+    clock(hours=48)
+    run()
+    assert [mail.subject for mail in mailoutbox] == ["We could not read your tariff yet"]
+
+
+def test_a_tariff_that_fails_while_it_is_waited_for_is_late_too(add, asked, clock, mailoutbox):
+    add("loc_1", state="pending")
+    asked.answer = PENDING
+    run()
+    Tariff.objects.update(state="failed")
+    clock(hours=48)
+    run()
+    assert [mail.subject for mail in mailoutbox] == ["We could not read your tariff yet"]
+
+
+def test_flatpeak_that_is_down_for_two_days_is_late_too(add, asked, clock, mailoutbox):
+    add("loc_1", state="pending")
+    asked.answer = DOWN
+    for hours in (0, 48):
+        clock(hours=hours)
+        with pytest.raises(CommandError):
+            run()
+    assert [mail.subject for mail in mailoutbox] == ["We could not read your tariff yet"]
+
+
+def test_a_tariff_that_was_connected_from_the_start_has_no_mail(add, asked, clock, mailoutbox):
+    add("loc_1")
+    add("loc_2", state="pending")  # saved as pending, but its rates are there when the customer looks
+    run()
+    asked.answer = DOWN
+    clock(hours=49)
+    with pytest.raises(CommandError):
+        run()
+    asked.answer = rates
+    clock(hours=50)
+    run()
+    assert mailoutbox == []
+
+
+def test_a_tariff_that_nobody_asked_for_while_it_was_pending_has_its_mail(add, asked, clock, mailoutbox):
+    add("loc_1", state="pending")
+    clock(minutes=10)
+    run()
+    assert len(mailoutbox) == 1
+
+
+def test_rates_that_a_page_view_found_are_mailed_by_the_next_run(add, asked, clock, mailoutbox, client, alice):
+    tariff = add("loc_1", state="pending")
+    client.force_login(alice)
+    asked.answer = PENDING
+    client.get(f"/locations/{tariff.location_id}/")
+    asked.answer = rates
+    clock(minutes=2)
+    client.get(f"/locations/{tariff.location_id}/")
+    assert len(asked) == 2
+    assert mailoutbox == []
+    assert run() == "0 asked, 0 failed, 0 left\n"
+    assert len(mailoutbox) == 1
+
+
+def test_nothing_is_mailed_of_a_disconnected_tariff_in_another_account_or_to_a_closed_one(
+    add, asked, clock, mailoutbox, alice
+):
+    add("loc_1", "loc_2", "loc_3", state="pending")
+    asked.answer = PENDING
+    run()
+    Tariff.objects.filter(location__location_id="loc_1").update(state="disconnected")
+    Tariff.objects.filter(location__location_id="loc_2").update(account="acc_another")
+    clock(hours=48)
+    run()
+    assert len(mailoutbox) == 1
+    assert set(Wait.objects.values_list("tariff__location__location_id", flat=True)) == {"loc_2", "loc_3"}
+    alice.is_active = False
+    alice.save()
+    asked.answer = rates
+    clock(hours=49)
+    run()
+    assert len(mailoutbox) == 1
+
+
+def waiting(add, asked, clock, *ids):
+    add(*ids, state="pending")
+    asked.answer = PENDING
+    run()
+    clock(hours=48)
+
+
+@pytest.mark.parametrize("answer", [rates, PENDING], ids=["arrived", "late"])
+def test_runs_at_once_send_each_mail_once(add, asked, clock, mailoutbox, monkeypatch, answer):
+    waiting(add, asked, clock, *[f"loc_{n}" for n in range(5)])
+    asked.answer = answer
+    monkeypatch.setattr(refresh_rates, "tell", lambda now: 0)
+    run()
+    gate = threading.Barrier(4)
+    at_once(*[lambda: (gate.wait(), tell(timezone.now()))] * 4)
+    assert len(mailoutbox) == 5
+    assert len({mail.body for mail in mailoutbox}) == 5
+
+
+@pytest.mark.parametrize("answer", [rates, PENDING], ids=["arrived", "late"])
+def test_a_mail_that_was_listed_by_two_is_sent_by_the_one_who_claims_it(
+    add, asked, clock, mailoutbox, monkeypatch, answer
+):
+    waiting(add, asked, clock, "loc_1")
+    asked.answer = answer
+    sent = EmailBackend.send_messages
+
+    def meanwhile(self, messages):
+        monkeypatch.setattr(EmailBackend, "send_messages", sent)
+        assert tell(timezone.now()) == 0  # another run, while the first is sending
+        return sent(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", meanwhile)
+    run()
+    assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize("answer", [rates, PENDING], ids=["arrived", "late"])
+def test_a_mail_that_fails_is_sent_by_the_next_run(add, asked, clock, mailoutbox, monkeypatch, caplog, answer):
+    waiting(add, asked, clock, "loc_1", "loc_2")
+    asked.answer = answer
+    sent, calls = EmailBackend.send_messages, []
+
+    def fail_once(self, messages):
+        calls.append(messages)
+        if len(calls) == 1:
+            raise OSError("alice@example.com refused")
+        return sent(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", fail_once)
+    with pytest.raises(CommandError, match=r"^2 asked, 0 failed, 0 left, mails not sent: 1$"):
+        run()
+    assert len(mailoutbox) == 1
+    assert "was not sent: OSError" in caplog.text
+    assert "alice" not in caplog.text
+    assert "Example Street" not in caplog.text
+    run()
+    run()
+    assert len({mail.body for mail in mailoutbox}) == len(mailoutbox) == 2
+
+
+def test_an_edit_while_a_run_reads_the_tariff_does_not_forget_that_a_mail_was_sent(add, asked, clock, mailoutbox):
+    waiting(add, asked, clock, "loc_1")
+    stale = Tariff.objects.get()
+    run()
+    stale.save()  # all columns, as `connected.complete` writes them
+    run()
+    assert len(mailoutbox) == 1
+
+
+def test_a_second_wait_has_mails_of_its_own(add, asked, clock, mailoutbox):
+    waiting(add, asked, clock, "loc_1")
+    for hours, answer in ((48, rates), (100, PENDING), (148, PENDING), (149, rates)):
+        asked.answer = answer
+        clock(hours=hours)
+        run()
+    assert [mail.subject.split()[0] for mail in mailoutbox] == ["Your", "We", "Your"]
+
+
+def test_from_the_sandboxs_pending_provider_to_the_mail(walk, later, mailoutbox):
+    walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider().act("SAVE")
+    location = Location.objects.get()
+    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert Tariff.objects.get().rates == "pending"
+    later(minutes=3)
+    assert run() == "1 asked, 0 failed, 0 left\n"
+    [mail] = mailoutbox
+    assert f"/locations/{location.pk}/" in mail.body
+    assert walk.get(f"/locations/{location.pk}/").price
