@@ -318,3 +318,37 @@ def test_no_page_of_prices_scrolls_sideways_on_320_pixels(open_visit, sign_in):
     visit.press("Continue").name_and_term("A" * 200)
     fits(visit.on("Is this your tariff?"))
     fits(visit.save().to_rates().pays())
+
+
+@only("desktop")
+def test_the_chart_is_read_out_by_arrow_keys_and_by_the_pointer(visit):
+    visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
+    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 begins at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
+    visit.name_and_term("Simple").save().to_rates()
+    chart, said = visit.page.locator(".chart svg"), visit.page.locator(".readout")
+    chart.focus()
+    visit.page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("00:00 to 07:00: 9.50p")
+    visit.page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("07:00 to 23:00: 30.00p")
+    visit.page.keyboard.press("ArrowLeft")
+    expect(said).to_contain_text("00:00 to 07:00: 9.50p")
+    chart.hover()  # its middle is late on the first evening
+    expect(said).to_contain_text("07:00 to 23:00: 30.00p")
+
+
+def test_the_cheapest_time_other_days_and_downloads_work_from_the_rates_page(visit):
+    visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
+    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 begins at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
+    visit.name_and_term("Simple").save().to_rates()
+    visit.link("2").click()
+    visit.sees("2 hours:")
+    with visit.page.expect_download() as got:
+        visit.link("CSV").click()
+    assert got.value.suggested_filename.endswith(".csv")
+    visit.link("This week").click()
+    visit.on(re.compile("^The week from Monday"))
+    visit.page.get_by_role("row").nth(1).get_by_role("link").click()
+    visit.on(re.compile("^Monday"))

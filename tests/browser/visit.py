@@ -34,9 +34,10 @@ class Visit:
             expect(self.main).to_contain_text(text)
         return self
 
-    def pays(self, price=r"-?\d+\.\d\dp", then=r"( until .+)?$"):
-        """The price of this moment on the page of rates, as patterns."""
-        expect(self.main.get_by_text(re.compile(f"^{price} per kWh{then}"))).to_be_visible()
+    def pays(self, price=r"-?\d+\.\d\dp", until=r"( until [^.]+)?"):
+        """The price of this moment on the page of rates, in the sentence and large, as patterns."""
+        expect(self.main.locator(".lead")).to_contain_text(re.compile(rf"Now {price} per kWh{until}\."))
+        expect(self.main.locator(".price")).to_contain_text(re.compile(rf"^\s*{price} per kWh"))
         return self
 
     def button(self, name):
