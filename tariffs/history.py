@@ -15,11 +15,14 @@ AGAIN = 15 * 60  # seconds between two questions for the same days, whoever asks
 def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> None:
     """Ask for those of some days that are not known whole, in one call, and store them. Raises FlatPeakError.
 
-    A past day is asked for once, be there rates for it or not: it does not change any more.
+    A past day is asked for once, be there rates for it or not: it does not change any more. Today and tomorrow are left
+    to `refresh`, which knows when FlatPeak has something new.
     """
     zone = zone_of(tariff.location)
-    known = {day.day: day for day in RateDay.objects.filter(tariff=tariff, day__in=days)}
-    missing = [day for day in days if not is_final(known.get(day), *rates.day_span(day, zone))]
+    today = now.astimezone(zone).date()
+    others = [day for day in days if day not in (today, today + timedelta(days=1))]
+    known = {day.day: day for day in RateDay.objects.filter(tariff=tariff, day__in=others)}
+    missing = [day for day in others if not is_final(known.get(day), *rates.day_span(day, zone))]
     if not missing or not is_read(tariff) or not tariff.location.time_zone:
         return
     if not cache.add(f"rates-of:{tariff.pk}:{missing[0]}:{missing[-1]}", True, AGAIN):

@@ -93,6 +93,8 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     tariffs, failed = list(location.tariffs.all()), False
     if request.method == "GET":
         for tariff in tariffs:
+            if today in days or today + timedelta(days=1) in days:
+                refresh(tariff, now)
             try:
                 history.fetch(tariff, days, now)
             except flatpeak.FlatPeakError:

@@ -693,6 +693,15 @@ def test_a_week_is_shown_by_day_and_asks_in_one_call(look_at, asked):
     assert asked[0][2] - asked[0][1] == timedelta(days=7)
 
 
+def test_today_and_tomorrow_are_asked_for_only_when_they_are_due(look_at, asked):
+    asked.answer = lambda start, end: hourly(start, end - timedelta(days=1), next_update="2026-11-23T16:00:00Z")
+    for kind, date in (("day", "2026-11-24"), ("day", "2026-11-23"), ("week", "2026-11-23")):
+        look_at(kind, date=date)
+        cache.clear()
+    spans = [(start.day, end.day) for _, start, end, _ in asked]
+    assert spans == [(23, 25), (25, 30)]
+
+
 def test_a_mean_counts_each_rate_by_its_length(look_at, asked):
     asked.answer = lambda start, end: by_clock((0, 18, "10"), (18, 24, "30"))(start, end)
     assert "Tue 17 Nov 15.00p 10.00p 30.00p" in look_at("week", date="2026-11-17")
