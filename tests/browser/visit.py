@@ -134,7 +134,7 @@ class Visit:
         return self.on("Is this your tariff?").press("Yes, save it")
 
     def to_rates(self):
-        self.on("Your tariff is connected").follow("See the rates")
+        self.on(re.compile("Your tariff is (connected|saved)")).follow("See the rates")
         expect(self.page).to_have_url(re.compile(r"/locations/[0-9a-f-]{36}/$"))
         return self
 
