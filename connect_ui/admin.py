@@ -4,7 +4,7 @@ from django.http import HttpRequest
 
 from tariffs.admin import FromFlatPeak, download_csv
 
-from .conversation import exchange
+from .conversation import finish
 from .models import ConnectSession
 
 
@@ -12,12 +12,7 @@ from .models import ConnectSession
 def exchange_owed(
     modeladmin: "ConnectSessionAdmin", request: HttpRequest, queryset: QuerySet[ConnectSession, ConnectSession]
 ) -> None:
-    finished = left = 0
-    for session in queryset.filter(state=ConnectSession.State.OWED):
-        if session.is_here and session.claim():
-            exchange(session)
-        done = session.state != ConnectSession.State.OWED
-        finished, left = finished + done, left + (not done)
+    finished, left = finish(queryset.filter(state=ConnectSession.State.OWED))
     messages.info(request, f"{finished} finished, {left} still owed.")
 
 

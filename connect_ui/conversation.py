@@ -1,6 +1,7 @@
 """The conversation with Connect: claim the session, call, write what came back. No transaction spans a call."""
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -249,3 +250,14 @@ def exchange(session: ConnectSession) -> None:
         connected.complete(tariff)
     except flatpeak.FlatPeakError as error:
         logger.info("details of tariff %s not fetched yet: %s", tariff.pk, error)
+
+
+def finish(owed: Iterable[ConnectSession]) -> tuple[int, int]:
+    """Make the exchanges that these sessions are owed; how many are finished now, and how many are still owed."""
+    finished = left = 0
+    for session in owed:
+        if session.is_here and session.claim():
+            exchange(session)
+        done = session.state != ConnectSession.State.OWED
+        finished, left = finished + done, left + (not done)
+    return finished, left

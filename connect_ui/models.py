@@ -55,6 +55,11 @@ class ConnectSession(FlatPeakObject):
         return f"{self.id}"
 
     @classmethod
+    def owed(cls) -> models.QuerySet["ConnectSession"]:
+        """The sessions whose exchange is owed, and may be asked for again by now."""
+        return cls.objects.here().filter(state=cls.State.OWED, exchange_after__lte=timezone.now())
+
+    @classmethod
     def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
         """The three newest conversations that a user can go on with."""
         states = [cls.State.OPEN, cls.State.OWED]

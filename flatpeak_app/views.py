@@ -6,6 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from connect_ui.conversation import finish
+from connect_ui.models import ConnectSession
+
+OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
+
 
 def healthz(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Answer `/healthz` before anything else: a prober speaks plain http and knows no host name of ours."""
@@ -28,7 +33,9 @@ def site_context(request: HttpRequest) -> dict[str, object]:
 @login_not_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The front page; whoever is signed in goes on to what is theirs."""
+    """The front page; whoever is signed in goes on to what is theirs, with what FlatPeak still owed them."""
     if request.user.is_authenticated:
+        if request.method == "GET":
+            finish(ConnectSession.owed().filter(user=request.user.pk)[:OWED_PER_VISIT])
         return redirect("tariffs:locations")
     return render(request, "home.html")

@@ -71,6 +71,24 @@ def test_an_exchange_that_fails_stays_owed_and_the_next_visit_finishes_it(walk, 
     assert "Your tariff is connected" in walk.text
 
 
+def test_the_next_visit_to_the_front_page_finishes_it_too_and_a_head_does_not(walk, exchange_fails, later, client, bob):
+    exchange_fails(DOWN)
+    walk.fixed()
+    exchange_fails()
+    later(minutes=2)
+    client.head("/")
+    assert walk.session.state == State.OWED
+    alice = walk.session.user
+    client.force_login(bob)
+    client.get("/")
+    assert walk.session.state == State.OWED
+    client.force_login(alice)
+    walk.get("/")
+    assert walk.path == "/locations/"
+    assert "1 Example Street" in walk.text
+    assert "Being finished" not in walk.text
+
+
 def test_exchange_pending_finishes_what_is_owed(walk, exchange_fails, later):
     exchange_fails(DOWN)
     walk.fixed()
