@@ -5,11 +5,12 @@ Decimal, in major currency units per kWh.
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 logger = logging.getLogger(__name__)
 
@@ -29,25 +30,33 @@ class Segment(NamedTuple):
 def parse(entries: Any) -> list[Segment]:
     """FlatPeak's `[{valid_from, valid_to, tariff: {rate or cost, confidence}, carbon: {intensity}}]`, in order.
 
-    What cannot be a segment is dropped and counted in the log; of two that overlap, the later start wins.
+    What cannot be a segment is dropped and counted in the log; where two overlap, the one that starts later holds.
     """
     entries = entries if isinstance(entries, list) else []
-    found: dict[datetime, Segment] = {}
-    dropped = 0
-    for entry in entries:
-        segment = _segment(entry)
-        if segment is None:
-            dropped += 1
-        else:
-            found[segment.start] = segment
-    if dropped:
-        logger.warning("%s of %s rate segments were unusable", dropped, len(entries))
-    segments: list[Segment] = []
-    for segment in sorted(found.values()):
-        if segments and segments[-1].end > segment.start:
-            segments[-1] = segments[-1]._replace(end=segment.start)
-        segments.append(segment)
-    return segments
+    found = [segment for entry in entries if (segment := _segment(entry))]
+    if len(found) < len(entries):
+        logger.warning("%s of %s rate segments were unusable", len(entries) - len(found), len(entries))
+    return _apart(sorted(found, key=lambda segment: segment.start))
+
+
+def _apart(segments: Sequence[Segment]) -> list[Segment]:
+    """Segments, in the order of their starts, without those parts of them in which a later one holds."""
+    if all(a.end <= b.start for a, b in pairwise(segments)):
+        return list(segments)
+    parts: list[Segment] = []
+    begun, under_way, last = deque(segments), list[Segment](), None
+    for start, end in pairwise(sorted({edge for segment in segments for edge in segment[:2]})):
+        while begun and begun[0].start <= start:
+            under_way.append(begun.popleft())
+        while under_way and under_way[-1].end <= start:
+            under_way.pop()
+        holds = under_way[-1] if under_way else None
+        if holds and holds is last:
+            parts[-1] = parts[-1]._replace(end=end)
+        elif holds:
+            parts.append(holds._replace(start=start, end=end))
+        last = holds
+    return parts
 
 
 def _segment(entry: Any) -> Segment | None:
@@ -98,12 +107,12 @@ def load(rows: Iterable[Sequence[Any]]) -> list[Segment]:
     ]
 
 
-def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def day_span(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """The instants at which a local day begins and ends: 23, 24 or 25 hours apart, or half an hour off that."""
     return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def _midnight(day: date, zone: tzinfo) -> datetime:
     # Where the clock skips midnight, zoneinfo reads it with the offset before the change: the very instant of the change.
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 

@@ -1,16 +1,19 @@
 """Rates as plain data: what is a segment, where a local day begins, and that no digit is lost."""
 
 import logging
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tariffs import rates
 from tariffs.models import Customer, Location, RateDay, Tariff
 from tariffs.rates import Segment
+from tests.test_windows import ZONES
 
 
 def at(text):
@@ -62,6 +65,48 @@ def test_of_two_that_overlap_the_later_start_wins():
     long, short = hourly(0, Decimal("0.1"), length=4), hourly(2, Decimal("0.2"), length=4)
     expected = [hour(0, "0.1", length=2), hour(2, "0.2", length=4)]
     assert rates.parse([long, short]) == rates.parse([short, long]) == expected
+
+
+def test_where_the_later_one_ends_the_longer_one_holds_again():
+    long, short = hourly(0, Decimal("0.1"), length=4), hourly(1, Decimal("0.2"))
+    expected = [hour(0, "0.1"), hour(1, "0.2"), hour(2, "0.1", length=2)]
+    assert rates.parse([long, short]) == rates.parse([short, long]) == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.integers(0, 3)), unique_by=lambda found: found[0]))
+def test_every_minute_has_the_rate_of_the_latest_start_that_covers_it(found):
+    def moment(n):
+        return datetime(2026, 5, 1, tzinfo=UTC) + timedelta(minutes=n)
+
+    given_ = [entry(moment(a).isoformat(), moment(a + n).isoformat(), Decimal(rate)) for a, n, rate in found]
+    parsed = rates.parse(given_)
+    assert all(a.end <= b.start for a, b in pairwise(parsed))
+    for minute in range(30):
+        covering = [(a, Decimal(rate)) for a, n, rate in found if a <= minute < a + n]
+        held = rates.current(parsed, moment(minute))
+        assert (held and held.rate) == (max(covering)[1] if covering else None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(ZONES),
+    st.sampled_from([date(2026, month, 1) + timedelta(days=n) for month in (3, 4, 9, 10, 11) for n in range(30)]),
+    st.lists(st.integers(-1800, 1800), min_size=2, max_size=12, unique=True),
+)
+def test_a_local_day_has_each_of_its_minutes_and_no_other(zone, day, cuts):
+    zone, noon = ZoneInfo(zone), datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC)
+    edges = [noon + timedelta(minutes=cut) for cut in sorted(cuts)]
+    series = [Segment(a, b, Decimal(n)) for n, (a, b) in enumerate(pairwise(edges))]
+    by_day = {day + timedelta(days=n): {} for n in range(-2, 3)}
+    for segment in series:
+        moment = segment.start
+        while moment < segment.end:
+            by_day[moment.astimezone(zone).date()][moment] = segment.rate
+            moment += timedelta(minutes=1)
+    for each, minutes in by_day.items():
+        found = rates.clip(series, *rates.day_span(each, zone))
+        assert sum((s.end - s.start for s in found), timedelta()) == timedelta(minutes=len(minutes))
+        assert all(minutes[s.start] == minutes[s.end - timedelta(minutes=1)] == s.rate for s in found)
 
 
 def test_times_with_mixed_offsets_are_the_same_instants():
