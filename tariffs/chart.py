@@ -1,26 +1,30 @@
 """The geometry of a price chart; `templates/tariffs/_chart.html` draws it as inline SVG."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Callable, Sequence
+from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from babel.dates import format_date, format_datetime
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_time
 
 from .money import locale, price, rounded, unit
-from .rates import Segment, current, joined
+from .rates import Segment, clip, current, day_span, joined
 
 WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 36, 6, 32, 28
+TOUCHING = 50  # the labels of two hours nearer than this touch on a phone, where one of them is not centred
+QUARTER = timedelta(minutes=15)
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
 
 class Bar(NamedTuple):
+    """What is read out of one place: a segment, or of a week a day."""
+
     x: float
-    y: float
     width: float
-    height: float
-    kind: str  # "", "estimate", "negative" or both, for the style sheet
     title: str
 
 
@@ -29,7 +33,8 @@ def chart(
 ) -> dict[str, Any] | None:
     """Everything to draw between two instants, in the units of a `WIDTH` × `HEIGHT` view box; None without a rate.
 
-    Widths are in proportion to durations, zero is always on the axis, a gap is left blank.
+    Widths are in proportion to durations, zero is always on the axis, a gap is left blank. However many the segments, the
+    price is one path, of which each adds some 12 bytes.
     """
     if not segments:
         return None
@@ -47,24 +52,29 @@ def chart(
     def y(rate: Decimal) -> float:
         return round(TOP + (HEIGHT - TOP - BOTTOM) * float((top - rate) / (top - bottom)), 2)
 
-    bars, line, last = [], [], None
-    for s in joined(segments):
-        left, right, level, zero = x(s.start), x(s.end), y(s.rate), y(Decimal(0))
-        kind = " ".join(filter(None, ["estimate" * (s.confidence < 1), "negative" * (s.rate < 0)]))
-        bars.append(
-            Bar(
-                left,
-                min(level, zero),
-                round(right - left, 2),
-                round(abs(level - zero), 2),
-                kind,
-                f"{weekday(s.start, zone)} {clock(s.start, zone)} to {clock(s.end, zone)}: {price(s.rate, currency)}"
-                + (", an estimate" if s.confidence < 1 else ""),
-            )
-        )
-        line.append(f"{'L' if last == s.start else 'M'}{left} {level}H{right}")
-        last = s.end
+    def stairs(found: Sequence[Segment]) -> str:
+        """The line over some segments; each run of them begins and ends on zero, so that it is an area too."""
+        path, last, zero = [], None, f"V{y(Decimal(0)):.1f}"
+        for s in found:
+            path.append(f"V{y(s.rate):.1f}H{x(s.end):.1f}")
+            if s.start != last:
+                path[-1] = f"{zero if last else ''}M{x(s.start):.1f} {zero[1:]}" + path[-1]
+            last = s.end
+        return "".join([*path, zero]) if path else ""
+
+    steps = joined(segments)
     week = end - start > timedelta(days=3)
+    days = _days(start, end, zone)
+    if week:
+        parts = [(a, b, clip(segments, a, b)) for a, b in pairwise([*days, end])]
+    else:
+        parts = [(s.start, s.end, [s]) for s in steps]
+
+    def bar(begin: datetime, over: datetime, found: Sequence[Segment]) -> Bar:
+        prices = {price(extreme(s.rate for s in found), currency): None for extreme in (min, max)}
+        when = weekday(begin, zone) + ("" if week else f" {clock(begin, zone)} to {clock(over, zone)}")
+        estimate = ", an estimate" if any(s.confidence < 1 for s in found) else ""
+        return Bar(x(begin), round(x(over) - x(begin), 2), f"{when}: {' to '.join(prices)}{estimate}")
 
     def mark(segment: Segment, under: bool = False) -> tuple[float, float, str]:
         """Where a segment's price is written inside of the frame: over its line, or under it where there is room."""
@@ -80,21 +90,22 @@ def chart(
         "right": WIDTH - RIGHT,
         "top": TOP,
         "bottom": HEIGHT - BOTTOM,
+        "depth": HEIGHT - TOP - BOTTOM,
         "label_y": HEIGHT - 5,
-        "bars": bars,
-        "line": "".join(line),
+        "line": stairs(steps),
+        "estimated": stairs([s for s in steps if s.confidence < 1]),
+        "bars": [bar(*part) for part in parts if part[2]],
         "zero": y(Decimal(0)),
+        "share": y(Decimal(0)) / HEIGHT,  # of the height, at which the colour changes
         "now": x(now) if start <= now < end else None,
         "rows": [(y(level), tick(level, step, currency)) for level in _levels(bottom, top, step)],
-        "hours": [] if week else [(x(moment), clock(moment, zone)) for moment in _hours(start, end, zone)],
+        "hours": [] if week else _hours(start, end, zone, x),
         "days": [
-            (x(moment), format_date(moment.astimezone(zone), "EEE d" if week else "EEE d MMM", locale()))
-            for moment in _hours(start, end, zone, every=24)
+            (x(day), format_date(day.astimezone(zone), "EEE d" if week else "EEE d MMM", locale())) for day in days
         ],
         "lowest": least,
         "highest": most,
         "marks": [mark(least, under=True), mark(most)] if least.rate != most.rate else [],
-        "estimated": any(s.confidence < 1 for s in segments),
         "current": current(segments, now),
     }
 
@@ -110,18 +121,42 @@ def tick(level: Decimal, step: Decimal, currency: str) -> str:
     return f"{rounded(level.scaleb(shift), places)}{suffix}"
 
 
-def _hours(start: datetime, end: datetime, zone: tzinfo, every: int = 6) -> list[datetime]:
-    """The instants between two others at which the local clock shows a full hour divisible by `every`."""
+def _days(start: datetime, end: datetime, zone: tzinfo) -> list[datetime]:
+    """The instants between two others at which a local day begins, be it at 01:00 where the clock skips midnight."""
+    first = start.astimezone(zone).date()
+    moments = (day_span(first + timedelta(days=n), zone)[0] for n in range((end - start).days + 2))
+    return [moment for moment in moments if start <= moment < end]
+
+
+def _hours(
+    start: datetime, end: datetime, zone: tzinfo, x: Callable[[datetime], float]
+) -> list[tuple[float, str, str]]:
+    """Place, words and `text-anchor` of every sixth hour of the local clock, and of both times that it shows twice.
+
+    Where one is said twice, the words stand on either side of the change, and those that would touch them are left out.
+    """
     # Clocks are whole quarters of an hour off UTC, and not every chart begins at a full hour.
-    first, quarter = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0), timedelta(minutes=15)
-    moments = (first + quarter * n for n in range((end - first) // quarter + 1))
-    local = ((m, m.astimezone(zone)) for m in moments if start <= m < end)
-    # An hour that the clock repeats is labelled once, where it comes first.
-    return [m for m, at in local if at.hour % every == 0 and at.minute == 0 and not at.fold]
+    first = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0)
+    moments = [first + QUARTER * n for n in range((end - first) // QUARTER + 1)]
+    local = [(moment, moment.astimezone(zone)) for moment in moments if start <= moment < end]
+    back = next((moment for moment, at in local if at.fold), None)
+    twice: list[tuple[float, str, str]] = []
+    if back:
+        at = back.astimezone(zone)
+        before = (at.replace(fold=0).utcoffset() or timedelta()) - (at.utcoffset() or timedelta())
+        twice = [(x(back - before), clock(back, zone), "end"), (x(back), clock(back, zone), "start")]
+    sixth = [(x(m), clock(m, zone), "middle") for m, at in local if at.hour % 6 == 0 and at.minute == 0 and not at.fold]
+    return sorted(twice + [label for label in sixth if not any(abs(label[0] - x) < TOUCHING for x, *_ in twice)])
 
 
 def clock(moment: datetime, zone: tzinfo) -> str:
-    return format_datetime(moment.astimezone(zone), "HH:mm", locale=locale())
+    at = moment.astimezone(zone)
+    return _clock(at.hour, at.minute, locale())
+
+
+@lru_cache(1440)
+def _clock(hour: int, minute: int, where: Locale) -> str:
+    return format_time(time(hour, minute), "HH:mm", locale=where)
 
 
 def weekday(moment: datetime, zone: tzinfo) -> str:

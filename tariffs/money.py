@@ -1,6 +1,7 @@
 """How a price per kWh stands on a bill: the unit people use for it, and what an ordinary price and year look like."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from babel import Locale, UnknownLocaleError
@@ -41,8 +42,13 @@ def unit(currency: str) -> Unit:
 
 
 def locale() -> Locale:
+    return _locale(get_language() or "en-gb")
+
+
+@cache  # one per language of the site
+def _locale(language: str) -> Locale:
     try:
-        return Locale.parse(get_language() or "en-gb", sep="-")
+        return Locale.parse(language, sep="-")
     except (ValueError, UnknownLocaleError):
         return Locale("en", "GB")
 
@@ -54,8 +60,13 @@ def rounded(value: Decimal, places: int) -> Decimal:
 
 def price(rate: Decimal | int, currency: str) -> str:
     """A rate in major units per kWh as it stands on a bill: 0.24555 GBP is 24.56p. A whole number of JSON is an int."""
+    return _price(rate, currency, locale())
+
+
+@lru_cache(4096)  # a page says each of its prices several times
+def _price(rate: Decimal | int, currency: str, where: Locale) -> str:
     suffix, shift = unit(currency)[:2]
-    return format_decimal(rounded(Decimal(rate).scaleb(shift), 2), "#,##0.00", locale()) + suffix
+    return format_decimal(rounded(Decimal(rate).scaleb(shift), 2), "#,##0.00", where) + suffix
 
 
 def exactly(rate: Decimal | int, currency: str) -> str:

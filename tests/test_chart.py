@@ -1,6 +1,7 @@
 """The geometry of the price chart: in proportion, inside its frame, and readable whatever the rates are."""
 
 import math
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
@@ -31,7 +32,23 @@ def day_of(day, zone, rate="0.25"):
 
 
 def words(labels):
-    return [text for _, text in labels]
+    return [text for _, text, *_ in labels]
+
+
+def steps(path):
+    """The runs of a path: where each begins, its (y, x to) of each segment, and where it ends: on what height."""
+    runs = []
+    for run in re.findall(r"M([^M]+)", path):
+        begin, *rest = re.findall(r"[-\d.]+", run)
+        numbers = [float(number) for number in rest]
+        runs.append((float(begin), list(zip(numbers[1:-1:2], numbers[2:-1:2], strict=True)), (numbers[0], numbers[-1])))
+    return runs
+
+
+def height(seen, rate_of):
+    """How far the line stands above zero in each segment of the one run."""
+    [(_, found, _)] = steps(rate_of)
+    return [seen["zero"] - y for y, _ in found]
 
 
 def test_without_segments_there_is_no_chart():
@@ -51,24 +68,37 @@ def test_widths_are_in_proportion_to_durations():
     assert seen["bars"][-1].x + seen["bars"][-1].width == pytest.approx(seen["right"], abs=0.02)
 
 
+def test_the_line_has_the_widths_too():
+    first, _, third = segments("0.1", "0.2", "0.3")
+    seen = drawn([first._replace(end=first.start + timedelta(minutes=30)), third])
+    (start, [(_, half)], _), (gap, [(_, end)], _) = steps(seen["line"])
+    total = seen["right"] - seen["left"]
+    assert [start, half, gap, end] == [
+        pytest.approx(seen["left"] + total * share, abs=0.1) for share in (0, 1 / 6, 2 / 3, 1)
+    ]
+
+
 def test_heights_are_in_proportion_to_rates():
-    low, high, negative = drawn(segments("0.1", "0.3", "-0.2"))["bars"]
-    assert high.height == pytest.approx(3 * low.height, abs=0.02)
-    assert negative.height == pytest.approx(2 * low.height, abs=0.02)
+    seen = drawn(segments("0.1", "0.3", "-0.2"))
+    low, high, negative = height(seen, seen["line"])
+    assert high == pytest.approx(3 * low, abs=0.3)
+    assert negative == pytest.approx(-2 * low, abs=0.3)
 
 
-def test_a_rate_above_zero_stands_on_the_axis_and_one_below_hangs_from_it():
+def test_the_line_begins_and_ends_on_zero_where_the_colour_changes():
     seen = drawn(segments("0.1", "-0.2"))
-    above, below = seen["bars"]
-    assert above.y + above.height == pytest.approx(seen["zero"], abs=0.02)
-    assert below.y == seen["zero"]
-    assert (above.kind, below.kind) == ("", "negative")
+    [(_, _, ends)] = steps(seen["line"])
+    assert ends == (pytest.approx(seen["zero"], abs=0.05),) * 2
+    assert seen["share"] * seen["height"] == pytest.approx(seen["zero"])
 
 
-def test_an_estimate_looks_different():
-    sure, unsure = segments("0.1", "-0.2")
-    seen = drawn([sure, unsure._replace(confidence=Decimal("0.99"))])
-    assert [bar.kind for bar in seen["bars"]] == ["", "estimate negative"]
+def test_an_estimate_is_drawn_again_and_said():
+    sure, unsure, more = segments("0.1", "-0.2", "0.3")
+    seen = drawn([sure, unsure._replace(confidence=Decimal("0.99")), more])
+    [(begin, [(_, end)], _)] = steps(seen["estimated"])
+    assert (begin, end) == (pytest.approx(seen["bars"][1].x, abs=0.05), pytest.approx(seen["bars"][2].x, abs=0.05))
+    assert [bar.title.endswith("an estimate") for bar in seen["bars"]] == [False, True, False]
+    assert drawn([sure])["estimated"] == ""
 
 
 def test_a_gap_is_left_blank():
@@ -76,14 +106,13 @@ def test_a_gap_is_left_blank():
     seen = drawn([first, third])
     assert len(seen["bars"]) == 2
     assert seen["bars"][1].x - (seen["bars"][0].x + seen["bars"][0].width) > 100
-    assert seen["line"].count("M") == 2
-    assert "L" not in seen["line"]
+    assert len(steps(seen["line"])) == 2
 
 
 def test_neighbours_are_one_line_and_equal_ones_one_bar():
     seen = drawn(segments("0.1", "0.1", "0.2"))
     assert len(seen["bars"]) == 2
-    assert (seen["line"].count("M"), seen["line"].count("L")) == (1, 1)
+    assert [len(found) for _, found, _ in steps(seen["line"])] == [2]
 
 
 SHAPES = {
@@ -107,13 +136,14 @@ SHAPES = {
 def test_every_shape_is_finite_and_inside_its_frame(rates, currency):
     seen = drawn(segments(*rates), currency=currency)
     for bar in seen["bars"]:
-        assert all(math.isfinite(number) for number in bar[:4])
+        assert math.isfinite(bar.x)
         assert bar.width > 0
-        assert bar.height >= 0
         assert seen["left"] <= bar.x
         assert bar.x + bar.width <= seen["right"] + 0.02
-        assert seen["top"] <= bar.y
-        assert bar.y + bar.height <= seen["bottom"] + 0.02
+    [(begin, found, _)] = steps(seen["line"])
+    assert seen["left"] <= begin
+    assert all(seen["left"] < x <= seen["right"] for _, x in found)
+    assert all(seen["top"] <= y <= seen["bottom"] for y, _ in found)
     assert seen["top"] <= seen["zero"] <= seen["bottom"]
     assert 2 <= len(seen["rows"]) <= 8
     assert all(seen["top"] <= y <= seen["bottom"] for y, _ in seen["rows"])
@@ -164,26 +194,46 @@ def test_the_present_is_marked_only_inside(hours, shown):
     ("zone", "day", "gaps"),
     [
         ("Europe/London", date(2026, 5, 1), [6, 6, 6]),
-        ("Europe/London", date(2026, 10, 25), [7, 6, 6]),
         ("Europe/London", date(2026, 3, 29), [5, 6, 6]),
         ("Asia/Kathmandu", date(2026, 5, 1), [6, 6, 6]),
-        ("Australia/Lord_Howe", date(2026, 4, 5), [6.5, 6, 6]),
         ("Australia/Lord_Howe", date(2026, 10, 4), [5.5, 6, 6]),
-        ("Atlantic/Azores", date(2026, 10, 25), [7, 6, 6]),
     ],
 )
 def test_hours_stand_where_the_clock_shows_them(zone, day, gaps):
     seen = day_of(day, ZoneInfo(zone))
     start, end = day_span(day, ZoneInfo(zone))
     per_hour = (seen["right"] - seen["left"]) / ((end - start).total_seconds() / 3600)
-    places = [x for x, _ in seen["hours"]]
+    places = [x for x, *_ in seen["hours"]]
     assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "18:00"]
     assert [b - a for a, b in pairwise(places)] == [pytest.approx(g * per_hour, abs=0.02) for g in gaps]
     assert seen["days"] == [(seen["left"], f"{day:%a} {day.day} {day:%b}")]
 
 
-def test_a_day_without_midnight_has_its_other_hours():
-    assert words(day_of(date(2026, 9, 6), ZoneInfo("America/Santiago"))["hours"]) == ["06:00", "12:00", "18:00"]
+def test_a_day_without_midnight_has_its_name_and_its_other_hours():
+    seen = day_of(date(2026, 9, 6), ZoneInfo("America/Santiago"))
+    assert words(seen["hours"]) == ["06:00", "12:00", "18:00"]
+    assert seen["days"] == [(seen["left"], "Sun 6 Sept")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "twice", "first", "apart"),
+    [
+        ("Europe/London", date(2026, 10, 25), "01:00", 1, 1),
+        ("Europe/Berlin", date(2026, 10, 25), "02:00", 2, 1),
+        ("Australia/Lord_Howe", date(2026, 4, 5), "01:30", 1.5, 0.5),
+        ("Atlantic/Azores", date(2026, 10, 25), "00:00", 0, 1),
+    ],
+)
+def test_the_time_that_comes_twice_is_labelled_twice_and_touches_nothing(zone, day, twice, first, apart):
+    seen = day_of(day, ZoneInfo(zone))
+    start, end = day_span(day, ZoneInfo(zone))
+    per_hour = (seen["right"] - seen["left"]) / ((end - start).total_seconds() / 3600)
+    (once, once_words, once_anchor), (again, again_words, again_anchor), *others = seen["hours"]
+    assert (once_words, once_anchor, again_words, again_anchor) == (twice, "end", twice, "start")
+    assert once == pytest.approx(seen["left"] + first * per_hour, abs=0.02)
+    assert again - once == pytest.approx(apart * per_hour, abs=0.02)
+    assert words(others) == ["06:00", "12:00", "18:00"]
+    assert others[0][0] - again >= 55
 
 
 def test_hours_are_labelled_where_the_first_rate_begins_in_the_middle_of_one():
@@ -196,7 +246,7 @@ def test_two_days_have_two_names():
     start, end = day_span(date(2026, 10, 24), LONDON)[0], day_span(date(2026, 10, 25), LONDON)[1]
     seen = drawn(segments(*["0.1"] * 49, start=start), LONDON, end=end)
     assert words(seen["days"]) == ["Sat 24 Oct", "Sun 25 Oct"]
-    assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "18:00"] * 2
+    assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "18:00", "01:00", "01:00", "12:00", "18:00"]
 
 
 def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame():
@@ -212,4 +262,16 @@ def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame():
 def test_a_week_is_labelled_by_days_alone():
     seen = drawn(segments(*["0.1", "0.2"] * 84))
     assert seen["hours"] == []
-    assert len(seen["days"]) >= 7
+    assert words(seen["days"]) == ["Fri 1", "Sat 2", "Sun 3", "Mon 4", "Tue 5", "Wed 6", "Thu 7"]
+
+
+def test_a_week_is_read_out_by_day():
+    hours = segments(*["0.1", "0.2"] * 84)
+    seen = drawn([*hours[:24], *hours[48:96], hours[96]._replace(confidence=Decimal(0)), *hours[97:]])
+    assert [bar.title for bar in seen["bars"][:4]] == [
+        "Fri: 10.00p to 20.00p",
+        "Sun: 10.00p to 20.00p",
+        "Mon: 10.00p to 20.00p",
+        "Tue: 10.00p to 20.00p, an estimate",
+    ]
+    assert len(seen["bars"]) == 6

@@ -7,6 +7,7 @@ from babel.numbers import format_decimal
 from django import template
 
 from .. import money
+from ..chart import clock
 from ..page import Day
 from ..rates import Segment, day_span
 
@@ -29,7 +30,7 @@ def local(moment: datetime, zone: tzinfo) -> str:
     at = moment.astimezone(zone)
     first, second = at.replace(fold=0).utcoffset(), at.replace(fold=1).utcoffset()
     twice = first is not None and second is not None and first > second
-    return format_datetime(at, "HH:mm", locale=money.locale()) + (f" {at.tzname()}" if twice else "")
+    return clock(at, zone) + (f" {at.tzname()}" if twice else "")
 
 
 @register.simple_tag
@@ -39,10 +40,9 @@ def clock_change(day: Day, zone: ZoneInfo) -> str:
     moments = (start + timedelta(minutes=15 * n) for n in range((end - start) // timedelta(minutes=15)))
     before = start.astimezone(zone).utcoffset()
     change = next((m for m in moments if m.astimezone(zone).utcoffset() != before), start).astimezone(zone)
-    clock = format_datetime(change, "HH:mm", locale=money.locale())
     if day.change > timedelta():
-        return f"The clocks go back on this day: the time from {clock} on comes twice."
-    return f"The clocks go forward on this day, to {clock}."
+        return f"The clocks go back on this day: the time from {clock(change, zone)} on comes twice."
+    return f"The clocks go forward on this day, to {clock(change, zone)}."
 
 
 @register.simple_tag
