@@ -18,7 +18,7 @@ from . import rates
 from .models import Location, Tariff
 from .page import is_read, stored, zone_of
 from .refresh import refresh
-from .views import readable_location
+from .views import readable_location, with_days
 
 Row = dict[str, str | None]
 
@@ -103,13 +103,13 @@ def chosen(location: Location, direction: str | None) -> Tariff | None:
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     """`form` is csv or json. A GET is a view like any other, so it asks FlatPeak for what is due; a HEAD never does."""
     now = timezone.now()
-    location = readable_location(request, pk, now)
+    location = readable_location(request, pk, with_days(now))
     direction = request.GET.get("direction")
     if direction not in (None, *DIRECTIONS):
         return refused("direction must be IMPORT (what you pay) or EXPORT (what you are paid).", form)
     tariff = chosen(location, direction)
     if request.method == "GET" and tariff and refresh(tariff, now):
-        location = readable_location(request, pk, now)
+        location = readable_location(request, pk, with_days(now))
         tariff = chosen(location, tariff.direction)
 
     zone = zone_of(location)

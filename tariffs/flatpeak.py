@@ -231,7 +231,9 @@ def _read(call: str, response: requests.Response) -> Any:
             logger.warning("%s: answer larger than %s bytes", call, MAX_BODY)
             raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes")
     try:
-        return _clean(simplejson.loads(body.decode(), use_decimal=True))
+        text = body.decode()
+        answered = simplejson.loads(text, use_decimal=True)
+        return _clean(answered) if "\\u" in text else answered  # what it cleans can only be written as an escape
     except (ValueError, ArithmeticError, RecursionError):
         return None
 

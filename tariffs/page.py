@@ -89,6 +89,7 @@ def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict)
         "yesterday": today - timedelta(days=1),
         "fetched_at": max((day.fetched_at for day in tariff.days.all()), default=None),
         "look_again": look_again(tariff, unsure) if is_read(tariff) else None,
+        "changes_at": next((at for s in ahead for at in (s.start, s.end) if at > now), span[1]),
         "asked": None,
     }
     return view | ({"asked": cheapest(view, ahead, query, now)} if ahead else {})

@@ -11,31 +11,29 @@ from django.views.decorators.http import require_safe
 from . import flatpeak, history, rates
 from .forms import DateForm
 from .models import Location, RateDay, Tariff
-from .page import history_of, stored, view_of, zone_of
+from .page import history_of, stored, zone_of
 from .refresh import is_due, refresh
+from .sections import days_around, sections
 
 ASKED_PER_LIST = 3  # calls to FlatPeak that one view of "My locations" waits for at most
 
 
+def with_tariffs() -> QuerySet[Location]:
+    """Locations with their tariffs, in two queries."""
+    tariffs = Prefetch("tariffs", Tariff.objects.order_by("-direction"))
+    return Location.objects.select_related("customer").prefetch_related(tariffs).order_by("created_at")
+
+
 def with_days(now: datetime) -> QuerySet[Location]:
-    """Locations with their tariffs and stored rates, in three queries. "Today" is within a day of UTC's."""
-    days = [now.date() + timedelta(days=n) for n in (-1, 0, 1, 2)]
-    return (
-        Location.objects.select_related("customer")
-        .prefetch_related(
-            Prefetch("tariffs", Tariff.objects.order_by("-direction")),
-            Prefetch("tariffs__days", RateDay.objects.filter(day__in=days).order_by("day")),
-        )
-        .order_by("created_at")
-    )
+    """Locations with their tariffs and the stored rates of today and tomorrow, in three queries."""
+    return with_tariffs().prefetch_related(days_around(now, "tariffs__days"))
 
 
-def readable_location(request: HttpRequest, pk: UUID, now: datetime) -> Location:
-    """The location, with tariffs and rates, for its owner and permitted staff; to anybody else a 404."""
-    allowed = with_days(now)
+def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location]) -> Location:
+    """One of the locations, for its owner and permitted staff; to anybody else a 404."""
     if not (request.user.is_staff and request.user.has_perm("tariffs.view_location")):
-        allowed = allowed.filter(customer__user=request.user.pk)
-    return get_object_or_404(allowed, pk=pk)
+        found = found.filter(customer__user=request.user.pk)
+    return get_object_or_404(found, pk=pk)
 
 
 @require_safe
@@ -57,21 +55,20 @@ def locations(request: HttpRequest) -> HttpResponse:
 def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
-    location = readable_location(request, pk, now)
+    location = readable_location(request, pk, with_tariffs())
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in location.tariffs.all()):
-        location = readable_location(request, pk, now)
-    shown = [view_of(tariff, location, now, request.GET) for tariff in location.tariffs.all()]
-    looks_again = min((seconds for view in shown if (seconds := view["look_again"])), default=None)
+        location = readable_location(request, pk, with_tariffs())
+    shown = sections(location, now, request.GET)
+    looks_again = min((seconds for _, section in shown if (seconds := section.look_again)), default=None)
     directions = {tariff.direction for tariff in location.tariffs.all()}
     context = {
         "location": location,
-        "tariffs": shown,
+        "sections": shown,
         "look_again": looks_again,
-        "now": now,
         "mine": location.is_here and location.customer.user_id == request.user.pk,
         "missing": next((d for d in ("IMPORT", "EXPORT") if d not in directions), ""),
     }
-    wrong = any(view["asked"] and view["asked"]["form"].errors for view in shown)
+    wrong = any(section.is_wrong for _, section in shown)
     return render(request, "tariffs/rates.html", context, status=400 if wrong else 200)
 
 
@@ -80,7 +77,7 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
 def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     """The rates of a day, or of the week around it, as far as FlatPeak has them."""
     now = timezone.now()
-    location = readable_location(request, pk, now)
+    location = readable_location(request, pk, with_tariffs())
     zone = zone_of(location)
     today = now.astimezone(zone).date()
     form = DateForm(today, request.GET if "date" in request.GET else {"date": str(today)})

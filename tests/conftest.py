@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.cache import cache
+from django.core.cache import caches
 
 from sandbox.server import make_server
 from tests import scan
@@ -33,7 +33,8 @@ def sandbox(flatpeak_sandbox):
 
 @pytest.fixture(autouse=True)
 def empty_cache():
-    cache.clear()
+    for each in caches.all(initialized_only=True):
+        each.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

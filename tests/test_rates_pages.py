@@ -2,14 +2,17 @@
 
 import re
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import cache, caches
+from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
-from tariffs import flatpeak, rates
+from tariffs import flatpeak, page, rates, sections
 from tariffs.models import Customer, Location, RateDay, Tariff
 from tariffs.refresh import refresh
 
@@ -90,6 +93,7 @@ def look(noon, tariff, asked, client, alice):
 
     def look(status=200, **query):
         client.force_login(alice)
+        caches["pages"].clear()  # time stands still here: an answer may leave the tariff as it was
         response = client.get(f"/locations/{tariff.location_id}/", query)
         assert response.status_code == status
         return (
@@ -357,7 +361,7 @@ def test_when_flatpeak_is_down_the_last_known_rates_are_shown_as_such(noon, tari
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    assert "These are the last known rates, from 2 hours ago." in page
+    assert "These are the last known prices, from 2 hours ago." in page
     assert "12.00p" in page
 
 
@@ -753,3 +757,100 @@ def test_a_disconnected_tariff_keeps_its_past_and_asks_nothing(look_at, asked):
     assert "23.00p" in look_at("day", date="2026-11-20")
     look_at("day", date="2026-11-19")
     assert len(asked) == 1
+
+
+# --- kept for the minute
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The tariffs whose section of the page was made rather than found."""
+    made = []
+
+    def view_of(tariff, *rest):
+        made.append(tariff)
+        return page.view_of(tariff, *rest)
+
+    monkeypatch.setattr(sections, "view_of", view_of)
+    return made
+
+
+@pytest.fixture
+def view(noon, tariff, asked, client, alice):
+    client.force_login(alice)
+    return lambda **query: client.get(f"/locations/{tariff.location_id}/", query).content.decode()
+
+
+def test_a_second_look_in_the_same_minute_makes_nothing(view, made, monkeypatch, django_assert_num_queries):
+    view()
+    at(monkeypatch, NOW + timedelta(seconds=59))
+    with django_assert_num_queries(4):
+        assert "Now 12.00p" in view()
+    assert len(made) == 1
+    at(monkeypatch, NOW + timedelta(seconds=60))
+    view()
+    assert len(made) == 2
+
+
+def test_an_answer_of_flatpeaks_is_seen_at_once(view, made, asked, monkeypatch):
+    asked.answer = lambda start, end: hourly(start, end, next_update=(NOW + timedelta(seconds=10)).isoformat())
+    assert "Now 12.00p" in view()
+    at(monkeypatch, NOW + timedelta(seconds=10))
+    asked.answer = lambda start, end: hourly(start - timedelta(hours=3), end)
+    assert "Now 15.00p" in view()
+
+
+def test_a_price_that_changes_within_the_minute_is_not_kept_longer(view, made, asked, monkeypatch):
+    edge = NOW + timedelta(seconds=30)
+    asked.answer = lambda start, end: {
+        "next_update": "2100-01-01T00:00:00Z",
+        "data": [
+            {"valid_from": a.isoformat(), "valid_to": b.isoformat(), "tariff": {"rate": rate, "confidence": 1}}
+            for a, b, rate in ((start, edge, Decimal("0.1")), (edge, end, Decimal("0.2")))
+        ],
+    }
+    assert "Now 10.00p" in view()
+    at(monkeypatch, edge - timedelta(microseconds=1))
+    assert "Now 10.00p" in view()
+    at(monkeypatch, edge)
+    assert "Now 20.00p" in view()
+    assert len(made) == 2
+
+
+def test_an_answer_to_a_question_of_ones_own_is_not_kept(view, made):
+    view(direction="IMPORT", hours=2)
+    view(direction="IMPORT", hours=2)
+    view(direction="EXPORT", hours=2)
+    view()
+    assert len(made) == 3
+
+
+def test_what_is_kept_for_one_tariff_is_not_shown_for_another(view, made, tariff, client):
+    view()
+    other = Tariff.objects.create(
+        location=tariff.location, direction="EXPORT", provider="Other", ask_at=NOW + timedelta(days=1)
+    )
+    assert "Other" in view()
+    assert [each.pk for each in made] == [tariff.pk, other.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_look_at_the_same_moment_one_makes_the_section(view, made, tariff, alice, monkeypatch):
+    view()
+    caches["pages"].clear()
+    slow = page.chart
+    monkeypatch.setattr(page, "chart", lambda *facts: time.sleep(0.05) or slow(*facts))
+
+    def look():
+        client = Client()
+        client.force_login(alice)
+        seen.append(client.get(f"/locations/{tariff.location_id}/").content.decode())
+        connection.close()
+
+    seen, threads = [], [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [text.count("Now 12.00p") for text in seen] == [1] * 8
+    assert len(made) == 2
