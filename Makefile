@@ -1,5 +1,6 @@
 # make run    everything on this machine, at one address; Ctrl-C stops it and the next start goes on from there
 # make test   every test: TESTS="tests/test_run.py -x" picks some
+# make bench  how fast it is, as ratios, written into bench/README.md
 # make lint   formatting, style, types, migrations and the deployment check
 
 VENV ?= .venv
@@ -8,7 +9,7 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test lint
+.PHONY: run test bench lint
 
 # exec: the signal that stops make reaches the program itself.
 run: $(VENV)/installed
@@ -18,6 +19,9 @@ run: $(VENV)/installed
 COV ?= --cov $(if $(CI),,--cov-fail-under=0)
 test: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m pytest $(COV) $(TESTS)
+
+bench: $(VENV)/installed-dev
+	@$(VENV)/bin/python -m bench
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check

@@ -1,0 +1,106 @@
+"""What is measured, as it runs in production, on this machine: gunicorn, and the sandbox for FlatPeak."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from uuid import uuid4
+
+import requests
+
+from tests.programs import Program, free_port
+
+
+class Site:
+    """A folder with the database and the sandbox's memory, and one signed-in customer with one location.
+
+    `DATABASE_URL` and `CACHE_URL` of the environment are used if they are there; the database should be an empty one.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="flatpeak-bench-"))
+        self.port, self.sandbox_port = free_port(), free_port()
+        kept = {name: os.environ[name] for name in ("DATABASE_URL", "CACHE_URL") if name in os.environ}
+        self.settings = kept | {
+            "ENV_FILE": os.devnull,
+            "VAR_DIR": str(self.folder),
+            "SANDBOX_PORT": str(self.sandbox_port),
+            "DJANGO_SETTINGS_MODULE": "bench.settings",
+        }
+        for name in [name for name in os.environ if name.startswith("FLATPEAK_") or name in ("SITE_URL", "DEBUG")]:
+            del os.environ[name]
+        os.environ |= self.settings
+
+    def prepare(self) -> None:
+        """Set Django up in this process, make the database, and connect a market tariff as a customer does."""
+        import django
+        from django.contrib.auth import get_user_model
+        from django.core.management import call_command
+        from django.test import Client
+        from django.test.utils import setup_test_environment
+
+        django.setup()
+        setup_test_environment()
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        from tests.walk import Walk
+
+        client = Client()
+        client.force_login(get_user_model().objects.create_user("alice@example.com"))
+        self.cookie = f"sessionid={client.cookies['sessionid'].value}"
+        with self.sandbox():
+            walk = Walk(client)
+            walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
+        self.location = f"/locations/{walk.session.location_id}/"
+
+    @contextmanager
+    def sandbox(self) -> Iterator[None]:
+        """The sandbox as a program, which remembers what it knew when it last ran."""
+        command = (
+            "-m",
+            "sandbox",
+            "--quiet",
+            "--port",
+            str(self.sandbox_port),
+            "--state",
+            str(self.folder / "sandbox"),
+        )
+        with Program(sys.executable, *command) as program:
+            program.wait_for_page(self.sandbox_port)
+            yield
+
+    @contextmanager
+    def app(self, workers: int = 1) -> Iterator[None]:
+        command = ("-m", "gunicorn", "flatpeak_app.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers))
+        with Program(sys.executable, *command, "--access-logfile", "/dev/null", **self.settings) as program:
+            program.wait_for_page(self.port, "/healthz")
+            yield
+
+    def switch(self, **switches: object) -> dict[str, int]:
+        """Set switches of the sandbox; the calls that it has counted."""
+        address = f"http://127.0.0.1:{self.sandbox_port}/_sandbox"
+        return requests.post(address, json={"switches": switches}, timeout=10).json()["counts"]
+
+    def copy_location(self, copies: int) -> None:
+        """Give the sandbox, which must not be running, and the database more locations like the first."""
+        from sandbox.world import World
+        from tariffs.models import Location, Tariff
+
+        first = Tariff.objects.select_related("location").get()
+        world = World(state=self.folder / "sandbox")
+        known = world.state["locations"]
+        locations, tariffs = [], []
+        for n in range(copies):
+            location, tariff = copy(first.location), copy(first)
+            location.id, location.location_id = uuid4(), f"{first.location.location_id}{n}"
+            tariff.id, tariff.location_id = uuid4(), location.id
+            known[location.location_id] = known[first.location.location_id]
+            locations.append(location)
+            tariffs.append(tariff)
+        Location.objects.bulk_create(locations)
+        Tariff.objects.bulk_create(tariffs)
+        world.changed = True
+        world.save()

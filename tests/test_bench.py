@@ -1,0 +1,17 @@
+"""The bench: that it still runs, and those of its figures that are counts."""
+
+import re
+import sys
+
+from tests.programs import run
+
+
+def test_a_quick_run_measures_everything():
+    done = run(sys.executable, "-m", "bench", "--quick")
+    assert done.returncode == 0, done.stdout
+    rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|", done.stdout, re.MULTILINE))
+    found = {name.split(": ")[-1]: value for name, value in rows.items()}
+    assert found["calls to FlatPeak"] == "1"
+    assert found["… views that failed"] == "0"
+    assert float(found["A week's chart of 2016 segments"].split()[0]) < 60
+    assert any(name.startswith("refresh_rates, 40 tariffs") for name in rows)
