@@ -15,7 +15,7 @@ from .rates import Segment, clip, current, day_span, joined
 
 WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 36, 6, 32, 28
-TOUCHING = 50  # the labels of two hours nearer than this touch on a phone, where one of them is not centred
+TOUCHING, CENTRED = 55, 40  # the labels of two hours nearer than this touch on a phone; if both are centred, than that
 QUARTER = timedelta(minutes=15)
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
@@ -79,7 +79,7 @@ def chart(
     def mark(segment: Segment, under: bool = False) -> tuple[float, float, str]:
         """Where a segment's price is written inside of the frame: over its line, or under it where there is room."""
         middle, level = (x(segment.start) + x(segment.end)) / 2, y(max(segment.rate, Decimal(0)))
-        middle = round(min(max(middle, LEFT + 20), WIDTH - RIGHT - 20), 2)
+        middle = round(min(max(middle, LEFT + 26), WIDTH - RIGHT - 20), 2)
         return middle, level + 14 if under and y(Decimal(0)) - level > 20 else level - 5, price(segment.rate, currency)
 
     least, most = min(segments, key=lambda s: s.rate), max(segments, key=lambda s: s.rate)
@@ -146,7 +146,11 @@ def _hours(
         before = (at.replace(fold=0).utcoffset() or timedelta()) - (at.utcoffset() or timedelta())
         twice = [(x(back - before), clock(back, zone), "end"), (x(back), clock(back, zone), "start")]
     sixth = [(x(m), clock(m, zone), "middle") for m, at in local if at.hour % 6 == 0 and at.minute == 0 and not at.fold]
-    return sorted(twice + [label for label in sixth if not any(abs(label[0] - x) < TOUCHING for x, *_ in twice)])
+    kept: list[tuple[float, str, str]] = []
+    for label in sixth:
+        if all(abs(label[0] - other[0]) >= (CENTRED if other in kept else TOUCHING) for other in [*kept, *twice]):
+            kept.append(label)
+    return sorted(twice + kept)
 
 
 def clock(moment: datetime, zone: tzinfo) -> str:

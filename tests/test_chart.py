@@ -246,7 +246,18 @@ def test_two_days_have_two_names():
     start, end = day_span(date(2026, 10, 24), LONDON)[0], day_span(date(2026, 10, 25), LONDON)[1]
     seen = drawn(segments(*["0.1"] * 49, start=start), LONDON, end=end)
     assert words(seen["days"]) == ["Sat 24 Oct", "Sun 25 Oct"]
-    assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "18:00", "01:00", "01:00", "12:00", "18:00"]
+    assert words(seen["hours"]) == ["00:00", "06:00", "12:00", "01:00", "01:00", "12:00", "18:00"]
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 28), date(2026, 10, 24), date(2026, 5, 1)])
+def test_no_two_hours_touch(day):
+    start, end = day_span(day, LONDON)[0], day_span(day + timedelta(days=1), LONDON)[1]
+    wide = 35  # five characters at 13 units
+    left = {"start": 0, "middle": wide / 2, "end": wide}
+    seen = drawn(segments(*["0.1"] * 47, start=start), LONDON, end=end)
+    spans = [(x - left[anchor], x - left[anchor] + wide) for x, _, anchor in seen["hours"]]
+    assert len(spans) >= 7
+    assert all(a[1] < b[0] for a, b in pairwise(spans))
 
 
 def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame():

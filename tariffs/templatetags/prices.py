@@ -46,14 +46,14 @@ def clock_change(day: Day, zone: ZoneInfo) -> str:
 
 
 @register.simple_tag
-def paid(rate: Decimal, currency: str, direction: str) -> str:
+def paid(rate: Decimal, currency: str, direction: str, per: str = " per kWh") -> str:
     """A price in words, where it is free or below zero: you are paid 3.19p per kWh."""
     shown = money.rounded(rate.scaleb(money.unit(currency).shift), 2)
     if not shown:
         return "free" if direction == "IMPORT" else "nothing is paid"
     if shown < 0:
-        return f"you {'are paid' if direction == 'IMPORT' else 'pay'} {money.price(-rate, currency)} per kWh"
-    return f"{money.price(rate, currency)} per kWh"
+        return f"you {'are paid' if direction == 'IMPORT' else 'pay'} {money.price(-rate, currency)}{per}"
+    return f"{money.price(rate, currency)}{per}"
 
 
 @register.filter
