@@ -1,9 +1,9 @@
-"""The rates of one tariff to take away, as CSV or as JSON: local today and tomorrow, exactly as they are stored."""
+"""The rates of one tariff to take away, as CSV or as JSON: some local days, exactly as they are stored."""
 
 import csv
 import io
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,11 @@ from django.utils.cache import add_never_cache_headers, get_conditional_response
 from django.views.decorators.http import require_safe
 
 from . import rates
-from .models import Location, Tariff
-from .page import is_read, stored, zone_of
-from .refresh import refresh
-from .views import readable_location, with_days
+from .forms import SpanForm
+from .models import Location, RateDay, Tariff
+from .page import is_read, zone_of
+from .refresh import ask_for
+from .views import readable_location, with_tariffs
 
 Row = dict[str, str | None]
 
@@ -71,9 +72,12 @@ def as_csv(lines: Iterable[Row]) -> str:
     return text.getvalue()
 
 
-def complete_until(segments: list[rates.Segment], start: datetime, now: datetime) -> datetime | None:
-    """Up to when the rates from `start` on are known without a gap; None if the rate of this moment is not known."""
-    if rates.current(segments, now) is None:
+def complete_until(segments: list[rates.Segment], start: datetime, end: datetime, now: datetime) -> datetime | None:
+    """Up to when the rates from `start` on are known without a gap.
+
+    None if the rate of this moment is not known, or of the first where this moment lies outside.
+    """
+    if rates.current(segments, now if start <= now < end else start) is None:
         return None
     until = start
     for segment in segments:
@@ -103,27 +107,32 @@ def chosen(location: Location, direction: str | None) -> Tariff | None:
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     """`form` is csv or json. A GET is a view like any other, so it asks FlatPeak for what is due; a HEAD never does."""
     now = timezone.now()
-    location = readable_location(request, pk, with_days(now))
+    location = readable_location(request, pk, with_tariffs())
     direction = request.GET.get("direction")
     if direction not in (None, *DIRECTIONS):
         return refused("direction must be IMPORT (what you pay) or EXPORT (what you are paid).", form)
-    tariff = chosen(location, direction)
-    if request.method == "GET" and tariff and refresh(tariff, now):
-        location = readable_location(request, pk, with_days(now))
-        tariff = chosen(location, tariff.direction)
-
     zone = zone_of(location)
     today = now.astimezone(zone).date()
-    midnight = rates.day_span(today, zone)[1]
+    span = SpanForm(today, request.GET)
+    if not span.is_valid():
+        return refused(" ".join(f"{name}: {error}" for name, errors in span.errors.items() for error in errors), form)
+    days = span.days(today)
+    tariff = chosen(location, direction)
+    if request.method == "GET" and tariff:
+        ask_for(tariff, days, now)
+        zone = zone_of(location)  # which FlatPeak may have told just now
+
     direction = tariff.direction if tariff else direction or "IMPORT"
-    content = {"direction": direction, **taken(location, tariff, zone, now)}
+    content = {"direction": direction, **taken(location, tariff, days, now)}
     response: HttpResponse
     if form == "csv":
         response = HttpResponse(as_csv(content["rates"]), content_type="text/csv; charset=utf-8")
     else:
         response = JsonResponse(content)
-    response["Content-Disposition"] = f'attachment; filename="rates-{today}.{form}"'
+    name = "-".join(["rates", direction.lower(), *dict.fromkeys(map(str, (days[0], days[-1])))])
+    response["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     # Midnight too, for then "today" is another day, even where FlatPeak is asked again only later.
+    midnight = rates.day_span(today, zone)[1]
     fresh = min(tariff.ask_at, midnight) - timezone.now() if tariff and is_read(tariff) else timedelta()
     patch_cache_control(response, private=True, max_age=max(0, int(fresh.total_seconds())))
     set_response_etag(response)
@@ -140,11 +149,12 @@ def refused(reason: str, form: str) -> HttpResponse:
     return response
 
 
-def taken(location: Location, tariff: Tariff | None, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+def taken(location: Location, tariff: Tariff | None, days: Sequence[date], now: datetime) -> dict[str, Any]:
     """The JSON: `state`, `timezone`, three instants or null, and `rates`, which are the CSV's rows.
 
     Of a tariff that this site does not read (any more) there are no rates, and `state` says why.
     """
+    zone = zone_of(location)
     content: dict[str, Any] = {
         "state": state_of(tariff),
         "timezone": zone.key,
@@ -155,11 +165,11 @@ def taken(location: Location, tariff: Tariff | None, zone: ZoneInfo, now: dateti
     }
     if tariff is None or not is_read(tariff):
         return content
-    today = now.astimezone(zone).date()
-    start, end = rates.day_span(today, zone)[0], rates.day_span(today + timedelta(days=1), zone)[1]
-    segments = rates.clip(stored(tariff), start, end)
-    fetched = max((day.fetched_at for day in tariff.days.all()), default=None)
-    until = complete_until(segments, start, now)
+    start, end = rates.day_span(days[0], zone)[0], rates.day_span(days[-1], zone)[1]
+    known = RateDay.objects.filter(tariff=tariff, day__in=days).order_by("day")
+    segments = rates.clip((segment for day in known for segment in rates.load(day.segments)), start, end)
+    fetched = max((day.fetched_at for day in known), default=None)
+    until = complete_until(segments, start, end, now)
     return content | {
         "last_updated": fetched and fetched.isoformat(),
         "next_update": tariff.ask_at.isoformat(),

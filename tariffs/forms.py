@@ -47,27 +47,59 @@ class CheapestForm(forms.Form):
     )
 
 
-class DateForm(forms.Form):
-    """A day at a location, as far as rates can be expected for it."""
-
-    BACK, AHEAD = 366, 14  # days
-
-    date = forms.DateField(
-        label="Day",
+def day_field(label: str, **options: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         error_messages={
             "required": "Choose a day.",
             "invalid": "Type a day as year-month-day, for example 2026-10-25.",
         },
+        **options,
     )
+
+
+class DaysForm(forms.Form):
+    """Days at a location, as far as rates can be expected for them; all its fields are days."""
+
+    BACK, AHEAD = 366, 14  # days
 
     def __init__(self, today: datetime.date, data: Any) -> None:
         self.first, self.last = (today + datetime.timedelta(days=n) for n in (-self.BACK, self.AHEAD))
         super().__init__(data, label_suffix="")
+        for field in self.fields.values():
+            field.validators.append(self.in_reach)
 
-    def clean_date(self) -> datetime.date:
-        day = self.cleaned_data["date"]
+    def in_reach(self, day: datetime.date) -> None:
         if not self.first <= day <= self.last:
             raise ValidationError(f"Choose a day from {self.first} to {self.last}.")
-        return day
+
+
+class DateForm(DaysForm):
+    date = day_field("Day")
+
+
+class SpanForm(DaysForm):
+    """From one day to another, both included; without the second it is one day, without both today and tomorrow."""
+
+    LONGEST = 90  # days that FlatPeak gives at once
+
+    start = day_field("First day", required=False)
+    end = day_field("Last day", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        start, end = given.get("start"), given.get("end")
+        if end and not start and not self.errors:
+            self.add_error("start", "Give the first day too.")
+        elif start and end and end < start:
+            self.add_error("end", "The last day is before the first.")
+        elif start and end and (end - start).days >= self.LONGEST:
+            self.add_error("end", f"Choose {self.LONGEST} days at most.")
+        return given
+
+    def days(self, today: datetime.date) -> list[datetime.date]:
+        start = self.cleaned_data["start"] or today
+        end = self.cleaned_data["end"] or (start if self.cleaned_data["start"] else today + datetime.timedelta(days=1))
+        return [start + datetime.timedelta(days=n) for n in range((end - start).days + 1)]

@@ -1,13 +1,15 @@
 """Asking FlatPeak for the rates that are due, once for everybody who looks."""
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfoNotFoundError
 
 from . import flatpeak, rates
 from .connected import complete
-from .history import store
+from .history import fetch, store
 from .models import Tariff, Wait
+from .page import zone_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,18 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
     # Alone what was changed here: the tariff may have been disconnected while FlatPeak was answering.
     changed = ["state", "state_since"] if tariff.state != state else []
     tariff.save(update_fields=["rates", "rates_since", "rates_code", "ask_at", *changed])
+    return True
+
+
+def ask_for(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
+    """Ask for what is due or missing of some local days, and store it; False if FlatPeak could not be asked."""
+    today = now.astimezone(zone_of(tariff.location)).date()
+    if today in days or today + timedelta(days=1) in days:
+        refresh(tariff, now)
+    try:
+        fetch(tariff, days, now)
+    except flatpeak.FlatPeakError:
+        return False
     return True
 
 

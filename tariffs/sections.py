@@ -61,7 +61,7 @@ def _kept(keys: dict[Tariff, str], now: datetime) -> dict[Tariff, Section]:
 
 
 def _key(tariff: Tariff, location: Location, now: datetime) -> str:
-    row = [getattr(tariff, field.attname) for field in tariff._meta.concrete_fields]
+    row = [str(getattr(tariff, field.attname)) for field in tariff._meta.concrete_fields]
     facts = row, tariff.is_here, location.currency_code, location.time_zone, get_language(), f"{now:%F %H:%M}"
     return sha256(repr(facts).encode()).hexdigest()
 

@@ -8,11 +8,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from . import flatpeak, history, rates
+from . import rates
 from .forms import DateForm
 from .models import Location, RateDay, Tariff
 from .page import history_of, stored, zone_of
-from .refresh import is_due, refresh
+from .refresh import ask_for, is_due, refresh
 from .sections import days_around, sections
 
 ASKED_PER_LIST = 3  # calls to FlatPeak that one view of "My locations" waits for at most
@@ -56,8 +56,9 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
     location = readable_location(request, pk, with_tariffs())
-    if request.method == "GET" and sum(refresh(tariff, now) for tariff in location.tariffs.all()):
-        location = readable_location(request, pk, with_tariffs())
+    if request.method == "GET":
+        for tariff in location.tariffs.all():
+            refresh(tariff, now)
     shown = sections(location, now, request.GET)
     looks_again = min((seconds for _, section in shown if (seconds := section.look_again)), default=None)
     directions = {tariff.direction for tariff in location.tariffs.all()}
@@ -87,15 +88,8 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     first = form.cleaned_data["date"]
     first -= timedelta(days=first.weekday() if length == 7 else 0)
     days = [first + timedelta(days=n) for n in range(length)]
-    tariffs, failed = list(location.tariffs.all()), False
-    if request.method == "GET":
-        for tariff in tariffs:
-            if today in days or today + timedelta(days=1) in days:
-                refresh(tariff, now)
-            try:
-                history.fetch(tariff, days, now)
-            except flatpeak.FlatPeakError:
-                failed = True
+    tariffs = list(location.tariffs.all())
+    answered = [ask_for(tariff, days, now) for tariff in tariffs] if request.method == "GET" else []
     stored_days = RateDay.objects.filter(tariff__in=tariffs, day__in=days).order_by("day")
     views = [
         history_of(tariff, [d for d in stored_days if d.tariff_id == tariff.pk], days, location, now)
@@ -103,7 +97,7 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     ]
     context |= {
         "tariffs": views,
-        "failed": failed,
+        "failed": not all(answered),
         "days": days,
         "before": max(first - timedelta(days=length), form.first),
         "after": min(first + timedelta(days=length), form.last),

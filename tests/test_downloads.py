@@ -118,7 +118,7 @@ def test_the_csv_has_these_bytes(take):
         ).encode()
     )
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    assert response["Content-Disposition"] == 'attachment; filename="rates-2026-11-23.csv"'
+    assert response["Content-Disposition"] == 'attachment; filename="rates-import-2026-11-23-2026-11-24.csv"'
 
 
 def test_the_json_says_the_same_as_the_csv_and_how_far_it_goes(take):
@@ -134,7 +134,7 @@ def test_the_json_says_the_same_as_the_csv_and_how_far_it_goes(take):
         "next_update": "2026-11-23T16:00:00+00:00",
         "complete_until": "2026-11-23T00:00:00+00:00",
     }
-    assert response["Content-Disposition"] == 'attachment; filename="rates-2026-11-23.json"'
+    assert response["Content-Disposition"] == 'attachment; filename="rates-import-2026-11-23-2026-11-24.json"'
     assert b"Example" not in response.content
 
 
@@ -240,7 +240,7 @@ def test_it_is_complete_up_to_the_first_gap_and_not_at_all_if_now_is_unknown(kno
     start = datetime(2026, 11, 23, tzinfo=UTC)
     segments = [rates.Segment(start + timedelta(hours=a), start + timedelta(hours=b), Decimal("0.1")) for a, b in known]
     expected = None if until is None else start + timedelta(hours=until)
-    assert downloads.complete_until(segments, start, NOW) == expected
+    assert downloads.complete_until(segments, start, start + timedelta(days=2), NOW) == expected
 
 
 def test_a_gap_shows_in_the_json(tariff, take):
@@ -249,6 +249,78 @@ def test_a_gap_shows_in_the_json(tariff, take):
     assert take().json()["complete_until"] == "2026-11-23T15:00:00+00:00"
     keep(tariff, date(2026, 11, 23), day[:20])
     assert take().json()["complete_until"] is None
+
+
+# --- other days
+
+
+@pytest.fixture
+def answered(monkeypatch):
+    """The spans that FlatPeak was asked for, each answered with half hours."""
+    spans = []
+
+    def answer(location_id, start, end, direction):
+        spans.append((start, end))
+        entries = [
+            {"valid_from": s.start.isoformat(), "valid_to": s.end.isoformat(), "tariff": {"rate": s.rate}}
+            for s in halves(start, int((end - start) / timedelta(minutes=30)), "0.2")
+        ]
+        return {"next_update": LATER.isoformat(), "data": entries}
+
+    monkeypatch.setattr(flatpeak, "rates", answer)
+    return spans
+
+
+def test_a_month_is_asked_for_in_one_call_and_kept(take, answered):
+    query = "?start=2026-10-01&end=2026-10-31"
+    response = take("csv", query)
+    lines = table(response)
+    assert len(lines) == 31 * 48 + 2
+    assert (lines[0]["local_from"], lines[-1]["local_to"]) == ("2026-10-01T00:00:00+01:00", "2026-11-01T00:00:00+00:00")
+    assert response["Content-Disposition"] == 'attachment; filename="rates-import-2026-10-01-2026-10-31.csv"'
+    content = take("json", query).json()
+    assert content["complete_until"] == "2026-11-01T00:00:00+00:00"
+    assert len(content["rates"]) == len(lines)
+    assert len(answered) == 1
+
+
+def test_one_day_is_enough_to_say_which(take, answered):
+    response = take("csv", "?start=2026-11-20")
+    assert {line["local_from"][:10] for line in table(response)} == {"2026-11-20"}
+    assert 'filename="rates-import-2026-11-20.csv"' in response["Content-Disposition"]
+
+
+def test_what_flatpeak_could_not_be_asked_for_is_not_complete(take, monkeypatch):
+    def down(*arguments):
+        raise flatpeak.Unavailable("GET /tariffs/rates: no answer")
+
+    monkeypatch.setattr(flatpeak, "rates", down)
+    content = take("json", "?start=2026-11-01").json()
+    assert (content["rates"], content["complete_until"], content["last_updated"]) == ([], None, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?start=tomorrow", "start: Type a day as year-month-day, for example 2026-10-25."),
+        ("?start=2026-02-30", "start: Type a day as year-month-day, for example 2026-10-25."),
+        ("?start=2020-01-01", "start: Choose a day from 2025-11-22 to 2026-12-07."),
+        ("?start=2026-11-01&end=2026-12-08", "end: Choose a day from 2025-11-22 to 2026-12-07."),
+        ("?start=2026-11-02&end=2026-11-01", "end: The last day is before the first."),
+        ("?end=2026-11-01", "start: Give the first day too."),
+        ("?start=2026-08-01&end=2026-10-30", "end: Choose 90 days at most."),
+    ],
+)
+def test_days_that_cannot_be_are_refused_with_a_sentence_and_no_call(take, asked, query, sentence):
+    Tariff.objects.update(ask_at=NOW)
+    as_csv, as_json = take("csv", query), take("json", query)
+    assert (as_csv.status_code, as_csv.content.decode()) == (400, sentence + "\n")
+    assert (as_json.status_code, as_json.json()) == (400, {"error": sentence})
+    assert asked == []
+
+
+def test_ninety_days_are_not_too_many(take, answered):
+    assert len(table(take("csv", "?start=2026-08-01&end=2026-10-29"))) == 90 * 48 + 2
 
 
 # --- how long they hold

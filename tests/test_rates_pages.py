@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from datetime import timezone as tzinfo_of
 from decimal import Decimal
 
 import pytest
@@ -74,6 +75,10 @@ def refused(code):
 
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+
+
+def timezone_of(hours):
+    return tzinfo_of(timedelta(hours=hours))
 
 
 def at(monkeypatch, moment):
@@ -645,6 +650,82 @@ def test_the_short_day_says_that_an_hour_is_skipped(look, asked, monkeypatch):
     Tariff.objects.update(ask_at=now)
     asked.answer = lambda start, end: prices(*[str(n) for n in range(47)], first=start)(start, end)
     assert "The clocks go forward on this day, to 02:00." in look()
+
+
+def half_hours(start, end, zone=None, order=lambda entries: entries):
+    """Half hours whose price is their number, with times in each of some offsets in turn."""
+    count, zones = int((end - start) / timedelta(minutes=30)), zone or [UTC]
+    edges = [start + timedelta(minutes=30 * n) for n in range(count + 1)]
+    entries = [
+        {
+            "valid_from": edges[n].astimezone(zones[n % len(zones)]).isoformat(),
+            "valid_to": edges[n + 1].astimezone(zones[(n + 1) % len(zones)]).isoformat(),
+            "tariff": {"rate": Decimal(n % 50) / 100, "confidence": 1},
+        }
+        for n in range(count)
+    ]
+    return {"next_update": "2100-01-01T00:00:00Z", "data": order(entries)}
+
+
+JUNK = [
+    {"valid_from": "2026-11-23T10:00:00Z", "valid_to": "2026-11-23T10:00:00Z", "tariff": {"rate": 9}},
+    {"valid_from": "2026-11-23T11:00:00Z", "valid_to": "2026-11-23T10:00:00Z", "tariff": {"rate": 9}},
+    {"valid_from": "2026-11-23T10:00:00Z", "valid_to": "2026-11-23T12:00:00Z", "tariff": {"rate": Decimal("NaN")}},
+    {"valid_from": "2026-11-23T10:00:00Z", "valid_to": "2026-11-23T12:00:00Z", "tariff": {"rate": None}},
+    {"valid_from": "then", "valid_to": "2026-11-23T12:00:00Z", "tariff": {"rate": 9}},
+    None,
+]
+
+
+@pytest.mark.parametrize(
+    ("zones", "order"),
+    [
+        ([timezone_of(5.75)], None),
+        ([UTC, timezone_of(-3.5), timezone_of(13)], None),
+        ([UTC], lambda entries: entries[::-1]),
+        ([timezone_of(1)], lambda entries: [*entries[10:], *JUNK, *entries[:20], *entries[5:7]]),
+    ],
+    ids=["another offset", "mixed offsets", "backwards", "with duplicates and junk"],
+)
+@pytest.mark.parametrize("zone", ["Europe/London", "Asia/Kathmandu", "America/Santiago"])
+def test_the_same_series_is_the_same_page_however_it_is_written(view, asked, zone, zones, order):
+    def shown():
+        Tariff.objects.update(ask_at=NOW)
+        caches["pages"].clear()
+        return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", view())
+
+    Location.objects.update(time_zone=zone)
+    asked.answer = half_hours
+    plain = shown()
+    asked.answer = lambda start, end: half_hours(start, end, zones, order or (lambda entries: entries))
+    assert shown() == plain
+    assert "<svg" in plain
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "rows", "first", "last"),
+    [
+        ("Europe/London", "2026-10-25", 50, "00:00", "23:30"),
+        ("Europe/London", "2026-03-29", 46, "00:00", "23:30"),
+        ("Australia/Lord_Howe", "2026-04-05", 49, "00:00", "23:30"),
+        ("America/Santiago", "2026-09-06", 46, "01:00", "23:30"),
+        ("America/Santiago", "2026-04-04", 50, "00:00", "23:30 -04"),
+        ("America/New_York", "2026-11-01", 50, "00:00", "23:30"),
+        ("Asia/Kathmandu", "2026-11-01", 48, "00:00", "23:30"),
+    ],
+)
+def test_a_day_is_from_local_midnight_to_local_midnight(
+    noon, tariff, asked, client, alice, monkeypatch, zone, day, rows, first, last
+):
+    at(monkeypatch, datetime(2026, 11, 23, tzinfo=UTC))
+    Location.objects.update(time_zone=zone)
+    asked.answer = half_hours
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/day/", {"date": day}).content.decode()
+    begins = re.findall(r'<th scope="row">([^<]+)</th>', page)
+    assert (len(begins), begins[0], begins[-1]) == (rows, first, last)
+    assert len(set(begins)) == rows
+    assert page.count('class="bar"') == rows
 
 
 # --- other days
