@@ -9,17 +9,20 @@ import hashlib
 import logging
 import threading
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NotRequired, TypedDict
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 import simplejson
 from django.conf import settings
 from django.core.cache import cache
 
+from .transport import session
+
 logger = logging.getLogger(__name__)
 
+# After so many calls in a row without an answer, FlatPeak is left alone: one call per pause finds out whether it is back.
+FAILURES, PAUSE = 5, 5  # calls, seconds
 MAX_BODY = 4 * 1024 * 1024  # bytes; FlatPeak's longest page, thousands of providers, is a tenth of it
 JSON = dict[str, Any]
 
@@ -173,11 +176,35 @@ _local = threading.local()
 
 
 def _http() -> requests.Session:
-    """The thread's own kept-alive connections; a cookie of one customer's conversation must not travel in another's."""
+    """The thread's own kept-alive connections."""
     if not hasattr(_local, "http"):
-        _local.http = requests.Session()
-        _local.http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        _local.http = session()
     return _local.http
+
+
+class _Breaker:
+    """Keeps workers from waiting, all of them and each for its timeouts, for a host that does not answer.
+
+    The count is in the cache, so the workers share it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.key = f"flatpeak-silent:{urlsplit(url).netloc}"
+        self.failures = cache.get(self.key, 0)
+
+    def lets_pass(self) -> bool:
+        return self.failures < FAILURES or cache.add(f"{self.key}:tried", True, PAUSE)
+
+    def failed(self) -> None:
+        if not cache.add(self.key, 1, 60):
+            try:
+                cache.incr(self.key)
+            except ValueError:  # it has expired just now
+                cache.set(self.key, 1, 60)
+
+    def answered(self) -> None:
+        if self.failures:
+            cache.delete(self.key)
 
 
 def _call(
@@ -190,6 +217,10 @@ def _call(
     auth: Any = None,
     needs: tuple[str, ...] = (),
 ) -> JSON:
+    breaker = _Breaker(url)
+    if not breaker.lets_pass():
+        logger.warning("%s: not tried, as FlatPeak does not answer", call)
+        raise Unavailable(f"{call}: not tried")
     try:
         with _http().request(
             method,
@@ -205,9 +236,11 @@ def _call(
             answered = _read(call, response)
             status = response.status_code
     except (requests.RequestException, OSError) as error:
+        breaker.failed()
         # The exception's own text has the address with its query, and so the token.
         logger.warning("%s: no answer (%s)", call, type(error).__name__)
         raise Unavailable(f"{call}: no answer ({type(error).__name__})") from None
+    breaker.answered()
     if status >= 500 or (not isinstance(answered, dict) and status < 400) or 300 <= status < 400:
         logger.warning("%s: unusable answer (%s)", call, status)
         raise Unavailable(f"{call}: unusable answer ({status})")

@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -236,6 +237,93 @@ def test_a_host_that_never_answers_is_unavailable_after_the_timeout(settings):
         settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(flatpeak.Unavailable, match="Timeout"):
             flatpeak.restore("cot_1")
+
+
+@pytest.fixture
+def dripping(settings):
+    """A host that sends a byte of its answer every 10 ms: `part` says of what, and it never comes to its end."""
+    settings.FLATPEAK_READ_TIMEOUT = 0.1
+    stop = threading.Event()
+    parts = {
+        "head": (b"HTTP/1.1 200 OK\r\n", b"X-Padding: " + b"a" * 500),
+        "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", b" " * 500),
+        "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 90),
+    }
+
+    def serve(part):
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.recv(64 * 1024)
+            at_once, slowly = parts[part]
+            connection.sendall(at_once)
+            for byte in slowly:
+                connection.sendall(bytes([byte]))
+                if stop.wait(0.01):
+                    return
+
+    def drip(part):
+        threading.Thread(target=serve, args=[part], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{server.getsockname()[1]}"
+        yield drip
+        stop.set()
+
+
+@pytest.mark.parametrize("part", ["head", "body", "chunks"])
+def test_an_answer_that_drips_in_is_not_waited_for_beyond_the_timeout(dripping, part):
+    dripping(part)
+    with pytest.raises(flatpeak.Unavailable, match="ConnectionError|Timeout"):
+        flatpeak.restore("cot_1")
+
+
+@pytest.fixture
+def silent(settings):
+    """A port at which nobody listens; each try is counted by the breaker as one that had no answer."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        yield settings.FLATPEAK_CONNECT_URL
+
+
+def tried(times):
+    """How many of some calls were tried."""
+    found = 0
+    for _ in range(times):
+        with pytest.raises(flatpeak.Unavailable) as error:
+            flatpeak.restore("cot_1")
+        found += "not tried" not in str(error.value)
+    return found
+
+
+def test_a_host_that_does_not_answer_is_left_alone_but_for_one_call_per_pause(silent):
+    assert tried(flatpeak.FAILURES) == flatpeak.FAILURES
+    assert tried(10) == 1
+    cache.delete(f"flatpeak-silent:{silent.removeprefix('http://')}:tried")  # the pause is over
+    assert tried(10) == 1
+
+
+def test_all_is_well_after_the_first_answer(double, settings):
+    double.answers["/"] = (200, PAGE)
+    key = f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}"
+    cache.set(key, flatpeak.FAILURES)
+    assert flatpeak.restore("cot_1")["route"] == "provider_select"
+    cache.set(f"{key}:tried", True)
+    assert flatpeak.restore("cot_1")["route"] == "provider_select"
+
+
+def test_one_host_that_does_not_answer_does_not_close_the_other(double, silent, settings):
+    settings.FLATPEAK_CONNECT_URL = silent
+    assert tried(flatpeak.FAILURES + 2) == flatpeak.FAILURES + 1
+    assert flatpeak.login()["bearer_token"] == BEARER
+
+
+def test_an_error_is_an_answer(double):
+    double.answers["/"] = (500, {})
+    for _ in range(flatpeak.FAILURES + 5):
+        with pytest.raises(flatpeak.Unavailable):
+            flatpeak.restore("cot_1")
+    assert len(double.seen) == flatpeak.FAILURES + 5
 
 
 def test_failures_are_logged_without_token_key_id_or_query(double, caplog):
