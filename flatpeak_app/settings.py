@@ -161,6 +161,8 @@ CACHES = {
     # Parts of pages as HTML. Apart from the other, which holds limits that a full cache must not push out.
     "pages": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "pages"},
 }
+if CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
+    CACHES["default"]["BACKEND"] = "flatpeak_app.cache.ForgivingRedisCache"
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
