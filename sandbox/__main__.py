@@ -4,9 +4,10 @@ import argparse
 import signal
 import sys
 import threading
+from typing import Any
 
 from .server import make_server
-from .wire import dumps
+from .wire import dumps, loads
 from .world import SWITCHES, choices
 
 ABOUT = "A local stand-in for FlatPeak's two hosts, release zero. It is not FlatPeak: nothing in it is real."
@@ -27,6 +28,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--state", metavar="FILE", help="keep what it knows in this file, to survive a restart")
     found.add_argument("--now", metavar="TIME", help="set its clock, RFC 3339; it runs on from there")
     found.add_argument("--quiet", action="store_true", help="say nothing of its start and of requests")
+    fault = found.add_argument_group("faults", "What goes wrong on purpose; the README has their names.")
+    example = '{"call": "rates", "fault": "status_500", "times": 2}'
+    fault.add_argument("--fault", metavar="JSON", action="append", dest="faults", type=_fault, help=f"as {example}")
+    fault.add_argument("--seed", type=int, help="for the faults that strike by chance, to repeat them")
     switches = found.add_argument_group("switches", "What FlatPeak's documentation leaves open, and how slow it is.")
     for name, each in SWITCHES.items():
         option = f"--{name.replace('_', '-')}"
@@ -37,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
 
 def _value(text: str) -> bool | str:
     return {"true": True, "false": False}.get(text, text)
+
+
+def _fault(text: str) -> Any:
+    try:
+        return loads(text)
+    except ValueError:
+        return text
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
-from . import connect, control, people, rest
+from . import connect, control, faults, people, rest
 from .wire import Failure, Json, Reply, Request, json_reply, rfc3339
 from .world import World
 
@@ -19,6 +19,8 @@ PATHS: list[tuple[str, str, str, Handler]] = [
     ("rates", "GET", "/tariffs/rates/([^/]+)", rest.tariff_rates),
     ("location", "GET", LOCATION, rest.location),
     ("status", "GET", LOCATION + "/status", rest.status),
+    ("delete_location", "DELETE", LOCATION, rest.delete_location),
+    ("delete_customer", "DELETE", "/customers/([^/]+)", rest.delete_customer),
     ("logo", "GET", r"/logos/(\w+)\.svg", people.logo),
     ("provider_login", "GET", LOGIN, people.visit),
     ("provider_outcome", "POST", LOGIN, people.visit),
@@ -26,7 +28,10 @@ PATHS: list[tuple[str, str, str, Handler]] = [
     ("control", "GET", "/_sandbox", control.read),
     ("control", "POST", "/_sandbox", control.change),
 ]
-SIGNED_IN = ("token", "exchange", "rates", "location", "status")
+SIGNED_IN = ("token", "exchange", "rates", "location", "status", "delete_location", "delete_customer")
+
+# FlatPeak's own calls, which can be slow and have faults; the others are the sandbox's.
+CALLS = ("connect", "login", *SIGNED_IN)
 
 
 def dispatch(world: World, request: Request) -> Reply:
@@ -47,19 +52,22 @@ def dispatch(world: World, request: Request) -> Reply:
 
 
 def _answer(world: World, request: Request, handler: Handler) -> Reply:
-    if request.name in ("connect", "login", *SIGNED_IN):
+    if request.name in CALLS:
         time.sleep(int(world.switch("delay_ms")) / 1000)
     with world.lock:
         # The sandbox's own control does not count: it would change what it reads.
         if request.name != "control":
             world.counts[request.name] += 1
+        due = faults.due(world, request) if request.name in CALLS else []
         try:
-            if request.name in SIGNED_IN:
-                request.account = rest.account(world, request)
-            found = handler(world, request)
+            found: Reply | Json | None = faults.stop(world, request, due)
+            if found is None:
+                if request.name in SIGNED_IN:
+                    request.account = rest.account(world, request)
+                found = handler(world, request)
         except Failure as failure:
-            return _error(world, request, failure)
-        return found if isinstance(found, Reply) else json_reply(found)
+            found = _error(world, request, failure)
+        return faults.spoil(world, due, found)
 
 
 def _error(world: World, request: Request, failure: Failure) -> Reply:
@@ -72,4 +80,4 @@ def _error(world: World, request: Request, failure: Failure) -> Reply:
     if isinstance(request.token, str):
         found["connect_token"] = request.token
     found |= {"time_created": rfc3339(world.now(), "milliseconds"), "request_id": world.new_id("req")}
-    return json_reply(found, failure.status)
+    return json_reply(found, failure.status, failure.headers)

@@ -1,24 +1,34 @@
-"""The sandbox's own address for programs: its clock and switches, and how many calls it had."""
+"""The sandbox's own address for programs: its clock, switches and faults, and how many calls it had."""
 
 from decimal import Decimal
 
+from .faults import parse
 from .wire import Failure, Json, Request, check_fields, loads, parse_rfc3339, rfc3339
 from .world import World, checked
 
 FLAG = (bool, "true or false")
-KINDS = {"reset": FLAG, "advance": (Decimal, "a number"), "frozen": FLAG, "switches": (dict, "an object")}
+KINDS = {
+    "reset": FLAG,
+    "advance": (Decimal, "a number"),
+    "frozen": FLAG,
+    "switches": (dict, "an object"),
+    "seed": (Decimal, "a number"),
+}
+FIELDS = ("reset", "now", "advance", "frozen", "switches", "faults", "seed")
 
 
 def read(world: World, request: Request) -> Json:
-    """GET /_sandbox: {"now", "frozen", "switches", "counts"}."""
+    """GET /_sandbox: {"now", "frozen", "switches", "counts", "faults", "seed", "struck"}."""
     state, now = world.state, rfc3339(world.now(), "milliseconds")
-    return {"now": now, "frozen": bool(state["clock"]["frozen"]), "switches": state["switches"], "counts": world.counts}
+    found = {"now": now, "frozen": bool(state["clock"]["frozen"]), "switches": state["switches"]}
+    faults = [each.public() for each in world.faults]
+    return found | {"counts": world.counts, "faults": faults, "seed": world.seed, "struck": world.struck}
 
 
 def change(world: World, request: Request) -> Json:
-    """POST /_sandbox: any of reset, now, advance, frozen and switches, done in this order, or none if one is wrong."""
+    """POST /_sandbox: any of these fields, done in this order, or none if one is wrong; a seed goes with faults."""
     try:
-        body = check_fields(loads(request.body), "The body", (), ("reset", "now", "advance", "frozen", "switches"))
+        body = check_fields(loads(request.body), "The body", (), FIELDS)
         for name, (kind, wanted) in KINDS.items():
             if not isinstance(body.get(name, kind()), kind):
                 raise ValueError(f"{name} must be {wanted}.")
@@ -26,6 +36,9 @@ def change(world: World, request: Request) -> Json:
         if abs(advance) > 10**9:
             raise ValueError("advance can be a thousand million seconds at most.")
         now = parse_rfc3339(body["now"]) if body.get("now") is not None else None
+        parse(body.get("faults", []))
+        if "seed" in body and "faults" not in body:
+            raise ValueError("seed goes with faults.")
         switches = {name: checked(name, value) for name, value in body.get("switches", {}).items()}
     except ValueError as error:
         raise Failure("control_invalid", why=error) from error
@@ -38,5 +51,7 @@ def change(world: World, request: Request) -> Json:
     if "frozen" in body:
         world.freeze(body["frozen"])
     world.state["switches"].update(switches)
+    if "faults" in body:
+        world.set_faults(body["faults"], body.get("seed"))
     world.changed = True
     return read(world, request)

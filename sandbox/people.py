@@ -4,6 +4,7 @@ from html import escape
 from urllib.parse import parse_qsl
 
 from . import catalog
+from .faults import FAULTS
 from .pages import ROUTES
 from .wire import Failure, Reply, Request, dumps, page_reply, with_token
 from .world import SWITCHES, World, choices
@@ -16,15 +17,17 @@ def _rows(table: dict[str, str]) -> str:
 
 
 def home(world: World, request: Request) -> Reply:
-    """GET /: clock and switches, every test provider, and every route with its codes."""
+    """GET /: clock and switches, every test provider and fault, and every route with its codes."""
     switches = {
         f"{name} = {dumps(value)}": f"{SWITCHES[name]['says']} ({choices(name)})"
         for name, value in world.state["switches"].items()
     }
     routes = {name: ", ".join([each["takes"], *each["actions"], *each["codes"]]) for name, each in ROUTES.items()}
     tests = {each["name"]: each["says"] for each in catalog.TESTS}
+    faults = {name: each["says"] for name, each in FAULTS.items()}
+    tables = {"tests": tests, "switches": switches, "faults": faults, "routes": routes}
     now = world.now().isoformat(sep=" ", timespec="seconds")
-    return page_reply("home.html", now=now, switches=_rows(switches), tests=_rows(tests), routes=_rows(routes))
+    return page_reply("home.html", 200, now=now, **{name: _rows(table) for name, table in tables.items()})
 
 
 def logo(world: World, request: Request) -> Reply:

@@ -8,7 +8,7 @@ from . import catalog, checks, rates
 from .flow import tariff_key, tariff_status
 from .pages import chosen, market_of, pending
 from .rates import DAY
-from .wire import Failure, Json, Request, check_fields, rfc3339
+from .wire import Failure, Json, Reply, Request, check_fields, json_reply, rfc3339
 from .world import World
 
 IDS = ("customer_id", "customer_reference_id", "location_id", "location_reference_id")
@@ -147,6 +147,34 @@ def status(world: World, request: Request) -> Json:
         entry["status"] += " " if world.switch("status_padded") else ""
         statuses[key] = entry
     return {"id": request.part, **_about(request, "location_status", rfc3339(now)), "tariff_status": statuses}
+
+
+def delete_location(world: World, request: Request) -> Reply:
+    """DELETE /locations/{id}: gone for every later call, and with it the conversations about it."""
+    request.fields()
+    _location(world, request.account, request.part)
+    del world.state["locations"][request.part]
+    return _deleted(world, request, "location", ("tokens",))
+
+
+def delete_customer(world: World, request: Request) -> Reply:
+    """DELETE /customers/{id}: gone for every later call, with all its locations and conversations."""
+    request.fields()
+    if world.state["customers"].get(request.part, {}).get("account_id") != request.account:
+        raise Failure("not_found")
+    del world.state["customers"][request.part]
+    return _deleted(world, request, "customer", ("locations", "tokens"))
+
+
+def _deleted(world: World, request: Request, kind: str, boxes: tuple[str, ...]) -> Reply:
+    """Forget what names the deleted object, and answer."""
+    for box in boxes:
+        kept = {key: each for key, each in world.state[box].items() if each[f"{kind}_id"] != request.part}
+        world.state[box] = kept
+    world.changed = True
+    if world.switch("deletion_answer") == "empty":
+        return Reply(202)
+    return json_reply({"id": request.part, "object": kind, "live_mode": False, "deleted": True}, 202)
 
 
 def tariff_rates(world: World, request: Request) -> Json:

@@ -1,11 +1,17 @@
 """The HTTP server: one port for both hosts, open to every origin; `make_server` is the way in for tests."""
 
+import math
+import os
 import re
+import select
+import socket
+import struct
 import sys
 import time
 import traceback
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +20,10 @@ from .wire import AnswerLost, Reply, Request, json_reply, parse_rfc3339
 from .world import World
 
 BODY_LIMIT = 256 * 1024
+PAUSE = 0.05  # seconds between the pieces of an answer that is sent slowly
 CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Flatpeak-Version",
     "Access-Control-Max-Age": "86400",
 }
@@ -38,8 +45,8 @@ class Handler(BaseHTTPRequestHandler):
         request = Request(self.command, path, query, self.headers, self.server.public_url or asked)
         try:
             reply = self._read(request) or dispatch(self.server.world, request)
-        except AnswerLost:
-            self.close_connection = True
+        except AnswerLost as lost:
+            self._withhold(lost)
             self.server.log(f"{self.command} {request.name}: answer withheld")
             return
         except Exception:
@@ -65,7 +72,20 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(min(int(length), 16 * BODY_LIMIT))
         return json_reply({"message": f"The body is larger than {BODY_LIMIT} bytes."}, 413)
 
+    def _withhold(self, lost: AnswerLost) -> None:
+        self.close_connection = True
+        if lost.seconds:
+            # Ready to be read is also a connection that the client has given up: there is no one to keep waiting.
+            select.select([self.connection], [], [], lost.seconds)
+        if lost.reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # Not close(), which waits for the files that were made of it, nor shutdown(), which says goodbye.
+            os.close(self.connection.detach())
+
     def _send(self, reply: Reply) -> None:
+        wire = self.wfile
+        if reply.seconds:
+            self.wfile = BytesIO()
         self.send_response(reply.status)
         for header, value in {**CORS, "Cache-Control": "no-store", **reply.headers}.items():
             self.send_header(header, value)
@@ -77,6 +97,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(reply.body)
+        if isinstance(self.wfile, BytesIO):
+            whole, self.wfile = self.wfile.getvalue(), wire
+            step = math.ceil(len(whole) * PAUSE / reply.seconds)
+            for begin in range(0, len(whole), step):
+                wire.write(whole[begin : begin + step])
+                wire.flush()
+                time.sleep(PAUSE)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: http.server would write the request line, and with it tokens."""
@@ -115,11 +142,14 @@ def make_server(
     now: datetime | str | None = None,
     public_url: str = "",
     quiet: bool = False,
+    faults: Any = (),
+    seed: int | None = None,
     **switches: Any,
 ) -> SandboxServer:
     """A sandbox that listens (port 0: a free one) and serves once serve_forever() runs, until shutdown().
 
-    now: an aware datetime or RFC 3339. Raises ValueError for a bad time, switch or state file, OSError for a port in use.
+    now: an aware datetime or RFC 3339. faults: a list as in POST /_sandbox, seed the one of their chances.
+    Raises ValueError for a bad time, switch, fault or state file, OSError for a port in use.
     """
     moment = parse_rfc3339(now).astimezone(UTC) if isinstance(now, str) else now
-    return SandboxServer((host, port), World(state, moment, **switches), public_url, quiet)
+    return SandboxServer((host, port), World(state, moment, faults, seed, **switches), public_url, quiet)

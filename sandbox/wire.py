@@ -59,10 +59,15 @@ class Failure(Exception):
         self.status = int(entry.get("status", 422))
         self.kind = entry.get("type", "invalid_request")
         self.message = Template(entry["message"]).substitute(values)
+        self.headers: dict[str, str] = {}
 
 
 class AnswerLost(Exception):
-    """The request was taken and its answer must never arrive: the connection is closed without a word."""
+    """The answer must never arrive: after so many seconds the connection is closed without a word, or reset."""
+
+    def __init__(self, seconds: float = 0, reset: bool = False) -> None:
+        super().__init__(seconds, reset)
+        self.seconds, self.reset = seconds, reset
 
 
 @dataclass
@@ -99,16 +104,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP answer; headers are added to the usual ones."""
+    """One HTTP answer; headers are added to the usual ones, seconds are what sending it takes, a few bytes at a time."""
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0
 
 
-def json_reply(value: Any, status: int = 200) -> Reply:
-    return Reply(status, dumps(value).encode())
+def json_reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(status, dumps(value).encode(), headers=headers or {})
 
 
 def page_reply(template: str, status: int = 200, **values: str) -> Reply:

@@ -1,6 +1,7 @@
-"""All that the sandbox remembers: clock, switches, calls, customers, locations, tokens: one dict behind one lock."""
+"""All that the sandbox remembers: clock, switches, faults, calls, customers, locations, tokens; behind one lock."""
 
 import os
+import random
 import re
 import secrets
 import tempfile
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from .faults import Fault, parse
 from .wire import Json, data, dumps, loads
 
 SWITCHES: dict[str, Json] = data("switches")
@@ -42,20 +44,31 @@ class World:
     Raises ValueError for a switch or a time that cannot be, and for a state file that cannot be read.
     """
 
-    def __init__(self, state: str | Path | None = None, now: datetime | None = None, **switches: Any) -> None:
+    def __init__(
+        self,
+        state: str | Path | None = None,
+        now: datetime | None = None,
+        faults: Any = (),
+        seed: int | None = None,
+        **switches: Any,
+    ) -> None:
         self.lock = threading.RLock()
         self.path = Path(state) if state else None
         self.counts: Counter[str] = Counter()
         self.first_now = now
         self.first_switches = {name: checked(name, value) for name, value in switches.items()}
+        self.struck: Counter[str] = Counter()
         self.reset()
+        self.set_faults(faults, seed)
         if self.path and self.path.exists():
             self.load(self.path)
         self.save()
 
     def reset(self) -> None:
-        """Forget everything; clock and switches as the start options said."""
+        """Forget everything and turn the faults off; clock and switches as the start options said."""
         self.counts.clear()
+        self.struck.clear()
+        self.set_faults([])
         self.state: Json = {box: {} for box in ("bearers", "customers", "locations", "tokens")}
         self.state["clock"] = {"offset": 0, "frozen": None}
         defaults = {name: checked(name, each["default"]) for name, each in SWITCHES.items()}
@@ -118,6 +131,15 @@ class World:
         moment = self.now()
         self.state["clock"]["frozen"] = moment.isoformat() if frozen else None
         self.set_now(moment)
+
+    def set_faults(self, faults: Any, seed: int | None = None) -> None:
+        """Put these faults, as in POST /_sandbox, in the place of those that are set; ValueError if one is wrong.
+
+        The same seed makes the same calls meet those that strike by chance; None draws one.
+        """
+        self.faults: list[Fault] = parse(faults)
+        self.seed = secrets.randbelow(10**6) if seed is None else int(seed)
+        self.chance = random.Random(self.seed)
 
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]

@@ -206,3 +206,57 @@ def test_a_question_for_rates_that_is_none(sandbox, query, code):
 def test_ninety_days_are_answered(sandbox):
     location = sandbox.fixed()
     assert sandbox.rates(location, "2026-06-01T00:00:00Z", "2026-08-30T00:00:00Z")["data"]
+
+
+def test_a_deleted_location_is_gone_for_every_later_call(sandbox):
+    talk = sandbox.talk().by_hand("FIXED").act("SAVE")
+    location, other = sandbox.exchange(talk.token)["location_id"], sandbox.fixed()
+    about = sandbox.talk(location_id=location)
+    assert sandbox.api("DELETE", f"/locations/{location}") == ""
+    assert sandbox.status == 202
+    for method, path in (("GET", ""), ("GET", "/status"), ("DELETE", "")):
+        assert sandbox.api(method, f"/locations/{location}{path}") == {"message": "Not Found"}
+        assert sandbox.status == 404
+    assert sandbox.rates(location) == sandbox.exchange(talk.token) == {"message": "Not Found"}
+    assert sandbox.new_token(location_id=location) == {"message": "Not Found"}
+    assert about.refused(about.route, action="SAVE") == "connect_token_invalid"
+    assert sandbox.rates(other)["data"]
+
+
+def test_a_deleted_customer_takes_every_location_and_conversation_along(sandbox):
+    ids = sandbox.exchange(sandbox.talk().by_hand("FIXED").act("SAVE").token)
+    second = sandbox.fixed(customer_id=ids["customer_id"])
+    about, other = sandbox.talk(customer_id=ids["customer_id"]), sandbox.fixed()
+    assert sandbox.api("DELETE", f"/customers/{ids['customer_id']}") == ""
+    assert sandbox.status == 202
+    for location in (ids["location_id"], second):
+        assert sandbox.api("GET", f"/locations/{location}") == sandbox.rates(location) == {"message": "Not Found"}
+    assert sandbox.new_token(customer_id=ids["customer_id"])["code"] == "customer_id_invalid"
+    assert about.refused("session_restore") == "connect_token_invalid"
+    assert sandbox.api("DELETE", f"/customers/{ids['customer_id']}") == {"message": "Not Found"}
+    assert sandbox.status == 404
+    assert sandbox.api("GET", f"/locations/{other}")["id"] == other
+
+
+def test_another_account_deletes_nothing(sandbox):
+    ids = sandbox.exchange(sandbox.talk().by_hand("FIXED").act("SAVE").token)
+    sandbox.log_in("acc_two", "sk_test_two")
+    for path in (f"/locations/{ids['location_id']}", f"/customers/{ids['customer_id']}"):
+        assert sandbox.api("DELETE", path) == {"message": "Not Found"}
+        assert sandbox.status == 404
+    sandbox.log_in()
+    assert sandbox.api("GET", f"/locations/{ids['location_id']}")["customer_id"] == ids["customer_id"]
+
+
+def test_a_deletion_needs_its_bearer(sandbox):
+    location = sandbox.fixed()
+    sandbox.call("DELETE", f"/locations/{location}")
+    assert sandbox.status == 403
+    assert sandbox.api("GET", f"/locations/{location}")["id"] == location
+
+
+def test_a_deletion_can_answer_with_a_body(sandbox):
+    sandbox.control(switches={"deletion_answer": "json"})
+    location = sandbox.fixed()
+    answer = sandbox.api("DELETE", f"/locations/{location}")
+    assert (sandbox.status, answer["id"], answer["object"], answer["deleted"]) == (202, location, "location", True)
