@@ -8,6 +8,8 @@ from django.utils import timezone
 from tariffs.flatpeak import total_timeout
 from tariffs.models import ExactJSONField, FlatPeakObject, Location, Tariff
 
+from . import vault
+
 
 class ConnectSession(FlatPeakObject):
     """One conversation with Connect: who leads it, where it stands, and what became of it."""
@@ -23,7 +25,9 @@ class ConnectSession(FlatPeakObject):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="connect_sessions")
     location = models.ForeignKey(Location, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
     tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
-    connect_token = models.CharField(max_length=200, unique=True, editable=False)
+    # The digest stays when the token is gone: FlatPeak may send a browser back with it at any time.
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    encrypted_token = models.TextField(blank=True, editable=False)
     expires_at = models.DateTimeField()
     direction = models.CharField(max_length=10)
     type = models.CharField(max_length=20, default="COMMODITY")
@@ -45,6 +49,8 @@ class ConnectSession(FlatPeakObject):
     updated_at = models.DateTimeField(auto_now=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
+    ENDED = ("state", "ended_at", "encrypted_token")
+
     class Meta:
         indexes = [
             models.Index(fields=["user", "-started_at"], name="session_of_user"),
@@ -53,6 +59,19 @@ class ConnectSession(FlatPeakObject):
 
     def __str__(self) -> str:
         return f"{self.id}"
+
+    @property
+    def connect_token(self) -> str:
+        """Nothing ("") once the conversation is over, or if the key that it was encrypted with is no longer known."""
+        return vault.decrypted(self.encrypted_token)
+
+    @connect_token.setter
+    def connect_token(self, token: str) -> None:
+        self.token_digest, self.encrypted_token = vault.digests(token)[0], vault.encrypted(token)
+
+    @classmethod
+    def of_token(cls, token: str) -> "ConnectSession | None":
+        return cls.objects.filter(token_digest__in=vault.digests(token)).first()
 
     @classmethod
     def owed(cls) -> models.QuerySet["ConnectSession"]:
@@ -89,12 +108,20 @@ class ConnectSession(FlatPeakObject):
         self.claimed_at = now
         return True
 
-    def release(self, *fields: str) -> None:
+    def keep(self, *fields: str) -> bool:
+        """Write these columns; False, which is no error, if the session was deleted while a call was under way."""
+        self.updated_at = timezone.now()
+        values = {name: getattr(self, name) for name in (*fields, "doubtful", "updated_at")}
+        return bool(ConnectSession.objects.filter(pk=self.pk).update(**values))
+
+    def release(self, *fields: str) -> bool:
+        """Give the claim back, and write these columns; see `keep`."""
         self.claimed_at = None
-        self.save(update_fields=["claimed_at", "doubtful", "updated_at", *fields])
+        return self.keep("claimed_at", *fields)
 
     def end(self, state: str) -> None:
-        self.state, self.ended_at = state, timezone.now()
+        """The state it ends in; the token is of no more use, and wiped. The caller saves ENDED with it."""
+        self.state, self.ended_at, self.encrypted_token = state, timezone.now(), ""
 
 
 def oldest_claim() -> Any:

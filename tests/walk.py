@@ -14,6 +14,7 @@ class Walk:
     def __init__(self, client):
         self.client = client
         self.response = None
+        self.token = ""  # which the session forgets when it is over
 
     # -- what is seen
 
@@ -57,7 +58,9 @@ class Walk:
         return self
 
     def start(self, direction="IMPORT", country="GB", **more):
-        return self.post("/connect/", {"direction": direction, "country_code": country} | more)
+        self.post("/connect/", {"direction": direction, "country_code": country} | more)
+        self.token = self.session.connect_token if ConnectSession.objects.exists() else ""
+        return self
 
     def answer(self, **data):
         """Fill the form of the page in view and press its button."""

@@ -1,0 +1,125 @@
+"""Connect tokens where they are stored: encrypted, found by a digest, and wiped when the conversation is over."""
+
+import sqlite3
+import sys
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from connect_ui import vault
+from connect_ui.models import ConnectSession
+from tests.programs import run
+
+pytestmark = pytest.mark.django_db
+
+TOKEN = "cot_" + 24 * "5"
+
+
+@pytest.fixture
+def kept(alice):
+    return ConnectSession.objects.create(
+        user=alice, connect_token=TOKEN, expires_at=timezone.now() + timedelta(days=1), direction="IMPORT"
+    )
+
+
+def test_what_is_stored_does_not_tell_the_token(kept):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM connect_ui_connectsession")
+        assert TOKEN not in str(cursor.fetchone())
+    assert ConnectSession.objects.get().connect_token == TOKEN
+    assert vault.encrypted(TOKEN) != vault.encrypted(TOKEN)
+
+
+def test_a_token_finds_its_session_and_another_one_none(kept):
+    assert ConnectSession.of_token(TOKEN) == kept
+    assert ConnectSession.of_token("") is None
+    assert ConnectSession.of_token(TOKEN[:-1]) is None
+
+
+def test_keys_are_rotated_by_putting_a_new_one_in_front(kept, settings):
+    old = settings.TOKEN_KEYS
+    settings.TOKEN_KEYS = ["new", *old]
+    found = ConnectSession.of_token(TOKEN)
+    assert found.connect_token == TOKEN
+    found.connect_token = TOKEN
+    found.save()
+    settings.TOKEN_KEYS = ["new"]
+    assert ConnectSession.of_token(TOKEN).connect_token == TOKEN
+
+
+def test_a_token_whose_key_is_gone_is_none_and_the_session_is_over_for_connect(walk, settings):
+    walk.by_hand()
+    settings.TOKEN_KEYS = ["another"]
+    assert walk.session.connect_token == ""
+    walk.answer(cost="28.15")
+    assert walk.session.state == ConnectSession.State.EXPIRED
+
+
+def test_the_token_is_wiped_when_it_has_been_exchanged(walk):
+    walk.fixed()
+    assert (walk.session.state, walk.session.encrypted_token) == ("connected", "")
+    walk.get("/connect/callback/", data={"fp_cot": walk.token})
+    assert walk.route == "session_complete"
+
+
+def test_the_token_is_wiped_when_connect_calls_it_expired(walk):
+    walk.to_providers().provider("Test: token expires here")
+    assert (walk.session.state, walk.session.encrypted_token) == ("expired", "")
+
+
+def test_a_token_whose_exchange_is_owed_is_kept(walk, monkeypatch):
+    from tariffs import flatpeak
+
+    def down(token):
+        raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
+
+    monkeypatch.setattr(flatpeak, "exchange", down)
+    walk.fixed()
+    assert (walk.session.state, walk.session.connect_token) == ("owed", walk.token)
+
+
+def test_tokens_that_were_stored_as_they_are_get_encrypted(tmp_path):
+    machine = {"VAR_DIR": tmp_path, "DJANGO_SETTINGS_MODULE": "flatpeak_app.settings"}
+    manage = (sys.executable, "manage.py")
+    assert run(*manage, "migrate", "connect_ui", "0002", **machine).returncode == 0
+    with sqlite3.connect(tmp_path / "db.sqlite3") as before:
+        before.execute("PRAGMA foreign_keys = OFF")
+        for number, state in enumerate(("open", "connected")):
+            row = {
+                "id": f"{number:032x}",
+                "account": "sandbox",
+                "live_mode": 0,
+                "user_id": 1,
+                "connect_token": TOKEN + str(number),
+                "expires_at": "2100-01-01",
+                "direction": "IMPORT",
+                "type": "COMMODITY",
+                "country_code": "",
+                "provider": "",
+                "not_listed": "{}",
+                "state": state,
+                "newest": 0,
+                "last_route": "",
+                "last_error_code": "",
+                "doubtful": 0,
+                "exchange_after": "2026-01-01",
+                "started_at": "2026-01-01",
+                "updated_at": "2026-01-01",
+            }
+            before.execute(
+                f"INSERT INTO connect_ui_connectsession ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+                list(row.values()),
+            )
+        before.execute(
+            "INSERT INTO flatpeak_app_user VALUES (1, '', NULL, 0, '', '', 0, 1, '2026-01-01', 'a@example.com')"
+        )
+    before.close()
+    done = run(*manage, "migrate", "connect_ui", **machine)
+    assert done.returncode == 0, done.stdout
+    show = (
+        "from connect_ui.models import ConnectSession as S; "
+        f"print([(S.of_token('{TOKEN}' + n).state, S.of_token('{TOKEN}' + n).connect_token[-1:]) for n in '01'])"
+    )
+    assert "[('open', '0'), ('connected', '')]" in run(*manage, "shell", "-c", show, **machine).stdout
