@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from .models import Customer, Location, Tariff
+from .models import Customer, Erasure, Location, Tariff
 
 
 def cell(value: Any) -> str:
@@ -180,3 +180,14 @@ class TariffAdmin(FromFlatPeak):
     @admin.display(description="link")
     def rates_link(self, tariff: Tariff) -> SafeString:
         return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[tariff.location_id]))
+
+
+@admin.register(Erasure)
+class ErasureAdmin(FromFlatPeak):
+    list_display = ["kind", "requested_at", "attempts", "try_after", "done_at", "code", "account", "live_mode"]
+    list_filter = ["kind", ("done_at", admin.EmptyFieldListFilter), "code", "live_mode", "account", "requested_at"]
+    search_fields = ["id", "flatpeak_id"]
+    date_hierarchy = "requested_at"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # FlatPeak would never be asked again

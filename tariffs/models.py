@@ -1,6 +1,6 @@
 import json
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 import simplejson
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 
 class DecimalDecoder(json.JSONDecoder):
@@ -176,3 +179,77 @@ class RateDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}"
+
+
+class Erasure(FlatPeakObject):
+    """A customer or location that was deleted here, and that FlatPeak has still to delete, or has deleted.
+
+    No personal data, and nothing that leads to a person: there is no reference to a user, and once FlatPeak has deleted the
+    thing, its id gives way to a keyed digest, by which it is still known if an answer that was under way names it again.
+    """
+
+    class Kind(models.TextChoices):
+        LOCATION = "location"
+        CUSTOMER = "customer"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    flatpeak_id = models.CharField("FlatPeak's id, or its digest", max_length=100, db_index=True)
+    requested_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    try_after = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True, blank=True)
+    code = models.CharField("last answer", max_length=100, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["try_after"], condition=Q(done_at=None), name="erasure_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def due(cls) -> models.QuerySet["Erasure"]:
+        """What FlatPeak is to be asked for by now, oldest first, of the account and mode in use."""
+        return cls.objects.here().filter(done_at=None, try_after__lte=timezone.now()).order_by("try_after")
+
+    @classmethod
+    def names(cls, *flatpeak_ids: str) -> bool:
+        """Whether one of these was deleted here, be FlatPeak through with it or not."""
+        return cls.objects.here().filter(flatpeak_id__in=[*flatpeak_ids, *map(digest, flatpeak_ids)]).exists()
+
+    def claim(self, pause: timedelta) -> bool:
+        """Take it for one call. The next try is set before the call, so that a run that is killed loses nothing."""
+        again = timezone.now() + pause
+        mine = Erasure.objects.filter(pk=self.pk, attempts=self.attempts, done_at=None)
+        taken = mine.update(attempts=F("attempts") + 1, try_after=again)
+        self.attempts, self.try_after = self.attempts + 1, again
+        return bool(taken)
+
+    def answered(self, code: str, done: bool) -> None:
+        self.code = code[:100]
+        if done:
+            self.flatpeak_id, self.done_at = digest(self.flatpeak_id), timezone.now()
+        self.save(update_fields=["code", "flatpeak_id", "try_after", "done_at"])
+
+
+def digest(flatpeak_id: str) -> str:
+    return salted_hmac("tariffs.erasure", flatpeak_id, algorithm="sha256").hexdigest()
+
+
+@receiver(pre_delete, sender=Location)
+def location_goes(instance: Location, **signal: Any) -> None:
+    """Its conversations go with it, and FlatPeak is to delete it, whoever deletes: a customer, the admin or a queryset.
+
+    Sent within the transaction of the deletion, so that there is never one without the other.
+    """
+    instance.connect_sessions.all().delete()
+    _to_erase(Erasure.Kind.LOCATION, instance.location_id, instance)
+
+
+@receiver(pre_delete, sender=Customer)
+def customer_goes(instance: Customer, **signal: Any) -> None:
+    if instance.customer_id:
+        _to_erase(Erasure.Kind.CUSTOMER, instance.customer_id, instance)
+
+
+def _to_erase(kind: str, flatpeak_id: str, of: FlatPeakObject) -> None:
+    Erasure.objects.create(kind=kind, flatpeak_id=flatpeak_id, account=of.account, live_mode=of.live_mode)

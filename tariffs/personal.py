@@ -1,0 +1,127 @@
+"""Everything that is stored about a customer, to take away and to delete."""
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import simplejson
+from allauth.account.decorators import reauthentication_required
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from connect_ui.conversation import finish
+from connect_ui.models import ConnectSession, Page
+from flatpeak_app.limits import limited
+from flatpeak_app.models import User
+
+from .erasure import erase_account, erase_location
+from .models import Customer, Location, RateDay, Tariff, Wait
+
+logger = logging.getLogger(__name__)
+
+# Keys to an account or a conversation (`data` is a second factor's), and Connect's questions, of which the customer's
+# are the answers.
+LEFT_OUT = {"password", "session_key", "data", "token_digest", "encrypted_token", "body"}
+ROWS = 100  # in one piece of the download
+EXCHANGED_PER_DELETION = 2  # exchanges that the deletion of an account waits for at most
+FROM_FLATPEAK = "FlatPeak is asked again until it has deleted everything too."
+
+
+def everything(user: User) -> dict[str, QuerySet[Any]]:
+    """The rows that are stored about a user, by what they are; they name each other by their ids."""
+    return {
+        "account": User.objects.filter(pk=user.pk),
+        "email_addresses": EmailAddress.objects.filter(user=user),
+        "second_factors": Authenticator.objects.filter(user=user),
+        "sign_ins": UserSession.objects.filter(user=user),
+        "customers": Customer.objects.filter(user=user),
+        "locations": Location.objects.filter(customer__user=user).order_by("created_at"),
+        "tariffs": Tariff.objects.filter(location__customer__user=user).order_by("location", "-direction"),
+        "waits": Wait.objects.filter(tariff__location__customer__user=user),
+        "rates": RateDay.objects.filter(tariff__location__customer__user=user).order_by("tariff", "day"),
+        "conversations": ConnectSession.objects.filter(user=user).order_by("started_at"),
+        "pages": Page.objects.filter(session__user=user).order_by("session", "number").defer("body"),
+    }
+
+
+def stored(row: Model) -> dict[str, Any]:
+    """Every column but those of LEFT_OUT, so that a new one is not forgotten."""
+    return {
+        field.name: field.value_from_object(row) for field in row._meta.concrete_fields if field.name not in LEFT_OUT
+    }
+
+
+def as_json(tables: dict[str, QuerySet[Any]]) -> Iterator[str]:
+    """An object of lists, row by row as they are read, with every Decimal exact."""
+    encode = simplejson.JSONEncoder(default=_text).encode
+    before = "{"
+    for name, rows in tables.items():
+        yield f'{before}\n"{name}": ['
+        before = ""
+        for row in rows.iterator():
+            yield f"{before}\n{encode(stored(row))}"
+            before = ","
+        before = "],"
+    yield "]\n}\n"
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+@require_safe
+@never_cache
+@limited("download", "GET")  # type: ignore[arg-type]  # what is streamed is no HttpResponse by its class, but by its use
+def download(request: HttpRequest) -> StreamingHttpResponse:
+    """One JSON file, exact to the digit; asks FlatPeak for nothing and changes nothing."""
+    parts = as_json(everything(signed_in(request)))
+    pieces = iter(lambda: "".join(islice(parts, ROWS)), "")
+    response = StreamingHttpResponse(pieces, content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="flatpeak-connect-data.json"'
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask whether it is meant, and delete a location of one's own, of whatever FlatPeak account."""
+    location = get_object_or_404(Location, pk=pk, customer__user=request.user.pk)
+    if request.method != "POST":
+        return render(request, "tariffs/delete_location.html", {"location": location})
+    erased = erase_location(location)
+    messages.success(request, f"The location is deleted. {'' if erased else FROM_FLATPEAK}".strip())
+    return redirect("tariffs:locations")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@reauthentication_required
+def delete_account(request: HttpRequest) -> HttpResponse:
+    """Ask whether it is meant, and delete the user who is signed in, who has just given their password again."""
+    if request.method != "POST":
+        return render(request, "account/delete.html")
+    user = signed_in(request)
+    # Only an exchange tells which location a finished conversation made: FlatPeak is asked while the token is there.
+    owed = ConnectSession.objects.here().filter(user=user, state=ConnectSession.State.OWED)
+    finish(owed[:EXCHANGED_PER_DELETION])
+    if unknown := owed.count():
+        logger.error("an account is deleted while exchanges are owed (%s): FlatPeak keeps what they made", unknown)
+    erased = erase_account(user)
+    logout(request)
+    messages.success(request, f"Your account is deleted. {'' if erased else FROM_FLATPEAK}".strip())
+    return redirect("home")
+
+
+def signed_in(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # LoginRequiredMiddleware saw to it
+    return request.user

@@ -1,0 +1,529 @@
+"""What is stored about a customer: taken away in one file, and deleted here and at FlatPeak."""
+
+import io
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import CASCADE
+from django.db.models.signals import post_delete
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from connect_ui.models import ConnectSession, Page
+from sandbox import rest
+from sandbox.wire import Reply, json_reply
+from tariffs import connected, flatpeak
+from tariffs.erasure import finish, pause_after
+from tariffs.models import Customer, Erasure, Location, RateDay, Tariff, Wait, digest
+from tariffs.personal import everything
+from tests import scan
+
+pytestmark = pytest.mark.django_db
+PASSWORD = {"password": "correct horse battery"}
+
+
+@pytest.fixture
+def location(walk):
+    """A location of Alice's with rates."""
+    walk.fixed(cost="28.17")
+    location = Location.objects.get()
+    walk.get(f"/locations/{location.pk}/")
+    return location
+
+
+@pytest.fixture
+def flatpeak_says(monkeypatch):
+    """Let both deletions raise an error, or (None) reach the sandbox again."""
+    working = {name: getattr(flatpeak, name) for name in ("delete_location", "delete_customer")}
+
+    def switch(error=None):
+        def fail(flatpeak_id):
+            raise error
+
+        for name, function in working.items():
+            monkeypatch.setattr(flatpeak, name, fail if error else function)
+
+    return switch
+
+
+DOWN = flatpeak.Unavailable("DELETE /locations: no answer (ReadTimeout)")
+REFUSED = flatpeak.Rejected("DELETE /locations", 422, {"code": "location_busy"})
+
+
+def took(client):
+    response = client.get("/account/data.json")
+    assert response.status_code == 200
+    text = b"".join(response.streaming_content).decode()
+    scan.look("the download", text)
+    return response, json.loads(text, parse_float=str)
+
+
+def delete(client, location):
+    return client.post(f"/locations/{location.pk}/delete/", follow=True)
+
+
+def confirm(client):
+    """The password again, as it is asked for, and then the button."""
+    client.post("/account/reauthenticate/", PASSWORD)
+    return client.post("/account/delete/", follow=True)
+
+
+def run():
+    out = io.StringIO()
+    call_command("erase_pending", stdout=out)
+    return out.getvalue()
+
+
+def counts(sandbox):
+    return sandbox.counts["delete_location"], sandbox.counts["delete_customer"]
+
+
+# --- taken away
+
+
+def test_the_download_has_the_account_its_locations_their_rates_and_every_answer(walk, client, location, alice):
+    Wait.objects.create(tariff=Tariff.objects.get(), since=location.created_at)
+    response, data = took(client)
+    assert response["Content-Disposition"] == 'attachment; filename="flatpeak-connect-data.json"'
+    assert "no-store" in response["Cache-Control"]
+    [account], [customer], [place] = data["account"], data["customers"], data["locations"]
+    assert (account["email"], account["date_joined"]) == ("alice@example.com", alice.date_joined.isoformat())
+    assert customer["customer_id"] == Customer.objects.get().customer_id
+    assert (place["customer"], place["location_id"]) == (customer["id"], location.location_id)
+    assert place["address_line1"] == "1 Example Street"
+    [tariff], [wait] = data["tariffs"], data["waits"]
+    assert (tariff["location"], tariff["provider"], tariff["name"]) == (place["id"], "Ecotricity", "Simple")
+    assert (wait["tariff"], wait["since"]) == (tariff["id"], location.created_at.isoformat())
+    days = RateDay.objects.order_by("day").values_list("day", flat=True)
+    assert [(day["tariff"], day["day"]) for day in data["rates"]] == [(tariff["id"], str(day)) for day in days]
+    assert data["rates"][0]["segments"][0][2] == "0.2817"
+    [conversation] = data["conversations"]
+    assert conversation["location"] == place["id"]
+    typed = {page["route"]: page["typed"] for page in data["pages"] if page["session"] == conversation["id"]}
+    assert typed["rate_fixed_capture"]["cost"] == "28.17"
+    assert typed["postal_address_capture"]["post_code"] == "N1 1AA"
+
+
+def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_and_questions(
+    walk, client, alice, location
+):
+    Wait.objects.create(tariff=Tariff.objects.get(), since=location.created_at)
+    EmailAddress.objects.create(user=alice, email=alice.email)
+    Authenticator.objects.create(user=alice, type="totp", data={"secret": "not for the file"})
+    UserSession.objects.create(user=alice, ip="192.0.2.1", session_key="not for the file")
+    data = took(client)[1]
+    missing = {
+        (name, field.name)
+        for name, rows in everything(alice).items()
+        for field in rows.model._meta.concrete_fields
+        if field.name not in data[name][0]
+    }
+    assert missing == {
+        ("account", "password"),
+        ("second_factors", "data"),
+        ("sign_ins", "data"),
+        ("sign_ins", "session_key"),
+        ("conversations", "token_digest"),
+        ("conversations", "encrypted_token"),
+        ("pages", "body"),
+    }
+    assert "not for the file" not in str(data)
+
+
+def test_no_model_that_goes_with_a_user_is_missing_from_the_download(alice, django_user_model):
+    found, left = set(), [django_user_model]
+    while left:
+        model = left.pop()
+        found.add(model._meta.label)
+        for relation in model._meta.related_objects:
+            if relation.on_delete is CASCADE and relation.related_model._meta.label not in found:
+                left.append(relation.related_model)
+    # A code that is under way, and what staff did in the admin, which is about others.
+    found -= {
+        "account.EmailConfirmation",
+        "admin.LogEntry",
+        "flatpeak_app.User_groups",
+        "flatpeak_app.User_user_permissions",
+    }
+    assert found == {rows.model._meta.label for rows in everything(alice).values()}
+
+
+def test_the_download_has_nothing_of_another_customer(walk, client, location, bob):
+    client.force_login(bob)
+    _, data = took(client)
+    assert data["account"][0]["email"] == "bob@example.com"
+    assert [name for name, rows in data.items() if rows and name != "sign_ins"] == ["account"]
+    assert "alice" not in str(data)
+
+
+def test_the_download_asks_flatpeak_for_nothing_and_writes_nothing(walk, client, location, sandbox):
+    before = sum(sandbox.counts.values())
+    with CaptureQueriesContext(connection) as made:
+        took(client)
+        client.head("/account/data.json")
+    assert sum(sandbox.counts.values()) == before
+    written = [query["sql"] for query in made if re.match("INSERT|UPDATE|DELETE", query["sql"])]
+    assert not [sql for sql in written if "usersessions" not in sql]
+    assert client.post("/account/data.json").status_code == 405
+
+
+def test_the_download_and_both_deletions_need_a_sign_in(client, location):
+    client.logout()
+    for address in ("/account/data.json", "/account/delete/", f"/locations/{location.pk}/delete/"):
+        assert client.get(address)["Location"].startswith("/account/login/?next=")
+        assert client.post(address)["Location"].startswith("/account/login/?next=")
+    assert Location.objects.exists()
+
+
+def test_the_account_page_leads_to_the_download_and_to_the_deletion(client, alice):
+    client.force_login(alice)
+    page = client.get("/account/email/").content.decode()
+    assert 'href="/account/data.json"' in page
+    assert 'href="/account/delete/"' in page
+
+
+# --- one location
+
+
+def test_a_location_is_deleted_after_a_question_here_and_at_flatpeak(walk, client, location, sandbox):
+    address = f"/locations/{location.pk}/delete/"
+    assert f'href="{address}"' in client.get(f"/locations/{location.pk}/").content.decode()
+    page = client.get(address)
+    assert "1 Example Street" in page.content.decode()
+    assert "no-store" in page["Cache-Control"]
+    assert Location.objects.exists()
+    assert counts(sandbox) == (0, 0)
+    response = delete(client, location)
+    assert response.request["PATH_INFO"] == "/locations/"
+    assert "The location is deleted.</p>" in response.content.decode()
+    for model in (Location, Tariff, RateDay, Wait, ConnectSession, Page):
+        assert not model.objects.exists()
+    assert Customer.objects.exists()
+    assert counts(sandbox) == (1, 0)
+    assert not sandbox.state["locations"]
+    assert len(sandbox.state["customers"]) == 1
+    erasure = Erasure.objects.get()
+    assert (erasure.kind, erasure.attempts, erasure.code) == ("location", 1, "accepted")
+    assert client.post(address).status_code == client.get(address).status_code == 404
+
+
+def test_the_other_location_and_its_conversation_stay(walk, client, location, sandbox):
+    walk.fixed(cost="30")
+    delete(client, location)
+    other = Location.objects.get()
+    assert other.pk != location.pk
+    assert ConnectSession.objects.get().location == other
+    assert set(RateDay.objects.values_list("tariff__location", flat=True)) == {other.pk}
+    assert list(sandbox.state["locations"]) == [other.location_id]
+
+
+@pytest.mark.parametrize("who", ["bob", "charlie"])
+def test_nobody_else_deletes_a_location_on_its_page_not_even_staff(client, location, request, sandbox, who):
+    client.force_login(request.getfixturevalue(who))
+    address = f"/locations/{location.pk}/delete/"
+    assert client.get(address).status_code == client.post(address).status_code == 404
+    assert Location.objects.exists()
+    assert not Erasure.objects.exists()
+    if who == "charlie":
+        assert address not in client.get(f"/locations/{location.pk}/").content.decode()
+
+
+def test_a_deletion_needs_its_form(location, alice):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice)
+    assert strict.post(f"/locations/{location.pk}/delete/").status_code == 403
+    strict.post("/account/reauthenticate/", PASSWORD)
+    assert strict.post("/account/delete/").status_code == 403
+    assert Location.objects.exists()
+
+
+def test_a_conversation_about_the_location_ends_with_it_and_nothing_brings_it_back(walk, client, location, sandbox):
+    walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"})
+    session = walk.session
+    token = session.connect_token
+    delete(client, location)
+    assert not ConnectSession.objects.exists()
+    assert client.get(f"/connect/{session.pk}/").status_code == 404
+    exchanged = sandbox.counts["exchange"]
+    for to in ("callback", "return"):
+        assert client.get(f"/connect/{to}/", {"fp_cot": token})["Location"] == "/"
+    call_command("exchange_pending", stdout=io.StringIO())
+    assert sandbox.counts["exchange"] == exchanged
+    assert not Location.objects.exists()
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_an_exchange_that_was_under_way_does_not_store_the_location_again(client, location, alice, done, flatpeak_says):
+    ids = {"location_id": location.location_id, "customer_id": location.customer.customer_id}
+    flatpeak_says(None if done else DOWN)
+    delete(client, location)
+    assert bool(Erasure.objects.get().done_at) is done
+    about = connected.Connected("IMPORT", "COMMODITY", "connected", {})
+    with pytest.raises(connected.Conflict):
+        connected.store(alice.pk, ids, about)
+    assert not Location.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_that_fails_leaves_everything_and_owes_nothing(location):
+    def fail(**signal):
+        raise RuntimeError
+
+    post_delete.connect(fail, sender=Location)
+    try:
+        with pytest.raises(RuntimeError):
+            location.delete()
+    finally:
+        post_delete.disconnect(fail, sender=Location)
+    assert Location.objects.exists()
+    assert ConnectSession.objects.exists()
+    assert not Erasure.objects.exists()
+
+
+def test_a_location_of_another_flatpeak_account_goes_here_and_waits_there(client, location, sandbox, settings):
+    settings.FLATPEAK_REALM = "acc_real"
+    assert f"{location.pk}/delete/" in client.get(f"/locations/{location.pk}/").content.decode()
+    response = delete(client, location)
+    assert "FlatPeak is asked again" in response.content.decode()
+    assert not Location.objects.exists()
+    assert run() == "0 erased, 0 failed, 0 still owed\n"
+    assert counts(sandbox) == (0, 0)
+    settings.FLATPEAK_REALM = "sandbox"
+    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert counts(sandbox) == (1, 0)
+
+
+# --- the whole account
+
+
+def test_an_account_is_deleted_after_the_password_with_everything_here_and_at_flatpeak(
+    walk, client, location, sandbox, django_user_model
+):
+    walk.fixed(cost="30")
+    elsewhere = Client()
+    elsewhere.post("/account/login/", {"login": "alice@example.com", "password": PASSWORD["password"]})
+    assert elsewhere.get("/locations/").status_code == 200
+    asked = client.get("/account/delete/", follow=True)
+    assert asked.request["PATH_INFO"] == "/account/reauthenticate/"
+    assert "Your password, once more" in asked.content.decode()
+    wrong = client.post("/account/reauthenticate/?next=/account/delete/", {"password": "wrong"})
+    assert "Incorrect password" in wrong.content.decode()
+    assert client.post("/account/delete/")["Location"] == "/account/reauthenticate/?next=%2Faccount%2Fdelete%2F"
+    assert django_user_model.objects.exists()
+    client.post("/account/reauthenticate/", PASSWORD)
+    page = client.post("/account/delete/", follow=True)
+    assert page.request["PATH_INFO"] == "/"
+    assert "Your account is deleted." in page.content.decode()
+    assert client.get("/locations/").status_code == elsewhere.get("/locations/").status_code == 302
+    for model in (django_user_model, Customer, Location, Tariff, RateDay, Wait, ConnectSession, Page):
+        assert not model.objects.exists()
+    assert counts(sandbox) == (2, 1)
+    for box in ("customers", "locations", "tokens"):
+        assert not sandbox.state[box]
+    assert set(Erasure.objects.values_list("kind", "code")) == {("location", "accepted"), ("customer", "accepted")}
+
+
+def test_a_press_that_the_password_interrupts_is_done_after_it(client, location, django_user_model):
+    asked = client.post("/account/delete/")
+    page = client.post(asked["Location"], PASSWORD | {"next": "/account/delete/"}, follow=True)
+    assert "Your account is deleted." in page.content.decode()
+    assert not django_user_model.objects.exists()
+
+
+def test_the_question_before_an_account_goes_deletes_nothing(client, location, django_user_model):
+    client.post("/account/reauthenticate/", PASSWORD)
+    page = client.get("/account/delete/")
+    assert "alice@example.com" in page.content.decode()
+    assert "no-store" in page["Cache-Control"]
+    assert django_user_model.objects.exists()
+    assert not Erasure.objects.exists()
+
+
+def test_one_press_waits_for_three_calls_at_most_and_the_rest_is_owed(walk, client, location, sandbox):
+    for _ in range(3):
+        walk.fixed(cost="30")
+    assert "FlatPeak is asked again" in confirm(client).content.decode()
+    assert counts(sandbox) == (3, 0)
+    assert run() == "2 erased, 0 failed, 0 still owed\n"
+    assert counts(sandbox) == (4, 1)
+    assert not sandbox.state["customers"]
+
+
+def test_one_press_waits_for_one_failure_at_most(walk, client, location, flatpeak_says):
+    walk.fixed(cost="30")
+    flatpeak_says(DOWN)
+    assert "FlatPeak is asked again" in confirm(client).content.decode()
+    assert sorted(Erasure.objects.values_list("attempts", flat=True)) == [0, 0, 1]
+
+
+def test_what_a_finished_conversation_made_is_learnt_before_its_account_goes(walk, client, sandbox, monkeypatch):
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        walk.fixed()
+    assert not Location.objects.exists()
+    confirm(client)
+    assert sandbox.counts["exchange"] == 1
+    assert counts(sandbox) == (1, 1)
+    assert not sandbox.state["locations"]
+
+
+def test_an_account_goes_even_if_that_cannot_be_learnt_and_it_is_reported(
+    walk, client, monkeypatch, caplog, django_user_model
+):
+    monkeypatch.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+    walk.fixed()
+    confirm(client)
+    assert not django_user_model.objects.exists()
+    assert "while exchanges are owed (1)" in caplog.text
+    assert "alice" not in caplog.text
+
+
+def test_who_connected_nothing_leaves_without_a_call(client, alice, sandbox, django_user_model):
+    client.force_login(alice)
+    Customer.objects.create(user=alice)  # asked for a tariff once, and never finished
+    assert "Your account is deleted." in confirm(client).content.decode()
+    assert not django_user_model.objects.exists()
+    assert not Erasure.objects.exists()
+    assert sum(sandbox.counts.values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("flatpeak_app_user", 2), ("tariffs_customer", 2), ("tariffs_location", 1)]
+)
+def test_a_deletion_in_the_admin_is_owed_at_flatpeak_too(client, location, alice, charlie, sandbox, name, kinds):
+    client.force_login(charlie)
+    chosen = {"flatpeak_app_user": alice, "tariffs_customer": location.customer}.get(name, location)
+    data = {"action": "delete_selected", "_selected_action": [chosen.pk], "post": "yes"}
+    client.post(reverse(f"admin:{name}_changelist"), data, follow=True)
+    assert not Location.objects.exists()
+    assert not ConnectSession.objects.filter(location__isnull=True).exists()
+    assert Erasure.objects.filter(done_at=None).count() == kinds
+    assert counts(sandbox) == (0, 0)
+    assert run() == f"{kinds} erased, 0 failed, 0 still owed\n"
+    assert not sandbox.state["locations"]
+
+
+# --- what FlatPeak still has to delete
+
+
+def test_while_flatpeak_is_down_it_is_asked_again_later_and_later_until_it_is_done(
+    client, location, sandbox, flatpeak_says, later
+):
+    flatpeak_says(DOWN)
+    response = delete(client, location)
+    assert "FlatPeak is asked again" in response.content.decode()
+    assert not Location.objects.exists()
+    assert run() == "0 erased, 0 failed, 1 still owed\n"
+    later(minutes=2)
+    with pytest.raises(CommandError, match="0 erased, 1 failed, 1 still owed"):
+        run()
+    erasure = Erasure.objects.get()
+    assert (erasure.attempts, erasure.code, erasure.done_at) == (2, "unavailable", None)
+    assert erasure.flatpeak_id == location.location_id
+    flatpeak_says()
+    later(minutes=1)
+    assert run() == "0 erased, 0 failed, 1 still owed\n"
+    later(minutes=2)
+    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert counts(sandbox) == (1, 0)
+    assert run() == "0 erased, 0 failed, 0 still owed\n"
+    assert counts(sandbox) == (1, 0)
+
+
+def test_the_pause_doubles_up_to_a_day():
+    minutes = [pause_after(n) / timedelta(minutes=1) for n in (0, 1, 2, 10, 11, 12, 5000)]
+    assert minutes == [1, 2, 4, 1024, 1440, 1440, 1440]
+
+
+def test_what_flatpeak_no_longer_has_is_done(client, location, sandbox):
+    sandbox.state["locations"].clear()
+    assert "FlatPeak is asked again" not in delete(client, location).content.decode()
+    assert Erasure.objects.get().code == "404"
+
+
+def test_what_flatpeak_refuses_is_reported_and_stays_owed(client, location, flatpeak_says, caplog):
+    flatpeak_says(REFUSED)
+    delete(client, location)
+    erasure = Erasure.objects.get()
+    assert (erasure.code, erasure.done_at) == ("location_busy", None)
+    [record] = [record for record in caplog.records if "refused erasure" in record.message]
+    assert record.levelname == "ERROR"
+    assert location.location_id not in caplog.text
+
+
+def test_a_rate_limit_is_kept_and_not_reported(client, location, flatpeak_says, caplog, later):
+    flatpeak_says(flatpeak.Rejected("DELETE /locations", 429, {}, retry_after=600))
+    delete(client, location)
+    assert "refused erasure" not in caplog.text
+    flatpeak_says()
+    later(minutes=9)
+    assert run() == "0 erased, 0 failed, 1 still owed\n"
+    later(minutes=2)
+    assert run() == "1 erased, 0 failed, 0 still owed\n"
+
+
+def test_two_who_ask_at_once_ask_once(client, location, flatpeak_says, sandbox):
+    flatpeak_says(DOWN)
+    delete(client, location)
+    flatpeak_says()
+    one, other = Erasure.objects.get(), Erasure.objects.get()
+    assert finish([one, other]) == (1, 1)
+    assert counts(sandbox) == (1, 0)
+
+
+def test_a_run_that_is_killed_in_its_call_loses_nothing(client, location, flatpeak_says, later, sandbox):
+    flatpeak_says(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        delete(client, location)
+    assert not Location.objects.exists()
+    flatpeak_says()
+    later(minutes=2)
+    assert run() == "1 erased, 0 failed, 0 still owed\n"
+
+
+def test_the_record_of_what_is_done_leads_to_nobody_and_to_nothing_at_flatpeak(client, location, alice):
+    ids = [location.location_id, location.customer.customer_id]
+    confirm(client)
+    assert not [field for field in Erasure._meta.get_fields() if field.is_relation]
+    for erasure in Erasure.objects.all():
+        row = " ".join(str(field.value_from_object(erasure)) for field in Erasure._meta.concrete_fields)
+        assert erasure.done_at
+        assert erasure.flatpeak_id in map(digest, ids)
+        assert not any(name in row for name in (*ids, "alice", "Example", str(location.pk)))
+
+
+def test_the_admin_shows_the_records_and_changes_none(client, location, charlie):
+    delete(client, location)
+    client.force_login(charlie)
+    erasure = Erasure.objects.get()
+    assert client.get(reverse("admin:tariffs_erasure_changelist")).status_code == 200
+    page = client.get(reverse("admin:tariffs_erasure_change", args=[erasure.pk])).content.decode()
+    assert erasure.flatpeak_id in page
+    assert 'name="_save"' not in page
+    for name in ("add", "delete"):
+        arguments = [erasure.pk] if name == "delete" else []
+        assert client.post(reverse(f"admin:tariffs_erasure_{name}", args=arguments)).status_code == 403
+
+
+@pytest.mark.parametrize("answer", ["empty", "json"])
+def test_a_deletion_is_understood_with_a_body_and_without(client, location, sandbox, answer):
+    sandbox.state["switches"]["deletion_answer"] = answer
+    confirm(client)
+    assert set(Erasure.objects.values_list("code", flat=True)) == {"accepted"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "done"), [(Reply(204), True), (json_reply({}), True), (Reply(200, b"<html>"), False)]
+)
+def test_200_and_204_are_done_too_and_a_page_of_html_is_not(client, location, monkeypatch, reply, done):
+    monkeypatch.setattr(rest, "_deleted", lambda *arguments: reply)
+    delete(client, location)
+    assert bool(Erasure.objects.get().done_at) is done
