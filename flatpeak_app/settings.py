@@ -38,6 +38,8 @@ if site.path or site.query:
     raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}: give the scheme and the host alone, without a path.")
 
 DEBUG = env.bool("DEBUG", default=False)
+if DEBUG and PRODUCTION:
+    raise ImproperlyConfigured("DEBUG is on, and its pages show settings and code: leave it out in production.")
 
 
 def local_secret() -> str:
@@ -55,6 +57,11 @@ if not SECRET_KEY:
     if PRODUCTION:
         raise ImproperlyConfigured("SECRET_KEY is not set: give it 50 or more random characters and keep it.")
     SECRET_KEY = local_secret()
+if PRODUCTION and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10 or SECRET_KEY.startswith("django-insecure")):
+    raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 50 or more random characters and keep it.")
+
+# What connect tokens are encrypted with; SECURITY.md says how to rotate them.
+TOKEN_KEYS = list(filter(None, env.list("TOKEN_KEYS", default=[]))) or [SECRET_KEY]
 
 ALLOWED_HOSTS = [site.hostname] if PRODUCTION else LOOPBACK
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -71,6 +78,11 @@ FLATPEAK_API_URL = env(
     default=f"http://127.0.0.1:{SANDBOX_PORT}" if local_sandbox else "https://api.flatpeak.com",
 ).rstrip("/")
 SANDBOX = not FLATPEAK_API_URL.startswith("https://")
+if SANDBOX and PRODUCTION and not env.bool("ALLOW_SANDBOX", default=False):
+    raise ImproperlyConfigured(
+        "FLATPEAK_API_URL is not https, which is the sandbox, where nothing is real: leave it out in production, or set "
+        "ALLOW_SANDBOX=true for a demonstration."
+    )
 FLATPEAK_CONNECT_URL = env(
     "FLATPEAK_CONNECT_URL", default=FLATPEAK_API_URL if SANDBOX else "https://connect.flatpeak.com"
 ).rstrip("/")
@@ -85,8 +97,11 @@ FLATPEAK_LIVE_MODE = FLATPEAK_API_KEY.startswith("sk_live_")
 FLATPEAK_REALM = "sandbox" if SANDBOX else FLATPEAK_ACCOUNT_ID
 FLATPEAK_VERSION = env("FLATPEAK_VERSION", default="2024-08-24.zero")
 FLATPEAK_CONNECT_TIMEOUT = env.float("FLATPEAK_CONNECT_TIMEOUT", default=3.05)  # seconds, to open a connection
-FLATPEAK_READ_TIMEOUT = env.float("FLATPEAK_READ_TIMEOUT", default=15.0)  # seconds, to the next byte of an answer
+FLATPEAK_READ_TIMEOUT = env.float("FLATPEAK_READ_TIMEOUT", default=15.0)  # seconds, to the last byte of an answer
+KEEP_TYPED_DAYS = env.int("KEEP_TYPED_DAYS", default=30)
 LOGO_HOSTS = env.list("LOGO_HOSTS", default=[FLATPEAK_API_URL] if SANDBOX else ["https://*.flatpeak.com"])
+if not SANDBOX and not all(host.startswith("https:") for host in LOGO_HOSTS):
+    raise ImproperlyConfigured("LOGO_HOSTS has an address that is not https: give each as https://logos.example.com.")
 
 TERMS_URL = env("TERMS_URL", default="")
 PRIVACY_URL = env("PRIVACY_URL", default="")
@@ -99,6 +114,8 @@ INSTALLED_APPS = [
     "tariffs",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -109,7 +126,8 @@ INSTALLED_APPS = [
     "django.forms",
 ]
 MIDDLEWARE = [
-    "flatpeak_app.views.healthz",
+    "flatpeak_app.middleware.healthz",
+    "flatpeak_app.middleware.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -198,9 +216,16 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True  # an energy price is looked at every day, on one's own phone
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+# Per person; allauth has its own for sign-in, sign-up and reset, per address. Handler429 counts on minutes.
+ACCOUNT_RATE_LIMITS = {"connect_start": "10/m/user", "connect_answer": "60/m/user", "download": "60/m/user"}
 # How many proxies of ours stand before the app; the client's address, for rate limits, is taken from that far back.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)
+# A second factor: anybody may have one, staff must where STAFF_MFA is on before the admin opens.
+STAFF_MFA = env.bool("STAFF_MFA", default=PRODUCTION)
+MFA_ADAPTER = "flatpeak_app.accounts.SecondFactor"
+MFA_TOTP_ISSUER = "FlatPeak Connect"
+MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+MFA_ALLOW_UNVERIFIED_EMAIL = not PRODUCTION  # nothing verifies an address on a laptop
 
 # --- E-mail -----------------------------------------------------------------------------------------------------
 
@@ -212,12 +237,15 @@ globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs must not hold a request or a run
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"noreply@{site.hostname}")
 ADMINS = [("Operator", address) for address in env.list("ADMINS", default=[])]
+DEFAULT_EXCEPTION_REPORTER = "flatpeak_app.errors.ErrorReport"
 
 # --- Security ---------------------------------------------------------------------------------------------------
 
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # Strict would drop the session on the way back from a login
-X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "flatpeak_app.views.csrf_failure"
+FRAME_ANCESTORS = env.list("FRAME_ANCESTORS", default=[])
+X_FRAME_OPTIONS = "DENY"  # knows no list: `middleware.headers` takes it away where FRAME_ANCESTORS has one
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -229,9 +257,13 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
-        "frame-ancestors": [NONE],
+        "frame-ancestors": FRAME_ANCESTORS or [NONE],
     }
 }
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in ("camera", "microphone", "geolocation", "payment", "usb", "serial", "hid", "midi", "display-capture")
+)
 if PRODUCTION:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"

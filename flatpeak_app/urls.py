@@ -1,11 +1,20 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from . import views
+from tariffs import personal
+
+from . import accounts, views
+
+handler429 = views.too_many_requests  # allauth looks it up here
+handler500 = views.server_error
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("account/data.json", personal.download, name="account_data"),
+    path("account/delete/", personal.delete_account, name="account_delete"),
     path("account/", include("allauth.account.urls")),
+    path("account/sessions/", accounts.Sessions.as_view(), name="usersessions_list"),
+    path("account/second-factor/", include("allauth.mfa.urls")),
     path("connect/", include("connect_ui.urls")),
     path("locations/", include("tariffs.urls")),
     path("admin/", admin.site.urls),

@@ -1,24 +1,25 @@
-from collections.abc import Callable
+import sys
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from connect_ui.conversation import finish
-from connect_ui.models import ConnectSession
+from connect_ui.forms import form_for
+from connect_ui.models import ConnectSession, Page
+from connect_ui.views import show
 
 OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
-
-
-def healthz(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer `/healthz` before anything else: a prober speaks plain http and knows no host name of ours."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        return HttpResponse("ok\n", "text/plain") if request.path == "/healthz" else get_response(request)
-
-    return middleware
+WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
+FORM_EXPIRED = (
+    "This form had expired, so nothing was sent. What you entered is still here: please press the button again."
+)
 
 
 def site_context(request: HttpRequest) -> dict[str, object]:
@@ -39,3 +40,42 @@ def home(request: HttpRequest) -> HttpResponse:
             finish(ConnectSession.owed().filter(user=request.user.pk)[:OWED_PER_VISIT])
         return redirect("tariffs:locations")
     return render(request, "home.html")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form came without a token that fits, so nothing is done with it.
+
+    A question of a conversation is asked once more with what was typed, and its button sends it. Not so where another
+    site may have filled the form, nor for anybody but the conversation's owner.
+    """
+    match = request.resolver_match
+    if match and match.view_name == "connect_ui:page":
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.path)
+        if "checking failed" not in reason and (again := asked_again(request, **match.kwargs)):
+            return again
+    return render(request, "403_csrf.html", status=403)
+
+
+def asked_again(request: HttpRequest, pk: UUID, number: int) -> HttpResponse | None:
+    shown = (
+        Page.objects.select_related("session").filter(session=pk, session__user=request.user.pk, number=number).first()
+    )
+    if shown is None or not shown.session.is_open:
+        return None
+    typed = None if "action" in request.POST else request.POST
+    form = form_for(shown, typed, shown.session.not_listed)
+    return show(request, shown.session, shown, form, 403, FORM_EXPIRED)
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    response = render(request, "429.html", status=429)
+    response["Retry-After"] = WAIT
+    return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What broke is ours to mend, 500; a database that can't be reached, or is locked, may be back soon, 503."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": WAIT})
+    return HttpResponse(render_to_string("500.html"), status=500)

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, get_conditional_response, patch_cache_control, set_response_etag
 from django.views.decorators.http import require_safe
 
+from flatpeak_app.limits import TOO_MANY, limited
+
 from . import rates
 from .forms import SpanForm
 from .models import Location, RateDay, Tariff
@@ -104,6 +106,7 @@ def chosen(location: Location, direction: str | None) -> Tariff | None:
 
 
 @require_safe
+@limited("download", "GET", "HEAD", refuse=lambda request, pk, form: refused(TOO_MANY, form))
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     """`form` is csv or json. A GET is a view like any other, so it asks FlatPeak for what is due; a HEAD never does."""
     now = timezone.now()

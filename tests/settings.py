@@ -17,6 +17,8 @@ for name in (
     "FLATPEAK_CONNECT_URL",
     "SITE_URL",
     "DEBUG",
+    "STAFF_MFA",
+    "FRAME_ANCESTORS",
 ):
     os.environ.pop(name, None)
 os.environ |= {"ENV_FILE": os.devnull, "VAR_DIR": scratch, "SANDBOX_PORT": str(sandbox_port)}

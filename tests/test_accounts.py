@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import authenticate
 from django.core import mail
 from django.db import IntegrityError, transaction
@@ -11,7 +14,8 @@ from django.test import Client
 
 pytestmark = pytest.mark.django_db
 
-NEW = {"email": "new@example.com", "password1": "correct horse battery"}
+PASSWORD = "correct horse battery"
+NEW = {"email": "new@example.com", "password1": PASSWORD}
 
 
 def test_who_signs_up_is_signed_in_and_has_no_user_name(client, django_user_model):
@@ -48,9 +52,32 @@ def test_a_forgotten_password_is_reset_by_mail(client, alice):
     assert authenticate(None, email=alice.email, password="another horse battery") == alice
 
 
-def test_neither_sign_up_nor_reset_tells_whether_an_address_is_known(client, alice):
-    response = client.post("/account/password/reset/", {"email": "nobody@example.com"}, follow=True)
-    assert response.request["PATH_INFO"] == "/account/password/reset/confirm/"
+def test_neither_sign_in_nor_sign_up_nor_reset_tells_whether_an_address_is_known(client, alice, settings):
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+
+    def told(address, **form):
+        browser = Client()
+        response = browser.post(f"/account/{address}/", form, follow=True)
+        page = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", response.content.decode())
+        return response.status_code, response.request["PATH_INFO"], page.replace(email, "…")
+
+    answers = []
+    for email in (alice.email, "nobody@example.com"):
+        answers.append(
+            [
+                told("login", login=email, password="wrong"),
+                told("signup", email=email, password1=PASSWORD),
+                told("password/reset", email=email),
+            ]
+        )
+    known, unknown = answers
+    assert known == unknown
+    assert [path for _, path, _ in known] == [
+        "/account/login/",
+        "/account/confirm-email/",
+        "/account/password/reset/confirm/",
+    ]
 
 
 def test_the_admin_signs_in_where_everybody_does(client, charlie, alice):
@@ -137,15 +164,6 @@ def test_in_production_an_address_is_verified_by_a_code_before_anything_else(cli
     assert response.request["PATH_INFO"] == "/locations/"
 
 
-def test_a_form_that_was_open_too_long_is_explained(alice, sandbox):
-    strict = Client(enforce_csrf_checks=True)
-    strict.force_login(alice)
-    response = strict.post("/connect/", {"direction": "IMPORT", "country_code": "GB"})
-    assert response.status_code == 403
-    assert "again" in response.content.decode()
-    assert sandbox.counts["token"] == 0
-
-
 def test_pages_that_are_not_there_and_requests_that_are_wrong_have_pages_of_ours(client, alice, settings):
     client.force_login(alice)
     response = client.get("/nowhere/")
@@ -153,3 +171,125 @@ def test_pages_that_are_not_there_and_requests_that_are_wrong_have_pages_of_ours
     assert "My locations" in response.content.decode()
     assert client.get("/connect/not-an-id/").status_code == 404
     assert "FlatPeak Connect" in render_to_string("500.html")
+
+
+def signed_in(user, **options):
+    browser = Client(**options)
+    browser.post("/account/login/", {"login": user.email, "password": PASSWORD})
+    return browser
+
+
+def is_signed_in(browser):
+    return browser.get("/locations/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "https:evil.example",
+        "javascript:alert(1)",
+        "http://testserver.evil.example/",
+    ],
+)
+def test_after_signing_in_and_out_only_an_address_of_ours_is_gone_to(client, alice, target):
+    form = {"login": alice.email, "password": PASSWORD, "next": target}
+    assert client.post("/account/login/", form)["Location"] == "/"
+    assert client.get(f"/account/login/?next={target}")["Location"] == "/"
+    assert client.post("/account/logout/", {"next": target})["Location"] == "/"
+
+
+def test_who_signs_in_again_on_the_way_is_back_where_they_were(client, alice):
+    there = "/locations/?page=2"
+    sign_in = client.get(there)["Location"]
+    response = client.post(sign_in, {"login": alice.email, "password": PASSWORD})
+    assert response["Location"] == there
+
+
+def test_a_new_password_ends_every_session_but_the_one_at_hand(alice):
+    here, elsewhere = signed_in(alice), signed_in(alice)
+    new = {"oldpassword": PASSWORD, "password1": "another horse battery", "password2": "another horse battery"}
+    assert here.post("/account/password/change/", new).status_code == 302
+    assert is_signed_in(here)
+    assert not is_signed_in(elsewhere)
+
+
+def test_one_session_or_all_others_are_ended_from_the_list(alice, bob):
+    here, phone, library = (signed_in(alice, headers={"user-agent": name}) for name in ("Here", "Phone", "Library"))
+    page = here.get("/account/sessions/").content.decode()
+    assert (page.count("This browser"), page.count("Another browser")) == (1, 2)
+    assert "Phone" in page
+    named = {"session": UserSession.objects.get(user_agent="Phone").pk}
+    here.post("/account/sessions/", named)
+    assert [is_signed_in(browser) for browser in (here, phone, library)] == [True, False, True]
+    here.post("/account/sessions/")
+    assert [is_signed_in(browser) for browser in (here, library)] == [True, False]
+    assert "nowhere else" in here.get("/account/sessions/").content.decode()
+
+
+def test_nobody_ends_the_session_of_somebody_else(alice, bob):
+    hers, his = signed_in(alice), signed_in(bob)
+    response = his.post("/account/sessions/", {"session": UserSession.objects.get(user=alice).pk})
+    assert "There is a problem" in response.content.decode()
+    assert is_signed_in(hers)
+
+
+def code_of(secret):
+    return format_hotp_value(hotp_value(secret, list(yield_hotp_counters_from_time())[1]))
+
+
+@pytest.fixture
+def protected(charlie, settings):
+    """Charlie, staff, signed in, with a second factor just set up as the site led to; and its secret."""
+    settings.STAFF_MFA = True
+    browser = signed_in(charlie)
+    response = browser.get("/admin/", follow=True)
+    assert response.request["PATH_INFO"] == "/account/reauthenticate/"
+    form = {"password": PASSWORD, "next": "/account/second-factor/totp/activate/"}
+    page = browser.post("/account/reauthenticate/", form, follow=True)
+    assert "The administration asks for a second factor" in response.content.decode() + page.content.decode()
+    secret = page.context["form"].secret
+    assert page.content.decode().count("<svg") == 2  # the site's mark and the code
+    assert not re.search("data:|style=|<style", page.content.decode())  # which the policy lets no page have
+    codes = browser.post("/account/second-factor/totp/activate/", {"code": code_of(secret)}, follow=True)
+    assert codes.request["PATH_INFO"] == "/account/second-factor/recovery-codes/"
+    return browser, secret, codes.context["unused_codes"]
+
+
+def test_staff_set_up_a_second_factor_before_the_admin_opens(protected):
+    browser, _, codes = protected
+    assert browser.get("/admin/").status_code == 200
+    assert len(codes) == 10
+    assert all(code in browser.get("/account/second-factor/recovery-codes/").content.decode() for code in codes)
+
+
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_a_second_factor_is_asked_for_at_every_sign_in_and_each_code_works_once(protected, charlie, kind):
+    _, secret, codes = protected
+    code = code_of(secret) if kind == "app" else codes[0]
+    for works in (True, False):
+        browser = signed_in(charlie)
+        assert not is_signed_in(browser)
+        browser.post("/account/second-factor/authenticate/", {"code": "000000"})
+        assert not is_signed_in(browser)
+        browser.post("/account/second-factor/authenticate/", {"code": code})
+        assert is_signed_in(browser) == works
+
+
+def test_without_the_setting_staff_need_no_second_factor(charlie, settings):
+    assert not settings.STAFF_MFA
+    assert signed_in(charlie).get("/admin/").status_code == 200
+
+
+def test_the_admin_takes_a_second_factor_away_and_shows_no_secret_of_it(protected, charlie):
+    browser, secret, _ = protected
+    factor = Authenticator.objects.get(user=charlie, type=Authenticator.Type.TOTP)
+    page = browser.get(f"/admin/mfa/authenticator/{factor.pk}/change/").content.decode()
+    assert secret not in page
+    shown = re.findall(r'class="form-row field-(\w+)"', page)
+    assert "type" in shown
+    assert "data" not in shown
+    browser.post(f"/admin/mfa/authenticator/{factor.pk}/delete/", {"post": "yes"})
+    assert not Authenticator.objects.filter(pk=factor.pk).exists()

@@ -71,6 +71,10 @@ def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(pr
         file = get(port, style, **HTTPS, **{"Accept-Encoding": "br"})
         assert file.headers["Content-Encoding"] == "br"
         assert "immutable" in file.headers["Cache-Control"]
+        form = get(port, "/account/login/", **HTTPS)
+        cookie = form.headers["Set-Cookie"]
+        assert cookie.startswith("__Host-csrf=")
+        assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
         redirect = get(port, Host="connect.example.com")
         assert redirect.headers["Location"] == "https://connect.example.com/"
         assert get(port, **HTTPS | {"Host": "another.example.com"}).status_code == 400
@@ -122,6 +126,13 @@ def test_the_example_has_every_variable_that_the_settings_read_and_no_other():
     read = re.findall(r"""\benv(?:\.\w+)?\(\s*"([A-Z_]+)""", (ROOT / "flatpeak_app" / "settings.py").read_text())
     elsewhere = {"WEB_CONCURRENCY", "POSTGRES_PASSWORD"}  # gunicorn and compose.yaml read these
     assert set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE)) == set(read) - {"ENV_FILE"} | elsewhere
+
+
+def test_the_readme_has_every_variable_of_the_example_and_no_other():
+    table = (ROOT / "README.md").read_text().partition("| variable |")[2].partition("\n\n")[0]
+    told = {name for row in table.splitlines() for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
+    beside = {"ENV_FILE"}  # the README tells it, and the file can't hold it
+    assert told == set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE)) - {"POSTGRES_PASSWORD"} | beside
 
 
 def test_the_example_is_accepted_without_its_comments(tmp_path):

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from tests.programs import ROOT, run
+
+OUR_COMMANDS = sorted(path.stem for path in ROOT.glob("*/management/commands/[!_]*.py"))
 PRODUCTION = {
     "SITE_URL": "https://tariffs.example.com",
     "SECRET_KEY": "x" * 25 + "abcdefghijklmnopqrstuvwxyz",
@@ -124,12 +127,51 @@ def test_production_follows_from_https(tmp_path):
         (PRODUCTION | {"EMAIL_URL": ""}, "EMAIL_URL is not set"),
         (PRODUCTION | {"FLATPEAK_ACCOUNT_ID": "", "FLATPEAK_API_KEY": ""}, "FLATPEAK_API_KEY are not set"),
         ({"FLATPEAK_ACCOUNT_ID": "acc_1"}, "belong together"),
+        (PRODUCTION | {"DEBUG": "true"}, "DEBUG is on, and its pages show settings and code: leave it out"),
+        (PRODUCTION | {"SECRET_KEY": "abcdefghijklmnopqrstuvwxyz"}, "SECRET_KEY can be guessed: give it 50"),
+        (PRODUCTION | {"SECRET_KEY": "abc" * 20}, "SECRET_KEY can be guessed"),
+        (PRODUCTION | {"SECRET_KEY": "django-insecure-" + PRODUCTION["SECRET_KEY"]}, "SECRET_KEY can be guessed"),
+        (PRODUCTION | {"FLATPEAK_API_URL": "http://127.0.0.1:8900"}, "ALLOW_SANDBOX=true"),
+        (
+            PRODUCTION | {"LOGO_HOSTS": "https://a.example.com,http://b.example.com"},
+            "LOGO_HOSTS has an address that is",
+        ),
     ],
 )
 def test_what_is_missing_is_said_in_a_sentence(tmp_path, environment, sentence):
     error = load(tmp_path, "DEBUG", **environment)
     assert error.startswith("django.core.exceptions.ImproperlyConfigured: ")
     assert sentence in error
+    key = environment.get("SECRET_KEY")
+    assert not key or key not in error
+
+
+def test_a_demonstration_in_production_may_use_the_sandbox(tmp_path):
+    sandbox = {"FLATPEAK_API_URL": "http://127.0.0.1:8900", "ALLOW_SANDBOX": "true"}
+    assert load(tmp_path, "PRODUCTION", "SANDBOX", **PRODUCTION | sandbox) == {"PRODUCTION": True, "SANDBOX": True}
+
+
+def test_staff_need_a_second_factor_in_production_unless_it_is_switched_off(tmp_path):
+    assert load(tmp_path, "STAFF_MFA") == {"STAFF_MFA": False}
+    assert load(tmp_path, "STAFF_MFA", **PRODUCTION) == {"STAFF_MFA": True}
+    assert load(tmp_path, "STAFF_MFA", **PRODUCTION, STAFF_MFA="false") == {"STAFF_MFA": False}
+
+
+def test_pages_are_framed_by_nobody_or_by_whom_the_setting_names(tmp_path):
+    def policy(**environment):
+        return load(tmp_path, "CONTENT_SECURITY_POLICY", **environment)["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]
+
+    assert policy()["frame-ancestors"] == ["'none'"]
+    parents = "https://www.example.com,https://app.example.com"
+    assert policy(FRAME_ANCESTORS=parents)["frame-ancestors"] == parents.split(",")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in OUR_COMMANDS), ["check", "--deploy"]])
+def test_no_help_says_a_secret(tmp_path, arguments):
+    told = run(sys.executable, "manage.py", *arguments, **PRODUCTION, VAR_DIR=tmp_path)
+    assert told.returncode == 0, told.stdout
+    for name in ("SECRET_KEY", "FLATPEAK_API_KEY", "EMAIL_URL"):
+        assert PRODUCTION[name] not in told.stdout
 
 
 def test_databases_caches_and_mail_come_from_urls(tmp_path):
@@ -144,5 +186,5 @@ def test_databases_caches_and_mail_come_from_urls(tmp_path):
     )
     assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
     assert found["DATABASES"]["default"]["CONN_MAX_AGE"] == 600
-    assert found["CACHES"]["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
+    assert found["CACHES"]["default"]["BACKEND"] == "flatpeak_app.cache.ForgivingRedisCache"
     assert found["EMAIL_HOST"] == "mail.example.com"

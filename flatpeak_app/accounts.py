@@ -1,0 +1,39 @@
+"""What django-allauth is told to do in our way."""
+
+from typing import Any
+
+import qrcode
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.usersessions.adapter import get_adapter
+from allauth.usersessions.forms import ManageUserSessionsForm
+from allauth.usersessions.models import UserSession
+from allauth.usersessions.views import ListUserSessionsView
+from django import forms
+from django.http import HttpRequest
+from qrcode.image.svg import SvgPathFillImage
+
+
+class SecondFactor(DefaultMFAAdapter):
+    def build_totp_svg(self, url: str) -> str:
+        """Part of the page, which loads no `data:` address; on white, for phones can't read it on a dark page."""
+        return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
+
+
+class EndSessionsForm(ManageUserSessionsForm):
+    """Ends the session that is named, or without a name all but the one at hand."""
+
+    session = forms.ModelChoiceField(UserSession.objects.none(), required=False)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["session"].queryset = UserSession.objects.filter(user=self.request.user)
+
+    def save(self, request: HttpRequest) -> None:
+        if session := self.cleaned_data["session"]:
+            get_adapter().end_sessions([session])
+        else:
+            super().save(request)
+
+
+class Sessions(ListUserSessionsView):
+    form_class = EndSessionsForm

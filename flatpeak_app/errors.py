@@ -1,0 +1,20 @@
+import traceback
+
+from django.views.debug import ExceptionReporter
+
+
+class ErrorReport(ExceptionReporter):
+    """What an error mail tells: the address without its query, the errors' types, and the lines of code.
+
+    No settings, headers, cookies, form, or values of variables, and not the errors' messages, which may quote any of them.
+    """
+
+    def get_traceback_text(self) -> str:  # type: ignore[override]  # plain text, which nothing renders
+        where = f"{self.request.method} {self.request.path}\n\n" if self.request else ""
+        errors = []
+        error = self.exc_value if isinstance(self.exc_value, BaseException) else None
+        while error:
+            lines = "".join(traceback.format_tb(error.__traceback__))
+            errors.append(f"{lines}{type(error).__module__}.{type(error).__qualname__}\n")
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return where + "\nwhich led to\n\n".join(reversed(errors))

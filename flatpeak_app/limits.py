@@ -1,0 +1,34 @@
+"""Rate limits by allauth's limiter, which counts in the cache that workers share; ACCOUNT_RATE_LIMITS has the numbers."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.core.ratelimit import consume_or_429
+from django.http import HttpRequest, HttpResponse
+
+TOO_MANY = "There were too many requests within a minute. Please try again in a minute."
+View = Callable[..., HttpResponse]
+
+
+def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[[View], View]:
+    """Let a view be asked by these methods as often as `action` allows, else answer 429.
+
+    `refuse` takes what the view takes and makes that answer's body; without it the answer is the page.
+    """
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            page = consume_or_429(request, action=action, limit_get=True) if request.method in methods else None
+            if page is None:
+                return view(request, *args, **kwargs)
+            if refuse is None:
+                return page
+            response = refuse(request, *args, **kwargs)
+            response.status_code, response["Retry-After"] = page.status_code, page["Retry-After"]
+            return response
+
+        return limited_view
+
+    return decorator

@@ -1,0 +1,547 @@
+"""Who may open what: every address that there is, asked by everybody; the headers, limits and errors on the way in."""
+
+import re
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.db import OperationalError, transaction
+from django.test import Client
+from django.urls import URLResolver, converters, get_resolver, resolve, reverse
+
+import flatpeak_app.settings as product
+from tariffs.models import Location
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+# What a GET and a POST of an empty form get, by who asks: nobody; Bob, a stranger; Alice, whose it is; Charlie, staff
+# without a permission. A name stands for where a redirect leads, "sign in" for the sign-in, "admin sign in" for the way
+# there that the admin takes, which refuses whoever is not staff.
+TO_SIGN_IN = "sign in, sign in"
+TO_ADMIN = "admin sign in, admin sign in"
+CONFIRM = "account_reauthenticate, account_reauthenticate"  # the password again
+HOME = "home, home"
+
+
+def everybody(signed_in, nobody=TO_SIGN_IN):
+    return (nobody, *[signed_in] * 3)
+
+
+def owner(hers, others):
+    return (TO_SIGN_IN, others, hers, others)
+
+
+def staff(charlie, nobody=TO_ADMIN):
+    return (nobody, TO_ADMIN, TO_ADMIN, charlie)
+
+
+OPEN = "200, 200"
+READ = "200, 405"
+ENTRANCE = everybody(HOME, OPEN)
+OWNERS_PAGE = owner(READ, "404, 405")
+NO_PERMISSION = staff("403, 403", TO_SIGN_IN)
+
+RULES = {
+    "home": everybody("tariffs:locations, 405", READ),
+    "account_login": ENTRANCE,
+    "account_signup": ENTRANCE,
+    "account_logout": everybody("200, home", HOME),
+    "account_inactive": everybody(READ, READ),
+    "account_reauthenticate": everybody(OPEN),
+    "account_email": everybody("200, account_email"),
+    "account_email_verification_sent": everybody(READ, READ),
+    "account_confirm_email": everybody("200, 404", "200, 404"),  # the page says that the link is not valid
+    "account_change_password": everybody(OPEN),
+    "account_set_password": everybody("account_change_password, account_change_password"),
+    "account_reset_password": everybody(OPEN, OPEN),
+    "account_confirm_login_code": everybody(HOME),
+    "account_confirm_password_reset_code": everybody(TO_SIGN_IN),
+    "account_complete_password_reset": everybody(*["account_reset_password, account_reset_password"] * 2),
+    "account_password_reset_completed": everybody(READ, READ),
+    "account_data": everybody(READ),
+    "account_delete": everybody(CONFIRM),
+    "usersessions_list": everybody("200, usersessions_list"),
+    "mfa_index": everybody(READ),
+    "mfa_authenticate": everybody(HOME),
+    "mfa_reauthenticate": everybody(CONFIRM),
+    "mfa_activate_totp": everybody(CONFIRM),
+    "mfa_deactivate_totp": everybody("404, 404"),
+    "mfa_view_recovery_codes": everybody("404, 405"),
+    "mfa_generate_recovery_codes": everybody(CONFIRM),
+    "mfa_download_recovery_codes": everybody("404, 404"),
+    "connect_ui:start": everybody("200, 422"),
+    "connect_ui:return": everybody("home, 405", "home, 405"),
+    "connect_ui:callback": everybody("home, 405", "home, 405"),
+    "connect_ui:newest": owner("connect_ui:page, connect_ui:page", "404, 404"),
+    "connect_ui:again": owner("connect_ui:newest, connect_ui:newest", "404, 404"),
+    "connect_ui:returned": owner("connect_ui:newest, 405", "404, 405"),
+    "connect_ui:called_back": owner("connect_ui:newest, 405", "404, 405"),
+    "connect_ui:page": owner("200, 422", "404, 404"),
+    "connect_ui:login": owner("404, 405", "404, 405"),  # this page is no login
+    "tariffs:locations": everybody(READ),
+    "tariffs:rates": OWNERS_PAGE,
+    "tariffs:day": OWNERS_PAGE,
+    "tariffs:week": OWNERS_PAGE,
+    "tariffs:rates_csv": OWNERS_PAGE,
+    "tariffs:rates_json": OWNERS_PAGE,
+    "tariffs:delete": owner("200, tariffs:locations", "404, 404"),
+    "admin:index": staff(OPEN),
+    "admin:login": (TO_SIGN_IN, "403, 403", "403, 403", "admin:index, admin:index"),
+    "admin:logout": (TO_ADMIN, *["admin:index, admin:index"] * 2, "405, home"),
+    "admin:password_change": staff(OPEN),
+    "admin:password_change_done": staff(READ),
+    "admin:autocomplete": staff("403, 405"),
+    "admin:jsi18n": staff(READ),
+    "admin:view_on_site": staff("404, 404"),
+    "admin:app_list": staff("404, 404"),
+    "admin:(?P<url>.*)$": staff("404, 404"),
+    "admin:*_changelist": NO_PERMISSION,
+    "admin:*_add": NO_PERMISSION,
+    "admin:*_change": NO_PERMISSION,
+    "admin:*_delete": NO_PERMISSION,
+    "admin:auth_user_password_change": NO_PERMISSION,
+    # Of something that is not there, where the admin redirects; of what is, further down.
+    "admin:*_history": staff("admin:index, admin:index", TO_SIGN_IN),
+    "admin:<path:object_id>/": staff("admin change, admin change", TO_SIGN_IN),
+}
+NAMES = {"account_login": "sign in", "admin:login": "admin sign in"}
+
+
+def every_address(resolver=None, prefix="", namespace=""):
+    """(name with its namespace, route, pattern) of every address that there is; without a name its own part of the route."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from every_address(entry, route, namespace + (f"{entry.namespace}:" if entry.namespace else ""))
+        else:
+            yield namespace + (entry.name or str(entry.pattern)), route, entry
+
+
+def rules_of(name):
+    """The rule of an address: of its name, or else of the patterns that it fits."""
+    return [RULES[name]] if name in RULES else [rule for key, rule in RULES.items() if fnmatchcase(name, key)]
+
+
+@pytest.fixture
+def addresses(walk):
+    """Each name with an address: of Alice's open conversation and of her location, of what is not there else."""
+    walk.fixed()
+    walk.start()
+    ids = {"connect_ui": walk.session.pk, "tariffs": Location.objects.get().pk}
+    words = {"number": 1, "key": "no-such-key", "content_type_id": 1, "object_id": UNKNOWN, "id": 0}
+    words |= {"app_label": "tariffs", "url": "nowhere/"}
+
+    def fill(name, route, entry):
+        if not entry.name:
+            return "/" + re.sub(r"<path:object_id>|\(\?P<url>.*", UNKNOWN, route)
+        given = getattr(entry.pattern, "converters", None) or entry.pattern.regex.groupindex
+        known = words | {"pk": ids.get(name.split(":")[0])}
+        return reverse(name, kwargs={word: known[word] for word in given})
+
+    return [(name, fill(name, route, entry)) for name, route, entry in every_address()]
+
+
+@pytest.fixture
+def people(alice, bob, django_user_model):
+    clerk = django_user_model.objects.create_user("charlie@example.com", PASSWORD, is_staff=True)
+    return [None, bob, alice, clerk]
+
+
+def asks(user, method, address):
+    """What a browser of that user's gets; what it changes is undone."""
+    with transaction.atomic():
+        browser = Client()
+        if user:
+            browser.force_login(user)
+        response = getattr(browser, method)(address)
+        transaction.set_rollback(True)
+    return response
+
+
+def outcome(response):
+    if response.status_code != 302:
+        return str(response.status_code)
+    name = resolve(urlsplit(response["Location"]).path).view_name
+    return NAMES.get(name, "admin change" if fnmatchcase(name, "admin:*_change") else name)
+
+
+def test_every_address_has_one_rule_and_every_rule_an_address():
+    names = [name for name, _, _ in every_address()]
+    assert [name for name in names if len(rules_of(name)) != 1] == []
+    assert [key for key in RULES if not any(fnmatchcase(name, key) or name == key for name in names)] == []
+
+
+@pytest.mark.parametrize("who", range(4), ids=["nobody", "a stranger", "the owner", "staff without a permission"])
+def test_every_address_opens_to_whom_its_rule_says(addresses, people, who):
+    expected = {(name, address): rules_of(name)[0][who] for name, address in addresses}
+    found = {
+        (name, address): ", ".join(outcome(asks(people[who], method, address)) for method in ("get", "post"))
+        for name, address in addresses
+    }
+    assert len(found) == len(list(every_address()))
+    assert found == expected
+
+
+def test_whoever_is_not_staff_is_refused_where_the_admin_sends_them(people):
+    for user in people[1:3]:
+        browser = Client()
+        browser.force_login(user)
+        assert browser.get("/admin/tariffs/location/", follow=True).status_code == 403
+
+
+def test_staff_without_a_permission_open_nothing_of_a_customers_in_the_admin(addresses, people):
+    location = Location.objects.get()
+    for model, of in {
+        "tariffs_location": location,
+        "tariffs_customer": location.customer,
+        "tariffs_tariff": location.tariffs.get(),
+        "flatpeak_app_user": location.customer.user,
+        "connect_ui_connectsession": location.customer.user.connect_sessions.first(),
+    }.items():
+        for page in ("change", "delete", "history"):
+            assert asks(people[3], "get", reverse(f"admin:{model}_{page}", args=[of.pk])).status_code == 403
+
+
+def test_ids_in_our_addresses_are_random_uuids():
+    ours = {name: entry for name, route, entry in every_address() if name.startswith(("connect_ui:", "tariffs:"))}
+    kinds = {
+        name: {word: type(kind) for word, kind in entry.pattern.converters.items()} for name, entry in ours.items()
+    }
+    assert all(kind == converters.UUIDConverter for found in kinds.values() for kind in [found.pop("pk", None)] if kind)
+    # The number of a page says which question of a conversation, and without the conversation nothing.
+    numbers = {name for name, found in kinds.items() if found == {"number": converters.IntConverter}}
+    assert numbers == {name for name, found in kinds.items() if found} == {"connect_ui:page", "connect_ui:login"}
+
+
+# --- Headers
+
+
+def check_headers(response, where):
+    policy = dict(rule.strip().partition(" ")[::2] for rule in response["Content-Security-Policy"].split(";"))
+    assert "unsafe" not in response["Content-Security-Policy"], where
+    assert "data:" not in response["Content-Security-Policy"], where
+    for rule in ("script-src", "style-src", "form-action", "connect-src", "font-src"):
+        assert policy[rule] == "'self'", where
+    for rule in ("default-src", "base-uri", "frame-ancestors"):
+        assert policy[rule] == "'none'", where
+    assert policy["img-src"] == f"'self' {product.FLATPEAK_API_URL}", where
+    assert response["X-Content-Type-Options"] == "nosniff", where
+    assert response["X-Frame-Options"] == "DENY", where
+    assert response["Referrer-Policy"] == "same-origin", where
+    assert response["Cross-Origin-Opener-Policy"] == "same-origin", where
+    for feature in ("camera", "microphone", "geolocation", "payment", "usb"):
+        assert f"{feature}=()" in response["Permissions-Policy"].split(", "), where
+
+
+@pytest.mark.parametrize("who", [0, 2, 3], ids=["nobody", "the owner", "staff"])
+def test_every_answer_carries_the_headers_and_no_page_is_stored(addresses, people, who):
+    pages = 0
+    for name, address in addresses:
+        for method in ("get", "post"):
+            response = asks(people[who], method, address)
+            check_headers(response, (name, method))
+            if response["Content-Type"].startswith("text/html"):
+                assert "no-store" in response["Cache-Control"], (name, method)
+                pages += response.status_code == 200
+    assert pages >= 10
+
+
+def test_no_page_has_a_script_or_a_style_in_itself(addresses, people):
+    for _, address in addresses:
+        response = asks(people[2], "get", address)
+        if response["Content-Type"].startswith("text/html"):
+            html = response.content.decode()
+            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", html), address
+
+
+def test_who_may_frame_the_pages_is_a_setting_and_the_two_headers_agree(client, settings):
+    settings.FRAME_ANCESTORS = ["https://portal.example.com"]
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"frame-ancestors": settings.FRAME_ANCESTORS}}
+    response = client.get("/")
+    assert "frame-ancestors https://portal.example.com" in response["Content-Security-Policy"].split("; ")
+    assert "X-Frame-Options" not in response
+
+
+def test_cookies_are_for_this_site_and_not_for_scripts(client, alice):
+    client.get("/account/login/")
+    client.post("/account/login/", {"login": alice.email, "password": PASSWORD})
+    assert set(client.cookies) >= {"csrftoken", "sessionid"}
+    for name in ("csrftoken", "sessionid"):
+        cookie = client.cookies[name]
+        assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Lax", "/", "")
+
+
+# --- Limits
+
+
+@pytest.fixture
+def limits(settings):
+    settings.ACCOUNT_RATE_LIMITS = product.ACCOUNT_RATE_LIMITS
+
+
+def check_refusal(response):
+    assert response.status_code == 429
+    assert response["Retry-After"] == "60"
+    assert "too many requests within a minute" in response.content.decode()
+
+
+SIGN_UP = ("/account/signup/", {"email": "x", "password1": "x"})
+
+
+@pytest.mark.parametrize(
+    ("address", "form", "allowed"),
+    [
+        ("/account/login/", {"login": "user{n}@example.com", "password": "wrong"}, 30),
+        (*SIGN_UP, 20),
+        ("/account/password/reset/", {"email": "user{n}@example.com"}, 20),
+        ("/account/password/reset/", {"email": "alice@example.com"}, 5),
+    ],
+    ids=["sign-in", "sign-up", "reset", "reset of one address"],
+)
+def test_signing_in_and_up_and_resetting_are_limited(client, limits, address, form, allowed):
+    def post(n):
+        return client.post(address, {name: value.format(n=n) for name, value in form.items()})
+
+    assert 429 not in {post(n).status_code for n in range(allowed)}
+    check_refusal(post(allowed))
+    assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded"),
+    [(0, "198.51.100.{n}"), (1, "198.51.100.{n}, 203.0.113.5"), (2, "198.51.100.{n}, 203.0.113.5, 10.0.0.1")],
+)
+def test_a_header_that_the_client_made_up_gets_round_no_limit(client, limits, settings, proxies, forwarded):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+
+    def sign_up(n):
+        return client.post(*SIGN_UP, headers={"x-forwarded-for": forwarded.format(n=n)})
+
+    assert {sign_up(n).status_code for n in range(20)} == {200}
+    check_refusal(sign_up(20))
+
+
+def test_behind_a_proxy_each_client_has_a_limit_of_its_own(client, limits, settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    answers = [client.post(*SIGN_UP, headers={"x-forwarded-for": f"198.51.100.{n}"}) for n in range(25)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_conversations_are_begun_ten_times_a_minute_at_most(walk, limits, sandbox, bob):
+    form = {"direction": "IMPORT", "country_code": "GB"}
+    assert {walk.client.post("/connect/", form).status_code for _ in range(10)} == {302}
+    calls = dict(sandbox.counts)
+    check_refusal(walk.client.post("/connect/", form))
+    check_refusal(walk.client.post(f"/connect/{walk.session.pk}/again/"))
+    assert dict(sandbox.counts) == calls
+    assert walk.client.get("/connect/").status_code == 200
+    walk.client.force_login(bob)
+    assert walk.client.post("/connect/", form).status_code == 302
+
+
+def test_answers_are_taken_sixty_times_a_minute_at_most(walk, limits):
+    page = walk.start().path
+    assert {walk.client.post(page, {}).status_code for _ in range(60)} == {422}
+    check_refusal(walk.client.post(page, walk.ADDRESS))
+    assert walk.client.get(page).status_code == 200
+    # What was counted is in the cache that workers share, so each of them refuses.
+    cache.clear()
+    assert walk.client.post(page, {}).status_code == 422
+
+
+def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, limits):
+    walk.fixed()
+    export = f"/locations/{Location.objects.get().pk}/rates."
+    assert {walk.client.get(export + form).status_code for form in ("csv", "json") for _ in range(30)} == {200}
+    for form, kind in (("csv", "text/plain; charset=utf-8"), ("json", "application/json")):
+        response = walk.client.get(export + form)
+        check_refusal(response)
+        assert response["Content-Type"] == kind
+        assert "no-store" in response["Cache-Control"]
+    assert list(response.json()) == ["error"]
+    assert walk.client.get(export.removesuffix("rates.")).status_code == 200
+
+
+def test_every_limit_of_ours_is_over_when_the_answer_says():
+    assert {rate.split("/")[1:][0] for rate in product.ACCOUNT_RATE_LIMITS.values()} == {"m"}
+
+
+# --- Forms without a token that fits
+
+
+@pytest.fixture
+def strict(walk):
+    """Alice's browser on the address question, where tokens are checked."""
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies = walk.client.cookies
+    walk.start()
+    return browser
+
+
+def token(response):
+    return re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', response.content.decode())[1]
+
+
+def test_a_question_whose_form_has_expired_is_asked_again_with_what_was_typed(strict, walk, sandbox):
+    calls = dict(sandbox.counts)
+    form = walk.ADDRESS | {"newest": 1}
+    response = strict.post(walk.path, form)
+    html = response.content.decode()
+    assert response.status_code == 403
+    assert "This form had expired, so nothing was sent." in html
+    assert 'value="1 Example Street"' in html
+    assert dict(sandbox.counts) == calls
+    answer = strict.post(walk.path, form | {"csrfmiddlewaretoken": token(response)})
+    assert answer["Location"] == walk.path.replace("/1/", "/2/")
+
+
+def test_a_button_without_a_form_whose_token_has_expired_is_shown_again(walk, sandbox):
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = walk.client.cookies
+    calls = dict(sandbox.counts)
+    response = strict.post(walk.path, {"action": "SAVE", "newest": walk.session.newest})
+    assert (response.status_code, dict(sandbox.counts)) == (403, calls)
+    assert 'value="SAVE"' in response.content.decode()
+    saved = {"action": "SAVE", "newest": walk.session.newest, "csrfmiddlewaretoken": token(response)}
+    assert strict.post(walk.path, saved).status_code == 302
+    assert Location.objects.count() == 1
+
+
+def test_what_another_site_filled_in_is_not_shown(strict, walk):
+    response = strict.post(walk.path, walk.ADDRESS, headers={"origin": "https://evil.example"})
+    html = response.content.decode()
+    assert response.status_code == 403
+    assert "This form was open too long" in html
+    assert "Example Street" not in html
+
+
+def test_a_question_of_somebody_else_is_not_asked_again(strict, walk, bob):
+    strict.force_login(bob)
+    response = strict.post(walk.path, walk.ADDRESS)
+    assert response.status_code == 403
+    assert "Example Street" not in response.content.decode()
+
+
+def test_elsewhere_an_expired_form_has_a_page_that_leads_back_to_it(strict, sandbox):
+    calls = dict(sandbox.counts)
+    response = strict.post("/connect/", {"direction": "IMPORT", "country_code": "GB"})
+    html = response.content.decode()
+    assert response.status_code == 403
+    assert "Nothing was sent." in html
+    assert 'href="/connect/"' in html
+    assert dict(sandbox.counts) == calls
+    assert "Nothing was sent." in Client(enforce_csrf_checks=True).post("/account/login/").content.decode()
+
+
+@pytest.mark.parametrize("checks", [True, False], ids=["without a token", "with one"])
+def test_who_was_signed_out_midway_is_asked_the_question_again_after_signing_in(walk, alice, checks):
+    page = walk.start().path
+    browser = Client(enforce_csrf_checks=checks)
+    response = browser.post(page, walk.ADDRESS)
+    assert response["Location"] == f"/account/login/?next={page}"
+    browser.handler.enforce_csrf_checks = False
+    there = browser.post(response["Location"], {"login": alice.email, "password": PASSWORD}, follow=True)
+    assert there.request["PATH_INFO"] == page
+    assert 'name="address_line1"' in there.content.decode()
+
+
+# --- Errors
+
+
+def breaks(error):
+    def view(*_, **__):
+        where = "1 Example Street"  # noqa: F841  # a variable, whose value a report could show
+        raise error
+
+    return view
+
+
+def test_every_error_has_a_page_with_a_plain_sentence(client, alice, limits, monkeypatch, walk):
+    client.raise_request_exception = False
+    pages = {
+        400: client.get("/", headers={"host": "evil.example"}),
+        403: client.get("/admin/login/"),
+        404: client.get("/nowhere/"),
+        429: [client.post("/connect/", {"direction": "IMPORT", "country_code": "GB"}) for _ in range(11)][-1],
+    }
+    monkeypatch.setattr("tariffs.views.with_days", breaks(ValueError()))
+    pages[500] = client.get("/locations/")
+    monkeypatch.setattr("tariffs.views.with_days", breaks(OperationalError()))
+    pages[503] = client.get("/locations/")
+    said = {
+        400: "Your browser sent something we can’t read",
+        403: "You may not open this page",
+        404: "Page not found",
+        429: "That was too often",
+        500: "Something went wrong",
+        503: "Back in a moment",
+    }
+    for status, response in pages.items():
+        html = response.content.decode()
+        assert response.status_code == status
+        assert re.findall(r"<h1>(.*?)</h1>", html) == [said[status]]
+        assert re.search(r'<p class="why">[A-Z][^<]+\.</p>', html)
+        assert ">Go to the start</a>" in html
+        assert "css/app.css" in html
+        assert "default-src 'none'" in response["Content-Security-Policy"]
+        assert "no-store" in response["Cache-Control"]
+    assert pages[503]["Retry-After"] == "60"
+
+
+def test_a_database_that_is_gone_is_told_as_such_and_health_is_green(client, monkeypatch, alice):
+    client.raise_request_exception = False
+    client.force_login(alice)
+    monkeypatch.setattr(
+        "django.contrib.sessions.backends.db.SessionStore._get_session_from_db", breaks(OperationalError())
+    )
+    assert client.get("/locations/").status_code == 503
+    assert client.get("/healthz").content == b"ok\n"
+
+
+@pytest.mark.parametrize("broken", ["connect_ui.views.take", "connect_ui.views.own"])
+def test_an_error_mail_tells_where_and_nothing_that_was_typed_or_is_secret(walk, settings, monkeypatch, broken):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    page = walk.start().path
+    secrets = [walk.session.connect_token, walk.client.cookies["sessionid"].value, settings.SECRET_KEY]
+    cause = KeyError("N1 1AA")
+    error = ValueError("no such place: 1 Example Street")
+    error.__cause__ = cause
+    monkeypatch.setattr(broken, breaks(error))
+    walk.client.raise_request_exception = False
+    walk.client.cookies["other"] = "typed"
+    response = walk.client.post(f"{page}?fp_cot=typed", walk.ADDRESS | {"q": "typed"}, headers={"user-agent": "typed"})
+    assert response.status_code == 500
+    [message] = mail.outbox
+    text = message.subject + message.body
+    assert f"POST {page}" in text
+    assert "builtins.KeyError" in text
+    assert "builtins.ValueError" in text
+    assert "in view\n" in text
+    for absent in [
+        *secrets,
+        "Example Street",
+        "N1 1AA",
+        "typed",
+        "alice@",
+        "COOKIE",
+        "SECRET",
+        settings.FLATPEAK_API_KEY,
+    ]:
+        assert absent not in text
+
+
+def test_an_error_mail_of_the_two_addresses_that_carry_a_token_has_none(client, settings, monkeypatch):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    monkeypatch.setattr("connect_ui.views.ConnectSession", None)
+    monkeypatch.setattr("connect_ui.views.conversation", None)
+    client.raise_request_exception = False
+    client.get("/connect/return/", {"fp_cot": "something-secret"})
+    [message] = mail.outbox
+    assert "GET /connect/return/" in message.body
+    assert "something-secret" not in message.subject + message.body
