@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
+from types import UnionType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -14,7 +16,7 @@ from django.utils import timezone
 from tariffs import connected, flatpeak
 from tariffs.models import Customer, Location, Tariff
 
-from .forms import FORMS, RouteForm
+from .forms import FORMS, RouteForm, form_for
 from .models import ConnectSession, Page
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,18 @@ WITHOUT_FORM = {
     "summary_tou_confirm",
     "session_redirect",
     "error",
+}
+
+# What a page can't be without.
+NEEDED: dict[str, dict[str, type | UnionType]] = {
+    "provider_select": {"providers": list},
+    "tariff_select": {"tariffs": list},
+    "tariff_structure_select": {"options": list},
+    "rate_fixed_capture": {"currency_code": str},
+    "rate_tod_capture": {"currency_code": str},
+    "market_surcharge_capture": {"currency_code": str},
+    "summary_fixed_confirm": {"currency_code": str, "cost": int | Decimal},
+    "summary_tou_confirm": {"currency_code": str, "rates": dict},
 }
 
 
@@ -67,21 +81,68 @@ def start(
         body["postal_address"] = {"country_code": country_code}
     made = flatpeak.create_connect_token(body)
     now = timezone.now()
-    session = ConnectSession.objects.create(
+    session = ConnectSession(
         user_id=user_id,
         location=location,
-        connect_token=made["connect_token"],
         expires_at=now + timedelta(seconds=int(made.get("expires_in") or 86400)),
         direction=direction,
         type=type,
         country_code=country_code,
         claimed_at=now,
     )
+    session.connect_token = made["connect_token"]
+    session.save()
     try:
         catch_up(session)
     except flatpeak.FlatPeakError:
         logger.info("session %s has no first page yet", session.pk)
     return session
+
+
+# What may be said again to a new conversation without asking: nothing that ends one, or leads to another site.
+REPEATED_ACTIONS = ("PROVIDER_MISSING", "TARIFF_MISSING")
+
+
+def again(old: ConnectSession) -> ConnectSession:
+    """Another conversation in the place of one whose token has expired, led to the same question as far as Connect goes.
+
+    The answers that were given are given again, page by page, for as long as Connect asks the same; what was typed last
+    and never taken stands in the form. Raises FlatPeakError if there is no token.
+    """
+    new = start(
+        old.user_id, direction=old.direction, country_code=old.country_code, location=old.location, type=old.type
+    )
+    new.not_listed = old.not_listed
+    for said in path_to_newest(old):
+        asked = new.pages.filter(number=new.newest, route=said.route).first()
+        if not asked or not new.is_open:
+            break
+        answer = said.answer or {}
+        repeatable = "data" in answer or answer.get("action") in REPEATED_ACTIONS
+        if not repeatable or said.number == old.newest:
+            asked.typed = said.typed
+            asked.save(update_fields=["typed"])
+            break
+        form = form_for(asked)
+        if not new.claim():
+            break
+        try:
+            send(new, asked, answer, said.typed, form)
+        except flatpeak.FlatPeakError as error:
+            logger.info("session %s could be led to its page %s: %s", new.pk, asked.number, error)
+            break
+    return new
+
+
+def path_to_newest(session: ConnectSession) -> list[Page]:
+    """The pages that led to the newest one, without those that were left by going back."""
+    pages = {page.number: page for page in session.pages.all()}
+    path: list[Page] = []
+    number: int | None = session.newest
+    while number and (page := pages.pop(number, None)):
+        path.append(page)
+        number = page.came_from
+    return path[::-1]
 
 
 def catch_up(session: ConnectSession) -> None:
@@ -98,9 +159,10 @@ def catch_up(session: ConnectSession) -> None:
 
 
 def go_on_from(session: ConnectSession, stands: flatpeak.Page) -> None:
-    """Show where Connect stands, after `restore`, if it is not in view already."""
+    """Show where Connect stands, after `restore`; if it is in view already, as Connect tells it now."""
     session.doubtful = False
     if stands["route"] == session.last_route:
+        session.pages.filter(number=session.newest).update(body=body_of(stands, session))
         session.release()
     else:
         append(session, stands)
@@ -145,7 +207,7 @@ def refused(session: ConnectSession, error: flatpeak.Rejected) -> None:
     session.last_error_code = (error.code or str(error.status))[:100]
     if gone(session, error):
         session.end(ConnectSession.State.EXPIRED)
-    session.release("last_error_code", "state", "ended_at")
+    session.release("last_error_code", *ConnectSession.ENDED)
 
 
 def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
@@ -155,9 +217,7 @@ def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
 
 def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = None) -> None:
     """Store Connect's page as the newest; if it is the last one, exchange the token. The claim is given back."""
-    body = without_token(dict(new), session.connect_token)
-    body.pop("connect_token", None)
-    page = Page(session=session, number=session.newest + 1, route=new["route"][:100], body=body)
+    page = Page(session=session, number=session.newest + 1, route=new["route"][:100], body=body_of(new, session))
     page.came_from = answered.number if answered else (session.newest or None)
     session.newest, session.last_route = page.number, page.route
     session.provider = (provider_of(page, answered) or session.provider)[:300]
@@ -166,21 +226,42 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
         session.state = ConnectSession.State.OWED
     elif not known(page.route):
         logger.error("Connect sent the unknown route %r in session %s", page.route, session.pk)
+    owed = session.state == ConnectSession.State.OWED
     with transaction.atomic():
+        if not (session.keep(*fields) if owed else session.release("not_listed", *fields)):
+            return
         page.save()
         if answered and answered.answer is not None:
             answered.led_to = page.number
             answered.save(update_fields=["answer", "typed", "led_to"])
-        if session.state == ConnectSession.State.OWED:
-            session.save(update_fields=["doubtful", "updated_at", *fields])
-        else:
-            session.release("not_listed", *fields)
         if page.route in FAILED and session.location_id:
             Tariff.objects.filter(
                 location_id=session.location_id, direction=session.direction, type=session.type
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
-    if session.state == ConnectSession.State.OWED:
+    if owed:
         exchange(session)
+
+
+def body_of(page: flatpeak.Page, session: ConnectSession) -> JSON:
+    body: JSON = without_token(dict(page), session.connect_token)
+    body.pop("connect_token", None)
+    return body
+
+
+def is_incomplete(page: Page) -> bool:
+    """Whether something is missing without which a page can't be answered, or not knowingly."""
+    if page.route == "session_redirect":
+        return not may_leave_to(page.data.get("redirect_uri") or page.data.get("redirect_url"))
+    return not all(isinstance(page.data.get(name), kind) for name, kind in NEEDED.get(page.route, {}).items())
+
+
+def may_leave_to(url: Any) -> bool:
+    """Whether the customer may be led to an address of a provider's login."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or (settings.SANDBOX and parts.scheme == "http"))
 
 
 def provider_of(page: Page, answered: Page | None) -> str:
@@ -240,12 +321,12 @@ def exchange(session: ConnectSession) -> None:
     except connected.Conflict as conflict:
         logger.error("session %s: %s", session.pk, conflict)
         session.end(ConnectSession.State.CONFLICT)
-        session.release("state", "ended_at")
+        session.release(*ConnectSession.ENDED)
         return
     session.tariff, session.location = tariff, tariff.location
     gone_now = state == Tariff.State.DISCONNECTED
     session.end(ConnectSession.State.DISCONNECTED if gone_now else ConnectSession.State.CONNECTED)
-    session.release("tariff", "location", "state", "ended_at")
+    session.release("tariff", "location", *ConnectSession.ENDED)
     try:
         connected.complete(tariff)
     except flatpeak.FlatPeakError as error:

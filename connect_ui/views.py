@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from flatpeak_app.limits import limited
 from tariffs import flatpeak
 from tariffs.models import Location
 
@@ -37,6 +37,7 @@ def own(request: HttpRequest, pk: UUID) -> ConnectSession:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@limited("connect_start", "POST")
 def start(request: HttpRequest) -> HttpResponse:
     """Country and direction, or a stored location, become a connect token and the first page."""
     locations = Location.objects.here().filter(customer__user=request.user)
@@ -76,19 +77,40 @@ def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "connect_ui/stalled.html", {"session": session})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@limited("connect_start", "POST")
+def again(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A new conversation in the place of one that took too long, at the same question if FlatPeak lets us."""
+    session = own(request, pk)
+    if request.method != "POST" or session.state != State.EXPIRED or not session.is_here:
+        return redirect("connect_ui:newest", pk)  # a GET comes from a sign-in in between
+    try:
+        return redirect("connect_ui:newest", conversation.again(session).pk)
+    except flatpeak.FlatPeakError as error:
+        logger.warning("no connect token was made: %s", error)
+        messages.error(request, TRY_AGAIN)
+        return redirect("connect_ui:newest", pk)
+
+
 def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
     return render(request, "connect_ui/expired.html", {"session": session}, status=410)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@limited("connect_answer", "POST")
 def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     session = own(request, pk)
     if number != session.newest and session.state != State.OPEN:
         return redirect("connect_ui:page", pk, session.newest)
-    shown = get_object_or_404(Page, session=session, number=number)
     if not session.is_here or session.state == State.EXPIRED:
         return expired(request, session)
+    shown = Page.objects.filter(session=session, number=number).first()
+    if not shown and number == session.newest and not session.is_open:  # purged: what it led to is there
+        return redirect("tariffs:locations")
+    if not shown:
+        raise Http404
     if request.method == "GET" and is_owed(session) and session.claim():
         conversation.exchange(session)
     if session.is_busy:
@@ -131,6 +153,8 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
         return show(request, session, answered, form or form_for(answered), 503, TRY_AGAIN)
     except flatpeak.Rejected as error:
         if session.state == State.EXPIRED:
+            answered.typed = form.typed() if form else answered.typed
+            answered.save(update_fields=["typed"])
             return redirect("connect_ui:page", session.pk, answered.number)
         if form:
             form.add_rejection(error)
@@ -150,6 +174,7 @@ def show(
     """Render a page by the template of its route."""
     query = (request.POST if request.method == "POST" else request.GET).get("q", "")[:200]
     context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
+    context["incomplete"] = session.is_open and shown.number == session.newest and conversation.is_incomplete(shown)
     if isinstance(form, ListForm):
         context["found"] = form.found(query)
     if shown.came_from and session.is_open:
@@ -167,16 +192,11 @@ def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     session = own(request, pk)
     shown = get_object_or_404(Page, session=session, number=number, route="session_redirect")
     target = shown.data.get("redirect_uri") or shown.data.get("redirect_url")
-    if not session.is_open or not isinstance(target, str) or not may_leave_to(target):
+    if not session.is_open or not isinstance(target, str) or not conversation.may_leave_to(target):
         return redirect("connect_ui:newest", pk)
     url = urlsplit(target)
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("fp_cot", session.connect_token)])
     return HttpResponseRedirect(url._replace(query=query).geturl())
-
-
-def may_leave_to(url: str) -> bool:
-    scheme = urlsplit(url).scheme
-    return scheme == "https" or (settings.SANDBOX and scheme == "http")
 
 
 @login_not_required
@@ -184,7 +204,7 @@ def may_leave_to(url: str) -> bool:
 @never_cache
 def find(request: HttpRequest, to: str) -> HttpResponse:
     """FlatPeak sends the browser here, with the token in the address: on at once to an address without it."""
-    session = ConnectSession.objects.filter(connect_token=request.GET.get("fp_cot", "")).only("pk").first()
+    session = ConnectSession.of_token(request.GET.get("fp_cot", ""))
     return redirect(f"connect_ui:{to}", session.pk) if session else redirect("home")
 
 

@@ -2,12 +2,13 @@
 
 import logging
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from . import flatpeak
-from .models import Customer, Location, Tariff
+from .models import Customer, Erasure, Location, Tariff
 from .rates import instant
 
 logger = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ OPEN_ENDED = "0001-01-01"  # how FlatPeak writes a contract without an end
 
 
 class Conflict(Exception):
-    """FlatPeak named an id that is stored for another user; `str()` of it has no personal data."""
+    """FlatPeak named an id that is another user's, or was deleted here; `str()` of it has no personal data."""
 
 
 class Connected(NamedTuple):
@@ -39,6 +40,8 @@ def store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
 
 @transaction.atomic
 def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
+    if Erasure.names(exchanged["location_id"], exchanged["customer_id"]):  # deleted while the exchange was under way
+        raise Conflict("the customer or the location was deleted")
     location = Location.objects.here().select_related("customer").filter(location_id=exchanged["location_id"]).first()
     if location and location.customer.user_id != user_id:
         raise Conflict(f"location {exchanged['location_id']} is stored for another user")
@@ -97,8 +100,15 @@ def _note(tariff: Tariff, known: JSON) -> None:
 
 
 def fitting(model: type[Location | Tariff], name: str, value: Any) -> str:
-    """FlatPeak's text, no longer than its column."""
-    return str(value or "")[: model._meta.get_field(name).max_length]  # type: ignore[union-attr]
+    """FlatPeak's text, no longer than its column; "" for what is no text."""
+    return (str(value) if isinstance(value, str | int) else "")[: model._meta.get_field(name).max_length]  # type: ignore[union-attr]
+
+
+def is_zone(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
 
 
 def complete(tariff: Tariff) -> None:
@@ -112,8 +122,11 @@ def complete(tariff: Tariff) -> None:
     for name, value in (address if isinstance(address, dict) else {}).items():
         if name in ("address_line1", "address_line2", "city", "state", "post_code", "country_code"):
             setattr(location, name, fitting(Location, name, value))
-    location.time_zone = str(found.get("timezone") or "")
-    location.currency_code = str(found.get("currency_code") or "")[:3]
+    if is_zone(found.get("timezone")):
+        location.time_zone = found["timezone"]
+    else:
+        logger.error("location %s has the unknown time zone %.50r", location.location_id, found.get("timezone"))
+    location.currency_code = fitting(Location, "currency_code", found.get("currency_code"))
     location.save()
     statuses = flatpeak.location_status(location.location_id)["tariff_status"]
     status = statuses.get(f"{tariff.type}_{tariff.direction}".lower()) if isinstance(statuses, dict) else None

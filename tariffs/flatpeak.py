@@ -96,13 +96,13 @@ def restore(connect_token: str) -> Page:
 
 def create_connect_token(body: JSON) -> JSON:
     """`{connect_token, expires_in (seconds), live_mode}`. Reference: create connect token."""
-    return _rest("POST", "/connect/tariff/token", body=body, needs=("connect_token",))
+    return _rest("POST", "/connect/tariff/token", body=body, needs={"connect_token": str})
 
 
 def exchange(connect_token: str) -> JSON:
     """`{customer_id, location_id, complete_action, …}`; asking again is allowed. Reference: exchange connect token."""
     params = {"connect_token": connect_token}
-    return _rest("GET", "/connect/tariff/token", params=params, needs=("customer_id", "location_id"))
+    return _rest("GET", "/connect/tariff/token", params=params, needs={"customer_id": str, "location_id": str})
 
 
 def location(location_id: str) -> JSON:
@@ -112,7 +112,17 @@ def location(location_id: str) -> JSON:
 
 def location_status(location_id: str) -> JSON:
     """`{tariff_status: {commodity_import: {status, provider, tariff}, …}}`. Reference: location status."""
-    return _rest("GET", f"/locations/{quote(location_id, safe='')}/status", needs=("tariff_status",))
+    return _rest("GET", f"/locations/{quote(location_id, safe='')}/status", needs={"tariff_status": dict})
+
+
+def delete_location(location_id: str) -> None:
+    """Delete a location with its tariffs; Rejected with status 404 if FlatPeak has none such. Reference: delete location."""
+    _rest("DELETE", f"/locations/{quote(location_id, safe='')}")
+
+
+def delete_customer(customer_id: str) -> None:
+    """Delete a customer with all locations; Rejected with status 404 if there is none such. Reference: delete customer."""
+    _rest("DELETE", f"/customers/{quote(customer_id, safe='')}")
 
 
 def rates(location_id: str, start: datetime, end: datetime, direction: str) -> JSON:
@@ -126,13 +136,15 @@ def rates(location_id: str, start: datetime, end: datetime, direction: str) -> J
         "direction": direction,
         "include_carbon": "true",
     }
-    return _rest("GET", f"/tariffs/rates/{quote(location_id, safe='')}", params=params, needs=("data",))
+    return _rest("GET", f"/tariffs/rates/{quote(location_id, safe='')}", params=params, needs={"data": list})
 
 
 def login() -> JSON:
     """`{bearer_token, expires_in (seconds), live_mode}`, with the account's credentials. Reference: authorization."""
     credentials = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY)
-    return _call("GET /login", "GET", settings.FLATPEAK_API_URL + "/login", auth=credentials, needs=("bearer_token",))
+    return _call(
+        "GET /login", "GET", settings.FLATPEAK_API_URL + "/login", auth=credentials, needs={"bearer_token": str}
+    )
 
 
 def bearer(refused: str = "") -> str:
@@ -215,7 +227,7 @@ def _call(
     body: JSON | None = None,
     params: dict[str, str] | None = None,
     auth: Any = None,
-    needs: tuple[str, ...] = (),
+    needs: dict[str, type] | None = None,
 ) -> JSON:
     breaker = _Breaker(url)
     if not breaker.lets_pass():
@@ -241,7 +253,9 @@ def _call(
         logger.warning("%s: no answer (%s)", call, type(error).__name__)
         raise Unavailable(f"{call}: no answer ({type(error).__name__})") from None
     breaker.answered()
-    if status >= 500 or (not isinstance(answered, dict) and status < 400) or 300 <= status < 400:
+    # 202 and 204 say all there is to say: a deletion is answered without a body.
+    empty = not isinstance(answered, dict) and status not in (202, 204)
+    if status >= 500 or (empty and status < 400) or 300 <= status < 400:
         logger.warning("%s: unusable answer (%s)", call, status)
         raise Unavailable(f"{call}: unusable answer ({status})")
     answered = answered if isinstance(answered, dict) else {}
@@ -249,9 +263,10 @@ def _call(
         rejected = Rejected(call, status, answered, _retry_after(response.headers.get("Retry-After", "")))
         logger.info("%s", rejected)
         raise rejected
-    if any(not answered.get(name) and answered.get(name) != [] for name in needs):
-        logger.warning("%s: answer without %s", call, " or ".join(needs))
-        raise Unavailable(f"{call}: answer without {' or '.join(needs)}")
+    missing = [name for name, kind in (needs or {}).items() if not isinstance(answered.get(name), kind)]
+    if missing or any(answered[name] == "" for name in needs or {}):
+        logger.warning("%s: answer without %s", call, " or ".join(needs or {}))
+        raise Unavailable(f"{call}: answer without {' or '.join(needs or {})}")
     return answered
 
 

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfoNotFoundError
 
 from . import flatpeak, rates
-from .connected import complete
+from .connected import complete, is_zone
 from .history import fetch, store
 from .models import Tariff, Wait
 from .page import zone_of
@@ -67,13 +66,11 @@ def is_due(tariff: Tariff, now: datetime) -> bool:
 
 def _fetch(tariff: Tariff, now: datetime) -> None:
     location = tariff.location
-    if not location.time_zone:
+    if not is_zone(location.time_zone) or not location.currency_code:
         complete(tariff)
-    try:
-        zone = location.zone
-    except (ZoneInfoNotFoundError, ValueError):
-        logger.error("location %s has the unknown time zone %r", location.location_id, location.time_zone)
-        raise flatpeak.Unavailable("a time zone that is not known here") from None
+    if not is_zone(location.time_zone):
+        raise flatpeak.Unavailable("a time zone that is not known here")
+    zone = location.zone
     today = now.astimezone(zone).date()
     days = [today, today + timedelta(days=1)]
     start, midnight, end = (rates.day_span(day, zone)[0] for day in (*days, days[1] + timedelta(days=1)))

@@ -35,7 +35,7 @@ def test_a_callback_twice_or_late_changes_nothing(walk, sandbox):
     walk.fixed()
     before = sandbox.counts["exchange"]
     for _ in range(2):
-        walk.get("/connect/callback/", data={"fp_cot": walk.session.connect_token})
+        walk.get("/connect/callback/", data={"fp_cot": walk.token})
         assert "Your tariff is connected" in walk.text
     assert sandbox.counts["exchange"] == before == 1
     assert (Location.objects.count(), Tariff.objects.count(), Customer.objects.count()) == (1, 1, 1)
@@ -43,13 +43,13 @@ def test_a_callback_twice_or_late_changes_nothing(walk, sandbox):
 
 def test_the_callback_address_leads_at_once_to_one_without_the_token(walk, client):
     walk.fixed()
-    response = client.get("/connect/callback/", {"fp_cot": walk.session.connect_token})
+    response = client.get("/connect/callback/", {"fp_cot": walk.token})
     assert response["Location"] == f"/connect/{walk.session.pk}/called-back/"
 
 
 def test_a_callback_before_the_end_is_not_the_end(walk, sandbox):
     walk.by_hand()
-    walk.get("/connect/callback/", data={"fp_cot": walk.session.connect_token})
+    walk.get("/connect/callback/", data={"fp_cot": walk.token})
     assert walk.route == "rate_fixed_capture"
     assert walk.session.state == State.OPEN
     assert walk.answer(cost="28.15").route == "tariff_name_capture"
@@ -125,7 +125,7 @@ def test_an_exchange_under_way_is_not_made_twice(walk, exchange_fails, later, sa
     before = sandbox.counts["exchange"]
     assert ConnectSession.objects.get().claim()
     call_command("exchange_pending", stdout=io.StringIO())
-    walk.get("/connect/callback/", data={"fp_cot": walk.session.connect_token})
+    walk.get("/connect/callback/", data={"fp_cot": walk.token})
     assert sandbox.counts["exchange"] == before
 
 
@@ -232,5 +232,21 @@ def test_two_who_store_the_same_at_once_end_with_one(alice, monkeypatch):
 
 def test_the_token_is_in_no_page_row(walk):
     walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
-    token = walk.session.connect_token
+    token = walk.token
     assert all(token not in str(page.body) + str(page.answer) for page in walk.session.pages.all())
+
+
+@pytest.mark.parametrize("call", ["answer", "exchange"])
+def test_a_session_that_is_deleted_while_flatpeak_answers_stays_deleted_and_is_no_error(walk, monkeypatch, call):
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    working = getattr(flatpeak, call)
+
+    def meanwhile(*arguments, **options):
+        answer = working(*arguments, **options)
+        ConnectSession.objects.all().delete()
+        return answer
+
+    monkeypatch.setattr(flatpeak, call, meanwhile)
+    walk.act("SAVE")
+    assert walk.response.status_code == 404
+    assert not ConnectSession.objects.exists()

@@ -273,7 +273,7 @@ def dripping(settings):
 @pytest.mark.parametrize("part", ["head", "body", "chunks"])
 def test_an_answer_that_drips_in_is_not_waited_for_beyond_the_timeout(dripping, part):
     dripping(part)
-    with pytest.raises(flatpeak.Unavailable, match="ConnectionError|Timeout"):
+    with pytest.raises(flatpeak.Unavailable, match=r"ConnectionError|Timeout"):
         flatpeak.restore("cot_1")
 
 

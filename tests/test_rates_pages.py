@@ -222,7 +222,9 @@ def test_what_went_wrong_is_said_and_asked_again_after_a_minute(noon, tariff, as
     assert len(asked) == 1
 
 
-def test_an_unknown_time_zone_is_reported_and_no_error_page(noon, tariff, asked, client, alice, caplog):
+def test_an_unknown_time_zone_is_reported_and_no_error_page(noon, tariff, asked, client, alice, caplog, monkeypatch):
+    monkeypatch.setattr(flatpeak, "location", lambda location_id: {"timezone": "Mars/Olympus"})
+    monkeypatch.setattr(flatpeak, "location_status", lambda location_id: {"tariff_status": {}})
     Location.objects.update(time_zone="Mars/Olympus")
     client.force_login(alice)
     assert client.get(f"/locations/{tariff.location_id}/").status_code == 200
@@ -413,7 +415,9 @@ def test_somebody_elses_location_is_a_404_and_staff_may_look(
 def add_locations(alice, count):
     customer = Customer.objects.get(user=alice)
     for n in range(count):
-        location = Location.objects.create(customer=customer, location_id=f"loc_more{n}", time_zone="Europe/London")
+        location = Location.objects.create(
+            customer=customer, location_id=f"loc_more{n}", time_zone="Europe/London", currency_code="GBP"
+        )
         tariff = Tariff.objects.create(
             location=location, direction="IMPORT", ask_at=timezone.now() + timedelta(days=1), provider=f"P{n}"
         )
