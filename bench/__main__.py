@@ -9,7 +9,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from . import rates
+from . import journeys, rates
 from .site import Site
 
 README = Path(__file__).with_name("README.md")
@@ -26,7 +26,7 @@ def main(quick: bool) -> None:
         "|---|---|---|",
     ]
     site.prepare()
-    for measure in (rates.pages, rates.due, rates.segments, rates.refresh_rates):
+    for measure in (rates.pages, rates.due, rates.segments, rates.refresh_rates, journeys.load):
         for row in measure(site, quick):
             lines.append(f"| {' | '.join(row)} |")
             print(lines[-1], flush=True)

@@ -10,9 +10,7 @@ from decimal import Decimal
 from statistics import median
 
 from .load import per_second, ratio, views
-from .site import Site
-
-Row = tuple[str, str, str]  # what was measured, what came out, what is wanted
+from .site import Row, Site
 
 
 def pages(site: Site, quick: bool) -> Iterator[Row]:
@@ -95,11 +93,11 @@ def due(site: Site, quick: bool) -> Iterator[Row]:
 
     viewers = 150 if quick else 500
     with site.sandbox(), site.app():
-        before = site.switch(delay_ms=500).get("rates", 0)
+        before = site.control(switches={"delay_ms": 500})["counts"].get("rates", 0)
         left = iter(range(viewers))
         Tariff.objects.update(ask_at=timezone.now() + timedelta(seconds=0.5))
         seen = views(site.port, site.location, site.cookie, 50, lambda: next(left, None) is not None, pause=0.2)
-        calls = site.switch(delay_ms=0).get("rates", 0) - before
+        calls = site.control(switches={"delay_ms": 0})["counts"]["rates"] - before
     slow = sorted((view.seconds for view in seen), reverse=True)
     failed = sum(view.status != 200 for view in seen)
     yield f"{viewers} views, 50 at a time, while the rates fall due: calls to FlatPeak", str(calls), "1"
@@ -121,7 +119,7 @@ def refresh_rates(site: Site, quick: bool) -> Iterator[Row]:
     site.copy_location(count - 1)
     memory = {}
     with site.sandbox():
-        site.switch(delay_ms=delay)
+        site.control(switches={"delay_ms": delay})
         for due_now in (count // 4, count):
             Tariff.objects.update(ask_at=timezone.now() + timedelta(days=1))
             Tariff.objects.filter(pk__in=Tariff.objects.values("pk")[:due_now]).update(ask_at=timezone.now())
@@ -132,7 +130,7 @@ def refresh_rates(site: Site, quick: bool) -> Iterator[Row]:
             memory[due_now] = os.wait4(process.pid, 0)[2].ru_maxrss
             took = time.perf_counter() - begin
             assert said == f"{due_now} asked, 0 failed, 0 left\n", said
-        site.switch(delay_ms=0)
+        site.control(switches={"delay_ms": 0})
     ideal = count * delay / 1000 / concurrency
     yield (
         f"refresh_rates, {count} tariffs, {delay} ms per answer, {concurrency} at a time: share of what waiting alone allows",

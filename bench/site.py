@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import requests
 
 from tests.programs import Program, free_port
+
+Row = tuple[str, str, str]  # what was measured, what came out, what is wanted
 
 
 class Site:
@@ -37,7 +40,6 @@ class Site:
     def prepare(self) -> None:
         """Set Django up in this process, make the database, and connect a market tariff as a customer does."""
         import django
-        from django.contrib.auth import get_user_model
         from django.core.management import call_command
         from django.test import Client
         from django.test.utils import setup_test_environment
@@ -48,13 +50,28 @@ class Site:
         call_command("collectstatic", verbosity=0, interactive=False)
         from tests.walk import Walk
 
+        self.cookie = self.sign_up("alice@example.com")
         client = Client()
-        client.force_login(get_user_model().objects.create_user("alice@example.com"))
-        self.cookie = f"sessionid={client.cookies['sessionid'].value}"
+        client.cookies.load(self.cookie)
         with self.sandbox():
             walk = Walk(client)
             walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
         self.location = f"/locations/{walk.session.location_id}/"
+
+    @staticmethod
+    def sign_up(address: str) -> str:
+        """A new customer's cookie, signed in."""
+        from django.contrib.auth import get_user_model
+        from django.test import Client
+
+        client = Client()
+        client.force_login(get_user_model().objects.create_user(address))
+        return f"sessionid={client.cookies['sessionid'].value}"
+
+    @property
+    def workers(self) -> int:
+        """As many as there are cores, if they have a cache to share."""
+        return (os.cpu_count() or 1) if "CACHE_URL" in self.settings else 1
 
     @contextmanager
     def sandbox(self) -> Iterator[None]:
@@ -73,16 +90,15 @@ class Site:
             yield
 
     @contextmanager
-    def app(self, workers: int = 1) -> Iterator[None]:
+    def app(self, workers: int = 1) -> Iterator[Program]:
         command = ("-m", "gunicorn", "flatpeak_app.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers))
         with Program(sys.executable, *command, "--access-logfile", "/dev/null", **self.settings) as program:
             program.wait_for_page(self.port, "/healthz")
-            yield
+            yield program
 
-    def switch(self, **switches: object) -> dict[str, int]:
-        """Set switches of the sandbox; the calls that it has counted."""
-        address = f"http://127.0.0.1:{self.sandbox_port}/_sandbox"
-        return requests.post(address, json={"switches": switches}, timeout=10).json()["counts"]
+    def control(self, **settings: object) -> dict[str, Any]:
+        """Tell the sandbox to go otherwise; what it has counted."""
+        return requests.post(f"http://127.0.0.1:{self.sandbox_port}/_sandbox", json=settings, timeout=10).json()
 
     def copy_location(self, copies: int) -> None:
         """Give the sandbox, which must not be running, and the database more locations like the first."""

@@ -14,4 +14,9 @@ def test_a_quick_run_measures_everything():
     assert found["calls to FlatPeak"] == "1"
     assert found["… views that failed"] == "0"
     assert float(found["A week's chart of 2016 segments"].split()[0]) < 60
+    assert [found[f"… {name}"] for name in ("tariffs said to be saved and not stored", "tariffs stored twice")] == [
+        "0",
+        "0",
+    ]
+    assert found["… unhandled errors"] == "0"
     assert any(name.startswith("refresh_rates, 40 tariffs") for name in rows)

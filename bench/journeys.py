@@ -1,0 +1,142 @@
+"""Many customers at once, from the start to a stored tariff, while FlatPeak is slow and fails now and then."""
+
+import html
+import http.client
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median, quantiles
+from urllib.parse import urlencode, urlsplit
+
+from .site import Row, Site
+
+DELAY = 100  # milliseconds that each of FlatPeak's answers takes
+# Two calls in a hundred: before the work and after it, without an answer and with an error.
+FAULTS = [
+    {"call": "*", "fault": name, "rate": 0.005}
+    for name in ("connection_closed", "answer_lost", "status_500", "status_429")
+]
+
+
+class Customer:
+    """Walks through Connect with a browser's means: cookies, forms, redirects; presses again what failed."""
+
+    def __init__(self, port: int, cookie: str, name: str) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
+        self.cookies = dict([cookie.split("=", 1)])
+        self.name, self.number = name, 0
+        self.steps: list[float] = []
+        self.statuses: Counter[int] = Counter()
+        self.finished: list[str] = []  # the names of the tariffs that were said to be saved
+
+    def walk(self, end: float) -> None:
+        while time.perf_counter() < end:
+            self.number += 1
+            tariff = f"{self.name} {self.number}"
+            self.get("/connect/")
+            self.press({"direction": "IMPORT", "country_code": "GB"})
+            while time.perf_counter() < end and self.action():
+                self.press(self.answer(tariff))
+            if "Your tariff is" in self.page:
+                self.finished.append(tariff)
+        self.connection.close()
+
+    def answer(self, tariff: str) -> dict[str, str]:
+        """What to fill in, by what the page asks."""
+        page = self.page
+        if 'name="address_line1"' in page:
+            return {
+                "address_line1": f"{tariff} Street",
+                "city": "London",
+                "post_code": "N1 1AA",
+                "country_code": "GB",
+            }
+        if choice := re.search(r'name="provider" value="([^"]+)"[^>]*>(?:(?!</button>).)*Ecotricity', page, re.DOTALL):
+            return {"provider": choice[1]}
+        for field, value in (("options", "FIXED"), ("cost", "28.15"), ("tariff_name", tariff), ("term", "unknown")):
+            if f'name="{field}"' in page:
+                return {field: value}
+        return {"action": "SAVE"} if 'value="SAVE"' in page else {}
+
+    def action(self) -> str:
+        """Where the page's own form is posted: the last that goes to Connect."""
+        forms = re.findall(r'<form[^>]*method="post"[^>]*action="(/connect/[^"]*)"', self.page)
+        return forms[-1] if forms else self.path if 'name="direction"' in self.page else ""
+
+    def press(self, data: dict[str, str]) -> None:
+        hidden = dict(
+            re.findall(r'<input type="hidden" name="(csrfmiddlewaretoken|newest)" value="([^"]*)"', self.page)
+        )
+        began = time.perf_counter()
+        self.ask("POST", self.action() or self.path, urlencode(hidden | data))
+        self.steps.append(time.perf_counter() - began)
+
+    def get(self, path: str) -> None:
+        self.ask("GET", path)
+
+    def ask(self, method: str, path: str, body: str = "") -> None:
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
+        self.connection.request(method, path, body or None, headers)
+        answer = self.connection.getresponse()
+        text = answer.read().decode()
+        self.statuses[answer.status] += 1
+        for cookie in answer.headers.get_all("Set-Cookie", []):
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        if answer.status in (301, 302):
+            self.ask("GET", urlsplit(answer.headers["Location"]).path)
+        else:
+            self.path, self.page = path, html.unescape(text)
+
+
+def memory(pid: int) -> float:
+    """Megabytes that a process and its children hold."""
+    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    held = (re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{each}/status").read_text()) for each in pids)
+    return sum(int(found[1]) for found in held if found) / 1024
+
+
+def load(site: Site, quick: bool) -> Iterator[Row]:
+    """Steps per second, the slowest, and what was lost, over five minutes."""
+    from tariffs.models import Location, Tariff
+
+    customers, seconds = (8, 6) if quick else (200, 300)
+    cookies = [site.sign_up(f"customer{n}@example.com") for n in range(customers)]
+    before = set(Location.objects.values_list("pk", flat=True))
+    with site.sandbox(), site.app(workers=site.workers) as app:
+        site.control(switches={"delay_ms": DELAY}, faults=FAULTS, seed=1)
+        walking = [Customer(site.port, cookie, f"c{n}") for n, cookie in enumerate(cookies)]
+        end = time.perf_counter() + seconds
+        threads = [threading.Thread(target=customer.walk, args=[end]) for customer in walking]
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds / 10)
+        first = memory(app.process.pid)
+        for thread in threads:
+            thread.join()
+        last = memory(app.process.pid)
+        struck = sum(site.control(switches={"delay_ms": 0}, faults=[])["struck"].values())
+        log = app.output
+    steps = sorted(step for customer in walking for step in customer.steps)
+    finished = [name for customer in walking for name in customer.finished]
+    stored = Counter(Tariff.objects.exclude(location__in=before).values_list("name", flat=True))
+    statuses = sum((customer.statuses for customer in walking), Counter[int]())
+    errors = log.count("Traceback") + statuses[500]
+    yield (
+        f"{customers} customers at once for {seconds} s, {DELAY} ms per answer, {struck} calls failed: steps per second",
+        f"{len(steps) / seconds:.0f} ({len(finished)} tariffs connected)",
+        "",
+    )
+    yield (
+        "… a step: the slowest 1 % beside the median",
+        f"{quantiles(steps, n=100)[-1]:.2f} s / {median(steps):.2f} s",
+        "",
+    )
+    yield "… tariffs said to be saved and not stored", str(sum(not stored[name] for name in finished)), "0"
+    yield "… tariffs stored twice", str(sum(count > 1 for count in stored.values())), "0"
+    yield "… unhandled errors", str(errors), "0"
+    yield "… memory of the app at its end : after a tenth of the time", f"{last / first:.2f} ({last:.0f} MB)", ""
