@@ -1,6 +1,16 @@
+import logging
 import traceback
 
 from django.views.debug import ExceptionReporter
+from django_guid import get_guid
+
+
+class RequestId(logging.Filter):
+    """Gives each line of the log the id of its request, which the answer's X-Request-ID and error pages have too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = get_guid() or "-"
+        return True
 
 
 class ErrorReport(ExceptionReporter):

@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "flatpeak_app",
     "connect_ui",
     "tariffs",
+    "django_guid",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -127,6 +128,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "flatpeak_app.middleware.healthz",
+    "django_guid.middleware.guid_middleware",
     "flatpeak_app.middleware.headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -275,18 +277,21 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Logging ----------------------------------------------------------------------------------------------------
 
+DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {request_id} {message}", "style": "{"}},
+    "filters": {"request_id": {"()": "flatpeak_app.errors.RequestId"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
         "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR"},
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "connect_ui": {"level": "INFO", "handlers": ["mail_admins"]},
         "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
+        "django_guid": {"level": "ERROR"},  # it tells of every id that it makes
         # runserver logs whole addresses, and two of ours carry a connect token
         "django.server": {"handlers": [], "propagate": False},
         # a traceback for each scanner that names a host of its own

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
+from django_guid import get_guid
 
 from connect_ui.conversation import finish
 from connect_ui.forms import form_for
@@ -76,6 +77,7 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What broke is ours to mend, 500; a database that can't be reached, or is locked, may be back soon, 503."""
+    context = {"request_id": get_guid()}
     if isinstance(sys.exception(), OperationalError | InterfaceError):
-        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": WAIT})
-    return HttpResponse(render_to_string("500.html"), status=500)
+        return HttpResponse(render_to_string("503.html", context), status=503, headers={"Retry-After": WAIT})
+    return HttpResponse(render_to_string("500.html", context), status=500)

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import URLResolver, converters, get_resolver, resolve, reverse
 
 import flatpeak_app.settings as product
+from flatpeak_app.errors import RequestId
 from tariffs.models import Location
 
 pytestmark = pytest.mark.django_db
@@ -491,7 +492,22 @@ def test_every_error_has_a_page_with_a_plain_sentence(client, alice, limits, mon
         assert "css/app.css" in html
         assert "default-src 'none'" in response["Content-Security-Policy"]
         assert "no-store" in response["Cache-Control"]
+        assert re.fullmatch("[0-9a-f]{32}", response["X-Request-ID"])
+        assert (response["X-Request-ID"] in html) == (status >= 500)
     assert pages[503]["Retry-After"] == "60"
+
+
+def test_the_lines_of_a_request_carry_its_id(client, alice, monkeypatch, caplog):
+    caplog.handler.addFilter(RequestId())
+    monkeypatch.setattr("tariffs.views.with_days", breaks(ValueError()))
+    client.raise_request_exception = False
+    client.force_login(alice)
+    given = "0123456789abcdef0123456789abcdef"
+    for sent, kept in ((given, True), ("cot_0123", False)):
+        caplog.clear()
+        response = client.get("/locations/", headers={"X-Request-ID": sent})
+        assert (response["X-Request-ID"] == sent) is kept
+        assert [record.request_id for record in caplog.records] == [response["X-Request-ID"]]
 
 
 def test_a_database_that_is_gone_is_told_as_such_and_health_is_green(client, monkeypatch, alice):
