@@ -3,10 +3,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.utils import timezone
 
 from tariffs.flatpeak import total_timeout
-from tariffs.models import ExactJSONField, FlatPeakObject, Location, Tariff
+from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, Tariff
 
 from . import vault
 
@@ -122,6 +124,19 @@ class ConnectSession(FlatPeakObject):
     def end(self, state: str) -> None:
         """The state it ends in; the token is of no more use, and wiped. The caller saves ENDED with it."""
         self.state, self.ended_at, self.encrypted_token = state, timezone.now(), ""
+
+
+@receiver(pre_delete, sender=ConnectSession)
+def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
+    """Where an exchange is owed, FlatPeak has something whose id nobody knows: it is learnt, and deleted there, later."""
+    if instance.state == ConnectSession.State.OWED and instance.encrypted_token:
+        Erasure.objects.create(
+            kind=Erasure.Kind.CONVERSATION,
+            flatpeak_id=instance.token_digest,
+            encrypted_token=instance.encrypted_token,
+            account=instance.account,
+            live_mode=instance.live_mode,
+        )
 
 
 def oldest_claim() -> Any:

@@ -1,7 +1,7 @@
 """What was deleted here is deleted at FlatPeak too: asked for at once, and again until FlatPeak has done it."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from allauth.usersessions.adapter import get_adapter
@@ -9,6 +9,8 @@ from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.utils import timezone
 
+from connect_ui import vault
+from connect_ui.models import ConnectSession
 from flatpeak_app.models import User
 
 from . import flatpeak
@@ -32,6 +34,9 @@ def erase_account(user: User) -> bool:
     ids = [
         *Location.objects.filter(customer__user=user).values_list("location_id", flat=True),
         *customers.values_list("customer_id", flat=True),
+        *ConnectSession.objects.filter(user=user, state=ConnectSession.State.OWED).values_list(
+            "token_digest", flat=True
+        ),
     ]
     with transaction.atomic():
         get_adapter().end_sessions(UserSession.objects.filter(user=user))
@@ -62,15 +67,31 @@ def pause_after(attempts: int) -> timedelta:
     return min(MINUTE * 2 ** min(attempts, 11), DAY)
 
 
+def _learn(erasure: Erasure) -> None:
+    """Exchange the token of a conversation that was deleted: what it made, and is not known here, is to be deleted."""
+    ids = flatpeak.exchange(vault.decrypted(erasure.encrypted_token))
+    of = {"account": erasure.account, "live_mode": erasure.live_mode}
+    if not Location.objects.filter(location_id=ids["location_id"], **of).exists():
+        Erasure.objects.create(kind=Erasure.Kind.LOCATION, flatpeak_id=ids["location_id"], **of)
+    if not Customer.objects.filter(customer_id=ids["customer_id"], **of).exists():
+        Erasure.objects.create(kind=Erasure.Kind.CUSTOMER, flatpeak_id=ids["customer_id"], **of)
+
+
+ASK: dict[str, Callable[[Erasure], None]] = {
+    Erasure.Kind.LOCATION: lambda erasure: flatpeak.delete_location(erasure.flatpeak_id),
+    Erasure.Kind.CUSTOMER: lambda erasure: flatpeak.delete_customer(erasure.flatpeak_id),
+    Erasure.Kind.CONVERSATION: _learn,
+}
+
+
 def _ask(erasure: Erasure) -> None:
-    location = erasure.kind == Erasure.Kind.LOCATION
-    delete = flatpeak.delete_location if location else flatpeak.delete_customer
     try:
-        delete(erasure.flatpeak_id)
+        ASK[erasure.kind](erasure)
     except flatpeak.Unavailable:
         erasure.answered("unavailable", done=False)
     except flatpeak.Rejected as error:
-        gone = error.status == 404  # by an earlier call whose answer was lost, or with its customer
+        # By an earlier call whose answer was lost, or with its customer; or a token that tells nothing any more.
+        gone = error.status == 404 or "connect_token" in error.code
         if error.retry_after:
             erasure.try_after = max(erasure.try_after, timezone.now() + timedelta(seconds=error.retry_after))
         if not gone and error.status != 429:

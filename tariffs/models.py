@@ -191,9 +191,12 @@ class Erasure(FlatPeakObject):
     class Kind(models.TextChoices):
         LOCATION = "location"
         CUSTOMER = "customer"
+        # A conversation that was over, and whose exchange, which alone tells what it made, was still owed.
+        CONVERSATION = "conversation"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
     flatpeak_id = models.CharField("FlatPeak's id, or its digest", max_length=100, db_index=True)
+    encrypted_token = models.TextField(blank=True, editable=False)  # of a conversation, until it is exchanged
     requested_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     try_after = models.DateTimeField(default=timezone.now)
@@ -227,8 +230,8 @@ class Erasure(FlatPeakObject):
     def answered(self, code: str, done: bool) -> None:
         self.code = code[:100]
         if done:
-            self.flatpeak_id, self.done_at = digest(self.flatpeak_id), timezone.now()
-        self.save(update_fields=["code", "flatpeak_id", "try_after", "done_at"])
+            self.flatpeak_id, self.encrypted_token, self.done_at = digest(self.flatpeak_id), "", timezone.now()
+        self.save(update_fields=["code", "flatpeak_id", "encrypted_token", "try_after", "done_at"])
 
 
 def digest(flatpeak_id: str) -> str:

@@ -1,6 +1,5 @@
 """Everything that is stored about a customer, to take away and to delete."""
 
-import logging
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -26,8 +25,6 @@ from flatpeak_app.models import User
 
 from .erasure import erase_account, erase_location
 from .models import Customer, Location, RateDay, Tariff, Wait
-
-logger = logging.getLogger(__name__)
 
 # Keys to an account or a conversation (`data` is a second factor's), and Connect's questions, of which the customer's
 # are the answers.
@@ -111,11 +108,9 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "account/delete.html")
     user = signed_in(request)
-    # Only an exchange tells which location a finished conversation made: FlatPeak is asked while the token is there.
+    # Only an exchange tells which location a finished conversation made; what is not told now, `erase_pending` finds out.
     owed = ConnectSession.objects.here().filter(user=user, state=ConnectSession.State.OWED)
     finish(owed[:EXCHANGED_PER_DELETION])
-    if unknown := owed.count():
-        logger.error("an account is deleted while exchanges are owed (%s): FlatPeak keeps what they made", unknown)
     erased = erase_account(user)
     logout(request)
     messages.success(request, f"Your account is deleted. {'' if erased else FROM_FLATPEAK}".strip())

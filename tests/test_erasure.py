@@ -375,15 +375,43 @@ def test_what_a_finished_conversation_made_is_learnt_before_its_account_goes(wal
     assert not sandbox.state["locations"]
 
 
-def test_an_account_goes_even_if_that_cannot_be_learnt_and_it_is_reported(
-    walk, client, monkeypatch, caplog, django_user_model
+def test_what_cannot_be_learnt_before_the_account_goes_is_learnt_and_deleted_later(
+    walk, client, monkeypatch, django_user_model, later, sandbox
 ):
-    monkeypatch.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
-    walk.fixed()
-    confirm(client)
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        walk.fixed()
+        assert "asked again until it has deleted everything" in confirm(client).content.decode()
     assert not django_user_model.objects.exists()
-    assert "while exchanges are owed (1)" in caplog.text
-    assert "alice" not in caplog.text
+    owed = Erasure.objects.get()
+    assert (owed.kind, walk.token in owed.encrypted_token) == ("conversation", False)
+    assert sandbox.state["locations"]
+    later(minutes=2)
+    assert run() == "1 erased, 0 failed, 2 still owed\n"
+    assert run() == "2 erased, 0 failed, 0 still owed\n"
+    assert not sandbox.state["locations"]
+    assert not Erasure.objects.exclude(encrypted_token="").exists()
+
+
+def test_a_conversation_about_what_is_still_here_deletes_nothing_of_it(walk, client, monkeypatch, location, sandbox):
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"}).act("SAVE")
+    ConnectSession.objects.filter(state="owed").delete()
+    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert list(sandbox.state["locations"]) == [location.location_id]
+    assert Location.objects.get() == location
+
+
+def test_a_token_that_tells_nothing_any_more_is_done_with(walk, client, monkeypatch, sandbox, later):
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        walk.fixed()
+        confirm(client)
+    with sandbox.lock:
+        sandbox.state["tokens"].clear()
+    later(minutes=2)
+    assert run() == "1 erased, 0 failed, 0 still owed\n"
 
 
 def test_who_connected_nothing_leaves_without_a_call(client, alice, sandbox, django_user_model):
