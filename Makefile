@@ -18,7 +18,7 @@ run: $(VENV)/installed
 # Only CI, where no test may be skipped, insists on the coverage.
 COV ?= --cov $(if $(CI),,--cov-fail-under=0)
 test: $(VENV)/installed-dev
-	@$(VENV)/bin/python -m pytest $(COV) $(TESTS)
+	@$(VENV)/bin/python -m pytest $(COV) -n auto --maxprocesses 8 --dist loadfile $(TESTS)
 
 bench: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m bench

@@ -24,7 +24,7 @@ for name in (
 os.environ |= {"ENV_FILE": os.devnull, "VAR_DIR": scratch, "SANDBOX_PORT": str(sandbox_port)}
 
 from flatpeak_app.settings import *  # noqa: E402, F403
-from flatpeak_app.settings import DATABASES, MIDDLEWARE, STORAGES  # noqa: E402
+from flatpeak_app.settings import CACHES, DATABASES, MIDDLEWARE, STORAGES  # noqa: E402
 
 MIDDLEWARE = ["tests.scan.middleware", *MIDDLEWARE]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -34,3 +34,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": f"{scratch}/test.sqlite3"}
 FLATPEAK_CONNECT_TIMEOUT = FLATPEAK_READ_TIMEOUT = 5.0
 ACCOUNT_RATE_LIMITS = False
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and "CACHE_URL" in os.environ:
+    # A Redis database for each: tests empty theirs.
+    CACHES["default"]["LOCATION"] = f"{CACHES['default']['LOCATION'].rpartition('/')[0]}/{worker.removeprefix('gw')}"
