@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from tariffs import connected, flatpeak
 from tariffs.models import Customer, Location, Tariff
+from tariffs.rates import number
 
 from .forms import FORMS, RouteForm, form_for
 from .models import ConnectSession, Page
@@ -64,8 +66,10 @@ def start(
     if location:
         customer, country_code = location.customer, location.country_code
     else:
-        customers = Customer.objects.here().filter(user_id=user_id)
-        customer = customers.order_by("-customer_id").first() or Customer.objects.create(user_id=user_id)
+        with transaction.atomic():  # one, also for a start that is pressed twice at once
+            get_user_model().objects.select_for_update(no_key=True).get(pk=user_id)
+            customers = Customer.objects.here().filter(user_id=user_id)
+            customer = customers.order_by("-customer_id").first() or Customer.objects.create(user_id=user_id)
     body: JSON = {
         "direction": direction,
         "type": type,
@@ -84,7 +88,7 @@ def start(
     session = ConnectSession(
         user_id=user_id,
         location=location,
-        expires_at=now + timedelta(seconds=int(made.get("expires_in") or 86400)),
+        expires_at=now + timedelta(seconds=int(number(made.get("expires_in")) or 86400)),
         direction=direction,
         type=type,
         country_code=country_code,
@@ -303,6 +307,13 @@ def exchange(session: ConnectSession) -> None:
                 logger.error("the exchange of session %s was refused: %s", session.pk, error)
         session.release("exchange_after")
         return
+    if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
+        last = Page(session=session, number=session.newest + 1, route=COMPLETE[0], body={}, came_from=session.newest)
+        session.newest, session.last_route, session.state = last.number, last.route, ConnectSession.State.OWED
+        with transaction.atomic():
+            if not session.keep("newest", "last_route", "state"):
+                return
+            last.save()
     before = session.pages.filter(number=session.newest).values("came_from")
     summary = session.pages.filter(number__in=before).first()
     answered = (summary.answer or {}).get("action") if summary else None

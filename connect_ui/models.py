@@ -110,16 +110,20 @@ class ConnectSession(FlatPeakObject):
         self.claimed_at = now
         return True
 
-    def keep(self, *fields: str) -> bool:
-        """Write these columns; False, which is no error, if the session was deleted while a call was under way."""
+    def keep(self, *fields: str, **given: Any) -> bool:
+        """Write these columns, and values that are given; False, which is no error, if the session is no longer held.
+
+        It was deleted while a call was under way, or that took so long that somebody else has taken the claim over.
+        """
         self.updated_at = timezone.now()
-        values = {name: getattr(self, name) for name in (*fields, "doubtful", "updated_at")}
-        return bool(ConnectSession.objects.filter(pk=self.pk).update(**values))
+        values = {name: getattr(self, name) for name in (*fields, "doubtful", "updated_at")} | given
+        return bool(ConnectSession.objects.filter(pk=self.pk, claimed_at=self.claimed_at).update(**values))
 
     def release(self, *fields: str) -> bool:
         """Give the claim back, and write these columns; see `keep`."""
+        kept = self.keep(*fields, claimed_at=None)
         self.claimed_at = None
-        return self.keep("claimed_at", *fields)
+        return kept
 
     def end(self, state: str) -> None:
         """The state it ends in; the token is of no more use, and wiped. The caller saves ENDED with it."""

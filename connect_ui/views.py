@@ -70,6 +70,8 @@ def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
             conversation.catch_up(session)
         except flatpeak.FlatPeakError:
             messages.error(request, TRY_AGAIN)
+    if session.is_busy:  # what is the newest page now is an earlier one in a moment, and would be asked again
+        return render(request, "connect_ui/wait.html", {"session": session})
     if session.newest:
         return redirect("connect_ui:page", pk, session.newest)
     if not session.is_open:

@@ -68,7 +68,9 @@ def _customer(user_id: int, customer_id: str) -> Customer:
         if known.user_id != user_id:
             raise Conflict(f"customer {customer_id} is stored for another user")
         return known
-    new = customers.filter(user_id=user_id, customer_id="").first() or Customer(user_id=user_id)
+    # Locked, or two exchanges at once would both write their id into the one that has none yet.
+    nameless = customers.select_for_update().filter(user_id=user_id, customer_id="").first()
+    new = nameless or Customer(user_id=user_id)
     new.customer_id = customer_id
     new.save()
     return new

@@ -3,7 +3,11 @@
 import re
 import sys
 
+import pytest
+
 from tests.programs import run
+
+pytestmark = pytest.mark.long
 
 
 def test_a_quick_run_measures_everything():

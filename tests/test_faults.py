@@ -16,7 +16,7 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession
 from tariffs.models import Customer, Location, RateDay, Tariff
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 State = ConnectSession.State
 
 EVERY = 1 if "TORTURE" in os.environ else 7  # every so many cells are run

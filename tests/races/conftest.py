@@ -1,0 +1,46 @@
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+from tariffs.models import Location
+from tests import scan
+from tests.races.servers import PASSWORD, Servers
+
+
+@pytest.fixture(scope="session")
+def servers(django_db_setup, tmp_path_factory):
+    with Servers(tmp_path_factory.mktemp("races")).running() as servers:
+        yield servers
+
+
+@pytest.fixture
+def site(servers, transactional_db):
+    """The servers with an empty database and an empty sandbox; whatever the race, this holds after it."""
+    servers.begin()
+    yield servers
+    servers.keep_log(servers.app)
+    scan.look("gunicorn's log", servers.log)
+    assert "Traceback" not in servers.log, servers.log
+    assert not servers.statuses[500]
+    made = servers.world["locations"]
+    assert sorted(made) == sorted(Location.objects.values_list("location_id", flat=True))
+
+
+@pytest.fixture
+def people(django_user_model, transactional_db):
+    """Makes customers, whose passwords the product's own settings can check."""
+
+    def make(count):
+        password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1)
+        names = [f"customer{number}@example.com" for number in range(count)]
+        return [django_user_model.objects.create(email=name, password=password) for name in names]
+
+    return make
+
+
+@pytest.fixture
+def tab(site, people):
+    """The tab of a customer who is signed in; `tab.user` is who."""
+    user = people(1)[0]
+    tab = site.tab(user)
+    tab.user = user
+    return tab
