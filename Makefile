@@ -1,5 +1,6 @@
 # make run    everything on this machine, at one address; Ctrl-C stops it and the next start goes on from there
 # make test   every test: TESTS="tests/test_run.py -x" picks some
+# make torture  every fault of FlatPeak's, every race, and twenty thousand examples of hostile input
 # make bench  how fast it is, as ratios, written into bench/README.md
 # make lint   formatting, style, types, migrations and the deployment check
 
@@ -9,7 +10,7 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test bench lint
+.PHONY: run test torture bench lint
 
 # exec: the signal that stops make reaches the program itself.
 run: $(VENV)/installed
@@ -20,6 +21,13 @@ COV ?= --cov $(if $(CI),,--cov-fail-under=0)
 test: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m pytest $(COV) -n auto --maxprocesses 8 --dist loadfile $(TESTS)
 
+# What a test makes of its seed it makes again of the same one: `make torture TORTURE_SEED=…`
+TORTURE_SEED := $(or $(TORTURE_SEED),$(shell date +%s))
+torture: $(VENV)/installed-dev
+	@echo "TORTURE_SEED=$(TORTURE_SEED)"
+	@TORTURE=1 $(VENV)/bin/python -m pytest --hypothesis-seed=$(TORTURE_SEED) -n auto --maxprocesses 8 --dist worksteal \
+		$(or $(TESTS),$(wildcard tests/test_faults.py tests/test_fuzz.py tests/test_races.py tests/races))
+
 bench: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m bench
 
@@ -27,6 +35,7 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
+	$(VENV)/bin/bandit -qrc pyproject.toml flatpeak_app connect_ui tariffs sandbox manage.py gunicorn.conf.py
 	$(VENV)/bin/python manage.py makemigrations --check
 	ENV_FILE=/dev/null SITE_URL=https://connect.example.com EMAIL_URL=smtp+tls://user:password@mail.example.com:587 \
 		SECRET_KEY=$$($(VENV)/bin/python -c 'import secrets; print(secrets.token_hex(32))') \

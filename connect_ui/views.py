@@ -148,7 +148,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
     if not session.claim():
         return render(request, "connect_ui/wait.html", {"session": session})
     if action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
-        session.not_listed[action.split("_")[0].lower()] = request.POST.get("q", "")[:200]
+        session.not_listed[action.split("_")[0].lower()] = request.POST.get("q", "").replace("\0", "")[:200]
     try:
         conversation.send(session, answered, answer, form.typed() if form else {}, form)
     except flatpeak.Unavailable:

@@ -139,7 +139,7 @@ class World:
         """
         self.faults: list[Fault] = parse(faults)
         self.seed = secrets.randbelow(10**6) if seed is None else int(seed)
-        self.chance = random.Random(self.seed)
+        self.chance = random.Random(self.seed)  # nosec B311  # to be repeated, not to be secret
 
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, NotRequired, TypedDict
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +18,7 @@ import simplejson
 from django.conf import settings
 from django.core.cache import cache
 
+from .rates import number
 from .transport import session
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 # After so many calls in a row without an answer, FlatPeak is left alone: one call per pause finds out whether it is back.
 FAILURES, PAUSE = 5, 5  # calls, seconds
 MAX_BODY = 4 * 1024 * 1024  # bytes; FlatPeak's longest page, thousands of providers, is a tenth of it
+MAX_ID = 100  # characters of an id or a code, as the database has columns for them
+MAX_DEPTH = 50  # lists and objects inside each other; FlatPeak's are 5
 JSON = dict[str, Any]
 
 
@@ -44,9 +48,9 @@ class Rejected(FlatPeakError):
     def __init__(self, call: str, status: int, body: JSON, retry_after: float | None = None) -> None:
         self.status = status
         self.retry_after = retry_after
-        self.code = str(body.get("code") or "")
+        self.code = str(body.get("code") or "")[:MAX_ID]
         self.message = str(body.get("message") or "")
-        self.request_id = str(body.get("request_id") or "")
+        self.request_id = str(body.get("request_id") or "")[:MAX_ID]
         super().__init__(f"{call}: {status} {self.code or 'no code'}, request {self.request_id or 'unknown'}")
 
 
@@ -102,7 +106,11 @@ def create_connect_token(body: JSON) -> JSON:
 def exchange(connect_token: str) -> JSON:
     """`{customer_id, location_id, complete_action, …}`; asking again is allowed. Reference: exchange connect token."""
     params = {"connect_token": connect_token}
-    return _rest("GET", "/connect/tariff/token", params=params, needs={"customer_id": str, "location_id": str})
+    ids = _rest("GET", "/connect/tariff/token", params=params, needs={"customer_id": str, "location_id": str})
+    if max(len(ids["customer_id"]), len(ids["location_id"])) > MAX_ID:
+        logger.warning("GET /connect/tariff/token: an id is longer than %s characters", MAX_ID)
+        raise Unavailable("GET /connect/tariff/token: an id is too long")
+    return ids
 
 
 def location(location_id: str) -> JSON:
@@ -142,9 +150,13 @@ def rates(location_id: str, start: datetime, end: datetime, direction: str) -> J
 def login() -> JSON:
     """`{bearer_token, expires_in (seconds), live_mode}`, with the account's credentials. Reference: authorization."""
     credentials = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY)
-    return _call(
+    granted = _call(
         "GET /login", "GET", settings.FLATPEAK_API_URL + "/login", auth=credentials, needs={"bearer_token": str}
     )
+    if not (granted["bearer_token"].isascii() and granted["bearer_token"].isprintable()):
+        logger.warning("GET /login: a bearer that no header can carry")
+        raise Unavailable("GET /login: a bearer that no header can carry")
+    return granted
 
 
 def bearer(refused: str = "") -> str:
@@ -155,7 +167,7 @@ def bearer(refused: str = "") -> str:
     if token is None or token == refused:
         granted = login()
         token = granted["bearer_token"]
-        cache.set(key, token, max(int(granted.get("expires_in") or 0) - 60, 1))
+        cache.set(key, token, max(int(number(granted.get("expires_in")) or 0) - 60, 1))
     return token
 
 
@@ -279,9 +291,7 @@ def _read(call: str, response: requests.Response) -> Any:
             logger.warning("%s: answer larger than %s bytes", call, MAX_BODY)
             raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes")
     try:
-        text = body.decode()
-        answered = simplejson.loads(text, use_decimal=True)
-        return _clean(answered) if "\\u" in text else answered  # what it cleans can only be written as an escape
+        return _clean(simplejson.loads(body.decode(), parse_float=_decimal))
     except (ValueError, ArithmeticError, RecursionError):
         return None
 
@@ -291,12 +301,22 @@ def _retry_after(header: str) -> float | None:
     return min(float(header), 24 * 3600) if header.isdecimal() else None
 
 
-def _clean(value: Any) -> Any:
-    """The same JSON without NUL and lone surrogates, which PostgreSQL refuses to store."""
+def _decimal(text: str) -> Decimal:
+    """A number with a point or an exponent; ValueError if it is so long, written out, that PostgreSQL would not store it."""
+    number = Decimal(text)
+    if max(number.adjusted(), -int(number.as_tuple().exponent)) > 1000:
+        raise ValueError("a number with too many digits")
+    return number
+
+
+def _clean(value: Any, depth: int = 0) -> Any:
+    """The same JSON without NUL and lone surrogates, which PostgreSQL refuses to store; ValueError if it is too deep."""
     if isinstance(value, str):
         return value.replace("\0", "").encode("utf-8", "ignore").decode()
+    if not isinstance(value, list | dict):
+        return value
+    if depth == MAX_DEPTH:
+        raise ValueError("lists inside each other without an end")
     if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value
+        return [_clean(item, depth + 1) for item in value]
+    return {_clean(key): _clean(item, depth + 1) for key, item in value.items()}

@@ -232,7 +232,7 @@ def test_the_known_country_is_selected(value):
 def test_nothing_is_selected_of_an_unknown_country(value):
     html = CountryField().widget.render("country_code", value)
     assert "selected" not in html
-    assert '<option value=""></option>' in html
+    assert '<option value="">Choose a country</option>' in html
     assert "<script" not in html
 
 

@@ -192,7 +192,7 @@ class SurchargeForm(PriceForm):
         )
         regions = self.page.data.get("regions")
         if isinstance(regions, list) and regions:
-            choices = [("", ""), *((str(region), str(region)) for region in regions)]
+            choices = [("", "Choose a region"), *((str(region), str(region)) for region in regions)]
             required = {"required": "Choose your region."}
             self.fields["region"] = forms.ChoiceField(label="Your region", choices=choices, error_messages=required)
 

@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         now = timezone.now()
         late = ConnectSession.objects.filter(state=State.OPEN, expires_at__lte=now)
-        closed = late.update(state=State.EXPIRED, ended_at=now, encrypted_token="")
+        closed = late.update(state=State.EXPIRED, ended_at=now, encrypted_token="")  # nosec B106  # wiped
         old = ConnectSession.objects.exclude(state__in=(State.OPEN, State.OWED)).filter(
             updated_at__lte=now - timedelta(days=settings.KEEP_TYPED_DAYS)
         )

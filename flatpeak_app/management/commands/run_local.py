@@ -106,7 +106,7 @@ def staff_password() -> str:
 def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `python -m command` for as long as the block lasts, then let it finish what it is doing."""
     # In a process group of its own, or the terminal's Ctrl-C would reach it as well, in no order.
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # nosec B603  # commands of our own, no shell
         [sys.executable, "-m", *command], cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, process_group=0
     )
     try:

@@ -46,7 +46,7 @@ class Run:
 
     def work(self, jitter: float) -> None:
         try:
-            self.stopped.wait(random.uniform(0, jitter))
+            self.stopped.wait(random.uniform(0, jitter))  # nosec B311  # spreads calls, and is no secret
             while tariff := self.next():
                 self.ask(tariff)
         finally:
