@@ -3,6 +3,7 @@
 from typing import Any
 
 import qrcode
+from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.forms import ManageUserSessionsForm
@@ -10,7 +11,14 @@ from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django import forms
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 from qrcode.image.svg import SvgPathFillImage
+
+
+class Accounts(DefaultAccountAdapter):
+    def is_safe_url(self, url: str) -> bool:
+        """Whether a `next` is gone to: a path of ours, never a host, and not what is no address (allauth's own raises)."""
+        return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 class SecondFactor(DefaultMFAAdapter):

@@ -192,13 +192,27 @@ def is_signed_in(browser):
         "https:evil.example",
         "javascript:alert(1)",
         "http://testserver.evil.example/",
+        "http://testserver/locations/",
+        "https://[",
+        "//[",
+        "https://\u2100.example/",
+        "\0/locations/",
     ],
 )
-def test_after_signing_in_and_out_only_an_address_of_ours_is_gone_to(client, alice, target):
-    form = {"login": alice.email, "password": PASSWORD, "next": target}
-    assert client.post("/account/login/", form)["Location"] == "/"
-    assert client.get(f"/account/login/?next={target}")["Location"] == "/"
-    assert client.post("/account/logout/", {"next": target})["Location"] == "/"
+def test_where_next_leads_only_a_path_of_ours_is_gone_to(client, alice, target):
+    for door in ("login", "signup", "password/reset"):
+        assert client.get(f"/account/{door}/", {"next": target}).status_code == 200
+    for door, form in {
+        "signup": NEW,
+        "logout": {},
+        "password/reset": {"email": "nobody@example.com"},
+        "login": {"login": alice.email, "password": PASSWORD},
+        "reauthenticate": {"password": PASSWORD},
+    }.items():
+        response = client.post(f"/account/{door}/", {**form, "next": target})
+        assert response["Location"] == ("/account/password/reset/confirm/" if door == "password/reset" else "/")
+    assert client.get("/account/login/", {"next": target})["Location"] == "/"
+    assert client.get("/account/reauthenticate/", {"next": target}).status_code == 200
 
 
 def test_who_signs_in_again_on_the_way_is_back_where_they_were(client, alice):
