@@ -35,8 +35,12 @@ class Visit:
         return self
 
     def pays(self, price=r"-?\d+\.\d\dp", until=r"( until [^.]+)?"):
-        """The price of this moment on the page of rates, in the sentence and large, as patterns."""
-        expect(self.main.locator(".lead")).to_contain_text(re.compile(rf"Now {price} per kWh{until}\."))
+        """The price of this moment on the page of rates, in the sentence and large, as patterns.
+
+        A market's may be below zero at the time of day at which the test is run, or zero.
+        """
+        words = rf"(({price}|you are paid {price}) per kWh|free)"
+        expect(self.main.locator(".lead")).to_contain_text(re.compile(rf"Now {words}{until}\."))
         expect(self.main.locator(".price")).to_contain_text(re.compile(rf"^\s*{price} per kWh"))
         return self
 
