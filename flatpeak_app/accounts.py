@@ -10,6 +10,7 @@ from allauth.usersessions.forms import ManageUserSessionsForm
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django import forms
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 from qrcode.image.svg import SvgPathFillImage
@@ -19,6 +20,16 @@ class Accounts(DefaultAccountAdapter):
     def is_safe_url(self, url: str) -> bool:
         """Whether a `next` is gone to: a path of ours, never a host, and not what is no address (allauth's own raises)."""
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The client's address; that of whoever connected, where the header names fewer than TRUSTED_PROXIES.
+
+        Such a request came around one of the proxies, and allauth's own raises.
+        """
+        try:
+            return super().get_client_ip(request)
+        except ImproperlyConfigured:
+            return request.META["REMOTE_ADDR"]
 
 
 class SecondFactor(DefaultMFAAdapter):

@@ -78,7 +78,7 @@ def _text(value: Any) -> str:
 
 @require_safe
 @never_cache
-@limited("download", "GET")  # type: ignore[arg-type]  # what is streamed is no HttpResponse by its class, but by its use
+@limited("download", "GET", "HEAD")  # type: ignore[arg-type]  # what is streamed is no HttpResponse by its class, but by its use
 def download(request: HttpRequest) -> StreamingHttpResponse:
     """One JSON file, exact to the digit; asks FlatPeak for nothing and changes nothing."""
     parts = as_json(everything(signed_in(request)))

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 import pytest
+from django.apps import apps
 from django.core import mail
 from django.core.cache import cache
 from django.db import OperationalError, transaction
@@ -188,6 +189,23 @@ def test_every_address_opens_to_whom_its_rule_says(addresses, people, who):
     assert found == expected
 
 
+def rows():
+    """Every row of every model, as it is stored; not the browsers' own sessions."""
+    models = [model for model in apps.get_models() if model.__name__ != "Session"]
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
+
+
+def test_a_scanner_that_opens_every_address_of_a_mail_changes_nothing(addresses, walk, sandbox):
+    token = walk.session.connect_token
+    returns = [f"/connect/{place}/?fp_cot={token}" for place in ("callback", "return")]
+    before, calls = rows(), dict(sandbox.counts)
+    for address in [address for _, address in addresses] + returns:
+        for method in ("get", "head"):
+            getattr(Client(), method)(address, follow=True)
+    assert rows() == before
+    assert dict(sandbox.counts) == calls
+
+
 def test_whoever_is_not_staff_is_refused_where_the_admin_sends_them(people):
     for user in people[1:3]:
         browser = Client()
@@ -333,6 +351,16 @@ def test_behind_a_proxy_each_client_has_a_limit_of_its_own(client, limits, setti
     assert {answer.status_code for answer in answers} == {200}
 
 
+def test_who_comes_around_a_proxy_is_limited_by_the_address_that_connected(client, limits, settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+
+    def sign_up(n):
+        return client.post(*SIGN_UP, headers={"x-forwarded-for": f"198.51.100.{n}"})
+
+    assert {sign_up(n).status_code for n in range(20)} == {200}
+    check_refusal(sign_up(20))
+
+
 def test_conversations_are_begun_ten_times_a_minute_at_most(walk, limits, sandbox, bob):
     form = {"direction": "IMPORT", "country_code": "GB"}
     assert {walk.client.post("/connect/", form).status_code for _ in range(10)} == {302}
@@ -365,6 +393,8 @@ def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, lim
         assert response["Content-Type"] == kind
         assert "no-store" in response["Cache-Control"]
     assert list(response.json()) == ["error"]
+    for path in (export + "csv", "/account/data.json"):  # what is stored about a person counts as one more
+        assert walk.client.head(path).status_code == walk.client.get(path).status_code == 429
     assert walk.client.get(export.removesuffix("rates.")).status_code == 200
 
 
