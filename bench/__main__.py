@@ -1,11 +1,12 @@
 """`python -m bench`: measure everything, print it, and write it into bench/README.md.
 
+`python -m bench load` measures one of them (pages, due, segments, refresh_rates, load) and writes nothing.
 `python -m bench --quick` measures little of each and writes nothing: whether the bench itself still works.
 """
 
+import argparse
 import os
 import platform
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -14,9 +15,13 @@ from .site import Site
 
 README = Path(__file__).with_name("README.md")
 HEADING = "## Figures\n"
+MEASURES = {
+    measure.__name__: measure
+    for measure in (rates.pages, rates.due, rates.segments, rates.refresh_rates, journeys.load)
+}
 
 
-def main(quick: bool) -> None:
+def main(quick: bool, chosen: list[str]) -> None:
     site = Site()
     lines = [
         HEADING,
@@ -26,13 +31,19 @@ def main(quick: bool) -> None:
         "|---|---|---|",
     ]
     site.prepare()
-    for measure in (rates.pages, rates.due, rates.segments, rates.refresh_rates, journeys.load):
-        for row in measure(site, quick):
+    for name in chosen or MEASURES:
+        for row in MEASURES[name](site, quick):
             lines.append(f"| {' | '.join(row)} |")
             print(lines[-1], flush=True)
-    if not quick:
+    if not quick and not chosen:
         text = README.read_text()
         README.write_text(text[: text.index(HEADING)] + "\n".join(lines) + "\n")
 
 
-main("--quick" in sys.argv)
+parser = argparse.ArgumentParser(prog="python -m bench")
+parser.add_argument("measure", nargs="*", help=", ".join(MEASURES))
+parser.add_argument("--quick", action="store_true")
+given = parser.parse_args()
+if unknown := set(given.measure) - MEASURES.keys():
+    parser.error(f"{', '.join(unknown)} can't be measured, only {', '.join(MEASURES)}")
+main(given.quick, given.measure)
