@@ -513,7 +513,10 @@ def test_where_there_is_no_window_it_says_why_and_when_to_look_again(look, asked
     page = look()
     assert "Prices are known until today 14:00, without 3 hours on end. Look again after today 16:00." in page
     page = look(direction="IMPORT", hours="1", before="13:00")
-    assert "There is no stretch of 1 hour with known prices that is over by today 13:00." in page
+    why = "There is no stretch of {} with known prices that is over by today {}. "
+    assert why.format("1 hour", "13:00") + "Choose fewer hours or a later time." in page
+    page = look(direction="IMPORT", hours="2", before="18:00")
+    assert why.format("2 hours", "18:00") + "Look again after today 16:00." in page
 
 
 def test_what_is_sold_looks_for_the_dearest(look, asked):
