@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -64,11 +64,18 @@ def _totals(run: list[Segment], length: timedelta) -> Iterator[tuple[Decimal, da
 
 
 def next_time(clock: time, zone: ZoneInfo, now: datetime) -> datetime:
-    """The first instant after now at which a local clock shows a time of day."""
+    """The first instant after now at which a local clock shows a time of day, or at which it is put on past it."""
     today = now.astimezone(zone).date()
     moments = (
-        datetime.combine(today + timedelta(days=n), clock, zone).replace(fold=fold).astimezone(now.tzinfo)
+        _shown(datetime.combine(today + timedelta(days=n), clock, zone).replace(fold=fold)).astimezone(now.tzinfo)
         for n in range(3)
         for fold in (0, 1)
     )
     return min(moment for moment in moments if moment > now)
+
+
+def _shown(local: datetime) -> datetime:
+    """The same time, or, of one that the clock skips, the first that it shows then."""
+    while local.astimezone(UTC).astimezone(local.tzinfo).time() != local.time():
+        local += timedelta(minutes=1)
+    return local

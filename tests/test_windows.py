@@ -1,6 +1,6 @@
 """The cheapest time: against a search over every minute, in zones that change their clocks."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -71,16 +71,25 @@ def test_negative_rates_are_the_cheapest():
     assert hours(hourly("0", "-0.05", "0.1"), 1) == (NOON + HOUR, NOON + 2 * HOUR, Decimal("-0.05"))
 
 
+def changes(zone):
+    """The days of 2026 on which a zone changes its clocks, each with the day before and the day after."""
+    year = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
+    noon = [datetime.combine(day, time(12), ZoneInfo(zone)) for day in year]
+    changed = [today.date() for today, before in zip(noon[1:], noon, strict=False) if today.dst() != before.dst()]
+    return [day + timedelta(days=n) for day in changed for n in (-1, 0, 1)] or year[90:93]
+
+
+def test_the_days_that_are_tried_have_both_changes_of_clock():
+    around = {zone: changes(zone) for zone in ZONES}
+    assert {zone: len(found) for zone, found in around.items()} == dict.fromkeys(ZONES, 6) | {"Asia/Kathmandu": 3}
+    assert date(2026, 10, 25) in around["Europe/London"]
+    assert date(2026, 9, 6) in around["America/Santiago"]
+
+
 @st.composite
-def days(draw):
-    """A local day around a change of clock or not, cut into segments at whole minutes, some of them missing."""
-    zone = ZoneInfo(draw(st.sampled_from(ZONES)))
-    day = draw(
-        st.sampled_from(
-            [datetime(2026, month, 1) + timedelta(days=n) for month in (3, 4, 9, 10, 11) for n in range(30)]
-        )
-    )
-    start, end = day_span(day.date(), zone)
+def days(draw, zone):
+    """A local day at or beside a change of clock, cut into segments at whole minutes, some of them missing."""
+    start, end = day_span(draw(st.sampled_from(changes(zone))), ZoneInfo(zone))
     cuts = draw(st.lists(st.integers(1, (end - start) // MINUTE - 1), min_size=1, max_size=12, unique=True))
     edges = [start, *(start + cut * MINUTE for cut in sorted(cuts)), end]
     rates = st.integers(-50, 50).map(lambda cents: Decimal(cents) / 100)
@@ -90,10 +99,11 @@ def days(draw):
     return segments, now, deadline
 
 
-@settings(max_examples=80, deadline=None)
-@given(days(), st.sampled_from([1, 2, 3, 4, 6, 8]), st.booleans())
-def test_no_minute_to_begin_at_gives_a_better_window(day, number, dearest):
-    segments, now, deadline = day
+@pytest.mark.parametrize("zone", ZONES)
+@settings(max_examples=25, deadline=None)
+@given(st.data(), st.sampled_from([1, 2, 3, 4, 6, 8]), st.booleans())
+def test_no_minute_to_begin_at_gives_a_better_window(zone, data, number, dearest):
+    segments, now, deadline = data.draw(days(zone))
     length, by_minute = number * 60, {}
     moment = now
     while moment < deadline:
@@ -123,6 +133,11 @@ def test_no_minute_to_begin_at_gives_a_better_window(day, number, dearest):
         ("Europe/London", "2026-10-25T00:15:00Z", time(1, 30), "2026-10-25T00:30:00Z"),
         ("Europe/London", "2026-10-25T00:45:00Z", time(1, 30), "2026-10-25T01:30:00Z"),
         ("Europe/London", "2026-10-25T01:45:00Z", time(1, 30), "2026-10-26T01:30:00Z"),
+        ("Europe/London", "2026-03-28T23:00:00Z", time(1, 30), "2026-03-29T01:00:00Z"),
+        ("Europe/London", "2026-03-29T00:30:00Z", time(1, 59), "2026-03-29T01:00:00Z"),
+        ("Europe/London", "2026-03-29T01:00:00Z", time(1, 30), "2026-03-30T00:30:00Z"),
+        ("America/Santiago", "2026-09-06T03:00:00Z", time(0, 30), "2026-09-06T04:00:00Z"),
+        ("Australia/Lord_Howe", "2026-10-03T12:00:00Z", time(2, 15), "2026-10-03T15:30:00Z"),
     ],
 )
 def test_a_time_of_day_is_the_next_one_on_the_local_clock(zone, now, clock, expected):
