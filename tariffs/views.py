@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from . import rates
-from .forms import DateForm
+from .forms import CheapestForm, DateForm
 from .models import Location, RateDay, Tariff
 from .page import history_of, stored, zone_of
 from .refresh import ask_for, is_due, refresh
@@ -56,12 +56,14 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
     location = readable_location(request, pk, with_tariffs())
-    if request.method == "GET":
+    # Who asks for what can't be is told so, and FlatPeak is left alone.
+    directions = {tariff.direction for tariff in location.tariffs.all()}
+    sensible = request.GET.get("direction") not in directions or CheapestForm(request.GET).is_valid()
+    if request.method == "GET" and sensible:
         for tariff in location.tariffs.all():
             refresh(tariff, now)
     shown = sections(location, now, request.GET)
     looks_again = min((seconds for _, section in shown if (seconds := section.look_again)), default=None)
-    directions = {tariff.direction for tariff in location.tariffs.all()}
     context = {
         "location": location,
         "sections": shown,

@@ -543,6 +543,7 @@ def test_what_is_sold_looks_for_the_dearest(look, asked):
 def test_a_wrong_query_gets_a_sentence_at_its_field_and_no_call(look, asked, query, words):
     asked.answer = prices("10", "20", "30", "40")
     look()
+    Tariff.objects.update(ask_at=NOW)
     before = len(asked)
     page = look(400, direction="IMPORT", **query)
     assert words in page
