@@ -133,7 +133,7 @@ class ConnectSession(FlatPeakObject):
 @receiver(pre_delete, sender=ConnectSession)
 def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
     """Where an exchange is owed, FlatPeak has something whose id nobody knows: it is learnt, and deleted there, later."""
-    if instance.state == ConnectSession.State.OWED and instance.encrypted_token:
+    if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
         Erasure.objects.create(
             kind=Erasure.Kind.CONVERSATION,
             flatpeak_id=instance.token_digest,

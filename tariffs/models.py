@@ -54,6 +54,10 @@ class FlatPeakObject(models.Model):
     def is_here(self) -> bool:
         return (self.account, self.live_mode) == (settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE)
 
+    def is_still_stored(self) -> bool:
+        """False if somebody has deleted it meanwhile; else nobody else can until the present transaction ends."""
+        return type(self).objects.select_for_update().filter(pk=self.pk).exists()
+
 
 class Customer(FlatPeakObject):
     """A user as FlatPeak knows them; `id` is the reference that we give FlatPeak, `customer_id` what it gives us.
@@ -242,15 +246,17 @@ def digest(flatpeak_id: str) -> str:
 def location_goes(instance: Location, **signal: Any) -> None:
     """Its conversations go with it, and FlatPeak is to delete it, whoever deletes: a customer, the admin or a queryset.
 
-    Sent within the transaction of the deletion, so that there is never one without the other.
+    Sent within the transaction of the deletion, so that there is never one without the other, and by whoever is first.
     """
+    if not instance.is_still_stored():
+        return
     instance.connect_sessions.all().delete()
     _to_erase(Erasure.Kind.LOCATION, instance.location_id, instance)
 
 
 @receiver(pre_delete, sender=Customer)
 def customer_goes(instance: Customer, **signal: Any) -> None:
-    if instance.customer_id:
+    if instance.customer_id and instance.is_still_stored():
         _to_erase(Erasure.Kind.CUSTOMER, instance.customer_id, instance)
 
 

@@ -92,9 +92,12 @@ def download(request: HttpRequest) -> StreamingHttpResponse:
 @never_cache
 def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask whether it is meant, and delete a location of one's own, of whatever FlatPeak account."""
-    location = get_object_or_404(Location, pk=pk, customer__user=request.user.pk)
+    mine = Location.objects.filter(pk=pk, customer__user=request.user.pk)
     if request.method != "POST":
-        return render(request, "tariffs/delete_location.html", {"location": location})
+        return render(request, "tariffs/delete_location.html", {"location": get_object_or_404(mine)})
+    if not (location := mine.first()):  # the button was pressed twice, or in another tab too
+        messages.info(request, "There is no such location in your list.")
+        return redirect("tariffs:locations")
     erased = erase_location(location)
     messages.success(request, f"The location is deleted. {'' if erased else FROM_FLATPEAK}".strip())
     return redirect("tariffs:locations")

@@ -91,7 +91,7 @@ RULES = {
     "tariffs:week": OWNERS_PAGE,
     "tariffs:rates_csv": OWNERS_PAGE,
     "tariffs:rates_json": OWNERS_PAGE,
-    "tariffs:delete": owner("200, tariffs:locations", "404, 404"),
+    "tariffs:delete": owner("200, tariffs:locations", "404, tariffs:locations"),
     "admin:index": staff(OPEN),
     "admin:login": (TO_SIGN_IN, "403, 403", "403, 403", "admin:index, admin:index"),
     "admin:logout": (TO_ADMIN, *["admin:index, admin:index"] * 2, "405, home"),

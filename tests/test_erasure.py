@@ -17,6 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from connect_ui import vault
 from connect_ui.models import ConnectSession, Page
 from sandbox import rest
 from sandbox.wire import Reply, json_reply
@@ -212,7 +213,28 @@ def test_a_location_is_deleted_after_a_question_here_and_at_flatpeak(walk, clien
     assert len(sandbox.state["customers"]) == 1
     erasure = Erasure.objects.get()
     assert (erasure.kind, erasure.attempts, erasure.code) == ("location", 1, "accepted")
-    assert client.post(address).status_code == client.get(address).status_code == 404
+    assert client.get(address).status_code == 404
+
+
+def test_a_second_press_deletes_nothing_and_leads_to_the_list(client, location, sandbox):
+    delete(client, location)
+    response = delete(client, location)
+    assert response.request["PATH_INFO"] == "/locations/"
+    assert "There is no such location in your list.</p>" in response.content.decode()
+    assert (counts(sandbox), Erasure.objects.count()) == ((1, 0), 1)
+
+
+@pytest.mark.parametrize("name", ["location", "customer", "conversation"])
+def test_what_is_deleted_twice_at_once_is_recorded_once(walk, location, name):
+    """The second has read it before the first deletes it."""
+    ConnectSession.objects.update(state="owed", encrypted_token=vault.encrypted("token"))
+    found = {"location": Location, "customer": Customer, "conversation": ConnectSession}[name].objects
+    first, second = found.get(), found.get()
+    first.delete()
+    before = Erasure.objects.count()
+    assert name in Erasure.objects.values_list("kind", flat=True)
+    second.delete()
+    assert Erasure.objects.count() == before
 
 
 def test_the_other_location_and_its_conversation_stay(walk, client, location, sandbox):
@@ -229,7 +251,8 @@ def test_the_other_location_and_its_conversation_stay(walk, client, location, sa
 def test_nobody_else_deletes_a_location_on_its_page_not_even_staff(client, location, request, sandbox, who):
     client.force_login(request.getfixturevalue(who))
     address = f"/locations/{location.pk}/delete/"
-    assert client.get(address).status_code == client.post(address).status_code == 404
+    assert client.get(address).status_code == 404
+    assert client.post(address)["Location"] == "/locations/"  # as of one that is not there
     assert Location.objects.exists()
     assert not Erasure.objects.exists()
     if who == "charlie":
