@@ -17,6 +17,11 @@ from qrcode.image.svg import SvgPathFillImage
 
 
 class Accounts(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": "There were too many failed attempts. Please wait five minutes, then try again.",
+        "rate_limited": "That was too often. Please wait five minutes, then try again.",
+    }
+
     def is_safe_url(self, url: str) -> bool:
         """Whether a `next` is gone to: a path of ours, never a host, and not what is no address (allauth's own raises)."""
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)

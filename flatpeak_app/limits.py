@@ -6,8 +6,10 @@ from typing import Any
 
 from allauth.core.ratelimit import consume_or_429
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 TOO_MANY = "There were too many requests within a minute. Please try again in a minute."
+WAIT_AFTER_FAILURES = "300"  # seconds; as long as allauth counts failed sign-ins and failed codes
 View = Callable[..., HttpResponse]
 
 
@@ -32,3 +34,20 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
         return limited_view
 
     return decorator
+
+
+class Failures:
+    """Middleware: a form that allauth refuses after too many failed attempts is answered 429, with what was typed."""
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_template_response(self, request: HttpRequest, response: TemplateResponse) -> TemplateResponse:
+        errors = getattr((response.context_data or {}).get("form"), "errors", None)
+        codes = {error.code for each in errors.as_data().values() for error in each} if errors else set()
+        if codes & {"too_many_login_attempts", "rate_limited"}:
+            response.status_code, response["Retry-After"] = 429, WAIT_AFTER_FAILURES
+        return response

@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "flatpeak_app.limits.Failures",
 ]
 ROOT_URLCONF = "flatpeak_app.urls"
 WSGI_APPLICATION = "flatpeak_app.wsgi.application"

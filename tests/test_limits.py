@@ -1,0 +1,210 @@
+"""Limits: how often what may be asked, counted in the cache that workers share; what is said beyond them, and until when."""
+
+import os
+import sys
+from contextlib import ExitStack
+
+import pytest
+import redis
+import requests
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core.cache import cache
+
+import flatpeak_app.settings as product
+from tariffs.models import Location
+from tests.programs import Program, free_port, run
+from tests.test_accounts import signed_in
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def limits(settings):
+    settings.ACCOUNT_RATE_LIMITS = product.ACCOUNT_RATE_LIMITS
+
+
+def check_refusal(response):
+    assert response.status_code == 429
+    assert response["Retry-After"] == "60"
+    assert "too many requests within a minute" in response.content.decode()
+
+
+SIGN_UP = ("/account/signup/", {"email": "x", "password1": "x"})
+
+
+@pytest.mark.parametrize(
+    ("address", "form", "allowed"),
+    [
+        ("/account/login/", {"login": "user{n}@example.com"}, 30),
+        (*SIGN_UP, 20),
+        ("/account/password/reset/", {"email": "user{n}@example.com"}, 20),
+        ("/account/password/reset/", {"email": "alice@example.com"}, 5),
+    ],
+    ids=["sign-in", "sign-up", "reset", "reset of one address"],
+)
+def test_signing_in_and_up_and_resetting_are_limited(client, limits, address, form, allowed):
+    def post(n):
+        return client.post(address, {name: value.format(n=n) for name, value in form.items()})
+
+    assert 429 not in {post(n).status_code for n in range(allowed)}
+    check_refusal(post(allowed))
+    assert client.get(address).status_code == 200
+
+
+FAILED = "There were too many failed attempts. Please wait five minutes, then try again."
+
+
+def check_failures(response):
+    assert (response.status_code, response["Retry-After"]) == (429, "300")
+    assert FAILED in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
+def test_after_five_failed_sign_ins_an_address_is_refused_known_or_not_and_stays_typed(client, limits, alice, email):
+    def sign_in(email, password):
+        return client.post("/account/login/", {"login": email, "password": password})
+
+    assert {sign_in(email, f"wrong {n}").status_code for n in range(5)} == {200}
+    for password in ("wrong", PASSWORD):
+        refused = sign_in(email, password)
+        check_failures(refused)
+        assert f'value="{email}"' in refused.content.decode()
+        assert PASSWORD not in refused.content.decode()
+    assert sign_in("bob@example.com", "wrong").status_code == 200
+    assert client.get("/account/login/").status_code == 200
+
+
+def test_failed_sign_ins_of_many_addresses_are_refused_from_one_client(client, limits):
+    answers = [client.post("/account/login/", {"login": f"user{n}@example.com", "password": "x"}) for n in range(11)]
+    assert {answer.status_code for answer in answers[:10]} == {200}
+    check_failures(answers[10])
+
+
+def test_a_password_asked_for_again_and_a_second_factor_are_guessed_at_a_few_times_only(limits, alice, settings):
+    browser = signed_in(alice)
+    again = [browser.post("/account/reauthenticate/", {"password": "wrong"}) for _ in range(6)]
+    assert [answer.status_code for answer in again] == [200] * 5 + [429]
+    cache.clear()
+    browser.post("/account/reauthenticate/", {"password": PASSWORD})
+    setup = "/account/second-factor/totp/activate/"
+    codes = [browser.post(setup, {"code": "000000"}) for _ in range(6)]
+    assert [answer.status_code for answer in codes] == [200] * 5 + [429]
+    assert "That was too often. Please wait five minutes, then try again." in codes[5].content.decode()
+    cache.clear()
+    TOTP.activate(alice, generate_totp_secret())
+    browser = signed_in(alice)
+    codes = [browser.post("/account/second-factor/authenticate/", {"code": "000000"}) for _ in range(6)]
+    assert [answer.status_code for answer in codes[:5]] == [200] * 5
+    check_failures(codes[5])
+
+
+@pytest.fixture
+def two_servers(tmp_path):
+    """The ports of two gunicorns with a database and a Redis between them, as two workers or two machines have."""
+    url = os.environ.get("CACHE_URL", "redis://127.0.0.1:6379/15")
+    try:
+        redis.from_url(url).ping()
+    except redis.RedisError:
+        pytest.skip(f"no Redis at {url}: `docker run -p 6379:6379 redis`, or CACHE_URL")
+    shared = {"VAR_DIR": tmp_path, "SECRET_KEY": "0123456789" * 5, "CACHE_URL": f"{url}?KEY_PREFIX={tmp_path}"}
+    for command in (["migrate"], ["collectstatic", "--no-input"]):
+        done = run(sys.executable, "manage.py", *command, **shared)
+        assert done.returncode == 0, done.stdout
+    ports = [free_port() for _ in range(2)]
+    command = [sys.executable, "-m", "gunicorn", "flatpeak_app.wsgi", "--bind"]
+    with ExitStack() as stack:
+        for port in ports:
+            stack.enter_context(Program(*command, f"127.0.0.1:{port}", **shared)).wait_for_page(port, "/healthz")
+        yield ports
+
+
+def test_what_one_worker_counted_another_refuses(two_servers):
+    browser = requests.Session()
+    browser.headers["Host"] = "localhost"  # the one name that both have
+    browser.get(f"http://127.0.0.1:{two_servers[0]}/account/login/")
+
+    def sign_in(port, email):
+        form = {"login": email, "password": "wrong", "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        return browser.post(f"http://127.0.0.1:{port}/account/login/", form, allow_redirects=False)
+
+    here, there = two_servers
+    assert [sign_in(port, "alice@example.com").status_code for port in (here, there, here, there, here)] == [200] * 5
+    for port in two_servers:
+        refused = sign_in(port, "alice@example.com")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "300")
+        assert FAILED in refused.text
+    assert sign_in(there, "bob@example.com").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded"),
+    [(0, "198.51.100.{n}"), (1, "198.51.100.{n}, 203.0.113.5"), (2, "198.51.100.{n}, 203.0.113.5, 10.0.0.1")],
+)
+def test_a_header_that_the_client_made_up_gets_round_no_limit(client, limits, settings, proxies, forwarded):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+
+    def sign_up(n):
+        return client.post(*SIGN_UP, headers={"x-forwarded-for": forwarded.format(n=n)})
+
+    assert {sign_up(n).status_code for n in range(20)} == {200}
+    check_refusal(sign_up(20))
+
+
+def test_behind_a_proxy_each_client_has_a_limit_of_its_own(client, limits, settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    answers = [client.post(*SIGN_UP, headers={"x-forwarded-for": f"198.51.100.{n}"}) for n in range(25)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_who_comes_around_a_proxy_is_limited_by_the_address_that_connected(client, limits, settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+
+    def sign_up(n):
+        return client.post(*SIGN_UP, headers={"x-forwarded-for": f"198.51.100.{n}"})
+
+    assert {sign_up(n).status_code for n in range(20)} == {200}
+    check_refusal(sign_up(20))
+
+
+def test_conversations_are_begun_ten_times_a_minute_at_most(walk, limits, sandbox, bob):
+    form = {"direction": "IMPORT", "country_code": "GB"}
+    assert {walk.client.post("/connect/", form).status_code for _ in range(10)} == {302}
+    calls = dict(sandbox.counts)
+    check_refusal(walk.client.post("/connect/", form))
+    check_refusal(walk.client.post(f"/connect/{walk.session.pk}/again/"))
+    assert dict(sandbox.counts) == calls
+    assert walk.client.get("/connect/").status_code == 200
+    walk.client.force_login(bob)
+    assert walk.client.post("/connect/", form).status_code == 302
+
+
+def test_answers_are_taken_sixty_times_a_minute_at_most(walk, limits):
+    page = walk.start().path
+    assert {walk.client.post(page, {}).status_code for _ in range(60)} == {422}
+    check_refusal(walk.client.post(page, walk.ADDRESS))
+    assert walk.client.get(page).status_code == 200
+    # What was counted is in the cache that workers share, so each of them refuses.
+    cache.clear()
+    assert walk.client.post(page, {}).status_code == 422
+
+
+def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, limits):
+    walk.fixed()
+    export = f"/locations/{Location.objects.get().pk}/rates."
+    assert {walk.client.get(export + form).status_code for form in ("csv", "json") for _ in range(30)} == {200}
+    for form, kind in (("csv", "text/plain; charset=utf-8"), ("json", "application/json")):
+        response = walk.client.get(export + form)
+        check_refusal(response)
+        assert response["Content-Type"] == kind
+        assert "no-store" in response["Cache-Control"]
+    assert list(response.json()) == ["error"]
+    for path in (export + "csv", "/account/data.json"):  # what is stored about a person counts as one more
+        assert walk.client.head(path).status_code == walk.client.get(path).status_code == 429
+    assert walk.client.get(export.removesuffix("rates.")).status_code == 200
+
+
+def test_every_limit_of_ours_is_over_when_the_answer_says():
+    assert {rate.split("/")[1:][0] for rate in product.ACCOUNT_RATE_LIMITS.values()} == {"m"}
