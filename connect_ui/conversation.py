@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from types import UnionType
@@ -83,7 +84,8 @@ def start(
         body["location_id"] = location.location_id
     else:
         body["postal_address"] = {"country_code": country_code}
-    made = flatpeak.create_connect_token(body)
+    with flatpeak.purpose("a new conversation"):
+        made = flatpeak.create_connect_token(body)
     now = timezone.now()
     session = ConnectSession(
         user_id=user_id,
@@ -96,10 +98,8 @@ def start(
     )
     session.connect_token = made["connect_token"]
     session.save()
-    try:
+    with suppress(flatpeak.FlatPeakError):  # the first page comes later then
         catch_up(session)
-    except flatpeak.FlatPeakError:
-        logger.info("session %s has no first page yet", session.pk)
     return session
 
 
@@ -132,8 +132,7 @@ def again(old: ConnectSession) -> ConnectSession:
             break
         try:
             send(new, asked, answer, said.typed, form)
-        except flatpeak.FlatPeakError as error:
-            logger.info("session %s could be led to its page %s: %s", new.pk, asked.number, error)
+        except flatpeak.FlatPeakError:
             break
     return new
 
@@ -166,7 +165,9 @@ def go_on_from(session: ConnectSession, stands: flatpeak.Page) -> None:
     """Show where Connect stands, after `restore`; if it is in view already, as Connect tells it now."""
     session.doubtful = False
     if stands["route"] == session.last_route:
-        session.pages.filter(number=session.newest).update(body=body_of(stands, session))
+        body = body_of(stands, session)
+        report(Page(session=session, route=session.last_route, body=body))
+        session.pages.filter(number=session.newest).update(body=body)
         session.release()
     else:
         append(session, stands)
@@ -228,8 +229,7 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
     fields = ["newest", "last_route", "provider", "state"]
     if page.route in COMPLETE:
         session.state = ConnectSession.State.OWED
-    elif not known(page.route):
-        logger.error("Connect sent the unknown route %r in session %s", page.route, session.pk)
+    report(page)
     owed = session.state == ConnectSession.State.OWED
     with transaction.atomic():
         if not (session.keep(*fields) if owed else session.release("not_listed", *fields)):
@@ -244,6 +244,17 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
     if owed:
         exchange(session)
+
+
+def report(page: Page) -> None:
+    """Tell the log of a page that the customer can't answer; a page of a kind that is not known here is an error."""
+    if not known(page.route):
+        logger.error("Connect: the unknown route %r, for session %s", flatpeak.word(page.route), page.session_id)
+    elif page.route == "error":
+        code = flatpeak.word(page.body.get("error_code"))
+        logger.warning("Connect: stopped, %s, for session %s", code or "no code", page.session_id)
+    elif is_incomplete(page):
+        logger.warning("Connect: %s without what it needs, for session %s", page.route, page.session_id)
 
 
 def body_of(page: flatpeak.Page, session: ConnectSession) -> JSON:
@@ -297,14 +308,14 @@ def exchange(session: ConnectSession) -> None:
 
     If FlatPeak does not give the ids, the exchange stays owed: nothing else knows them.
     """
+    owed = session.state == ConnectSession.State.OWED
     try:
-        ids = flatpeak.exchange(session.connect_token)
+        with flatpeak.purpose(f"session {session.pk}" if owed else ""):
+            ids = flatpeak.exchange(session.connect_token)
     except flatpeak.FlatPeakError as error:
-        rejected = isinstance(error, flatpeak.Rejected)
-        if session.state == ConnectSession.State.OWED:
+        if owed:
+            rejected = isinstance(error, flatpeak.Rejected)
             session.exchange_after = timezone.now() + timedelta(minutes=15 if rejected else 1)
-            if rejected:
-                logger.error("the exchange of session %s was refused: %s", session.pk, error)
         session.release("exchange_after")
         return
     if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
@@ -338,10 +349,8 @@ def exchange(session: ConnectSession) -> None:
     gone_now = state == Tariff.State.DISCONNECTED
     session.end(ConnectSession.State.DISCONNECTED if gone_now else ConnectSession.State.CONNECTED)
     session.release("tariff", "location", *ConnectSession.ENDED)
-    try:
+    with suppress(flatpeak.FlatPeakError):  # they come with the rates then
         connected.complete(tariff)
-    except flatpeak.FlatPeakError as error:
-        logger.info("details of tariff %s not fetched yet: %s", tariff.pk, error)
 
 
 def finish(owed: Iterable[ConnectSession]) -> tuple[int, int]:

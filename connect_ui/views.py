@@ -1,6 +1,5 @@
 """The Connect loop in the browser: show a page, take its answer, show the next."""
 
-import logging
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
@@ -22,7 +21,6 @@ from .fields import region_of
 from .forms import ListForm, RateTodForm, RouteForm, StartForm, form_for
 from .models import ConnectSession, Page
 
-logger = logging.getLogger(__name__)
 State = ConnectSession.State
 TRY_AGAIN = "FlatPeak can't be reached just now. Nothing you typed is lost: please try again in a moment."
 
@@ -52,8 +50,7 @@ def start(request: HttpRequest) -> HttpResponse:
             except flatpeak.Unavailable:
                 status = 503
                 form.add_error(None, TRY_AGAIN)
-            except flatpeak.Rejected as error:
-                logger.error("no connect token was made: %s", error)
+            except flatpeak.Rejected:
                 status = 502
                 form.add_error(None, "FlatPeak did not let us begin. It is not your fault, and we have been told.")
     context = {"form": form, "unfinished": ConnectSession.unfinished(request.user)}
@@ -89,8 +86,7 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("connect_ui:newest", pk)  # a GET comes from a sign-in in between
     try:
         return redirect("connect_ui:newest", conversation.again(session).pk)
-    except flatpeak.FlatPeakError as error:
-        logger.warning("no connect token was made: %s", error)
+    except flatpeak.FlatPeakError:
         messages.error(request, TRY_AGAIN)
         return redirect("connect_ui:newest", pk)
 

@@ -2,15 +2,30 @@ import logging
 import traceback
 
 from django.views.debug import ExceptionReporter
-from django_guid import get_guid
+from django_guid import get_guid, set_guid
+from django_guid.utils import generate_guid
 
 
 class RequestId(logging.Filter):
-    """Gives each line of the log the id of its request, which the answer's X-Request-ID and error pages have too."""
+    """Gives each line of the log the id of its request, which the answer's X-Request-ID and error pages have too.
+
+    A command, which serves no request, gets one of its own at its first line.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = get_guid() or "-"
+        record.request_id = get_guid() or set_guid(generate_guid())
         return True
+
+
+class Unhandled(logging.Filter):
+    """Lets those lines pass that tell of an error which nobody caught.
+
+    Django's others have nothing but the status of an answer: why it was given is in a line already, the status and the
+    path are in the access log, and a 503 that this site means to give is nothing to mail about.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return bool(record.exc_info) and record.levelno >= logging.ERROR
 
 
 class ErrorReport(ExceptionReporter):

@@ -284,7 +284,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {request_id} {message}", "style": "{"}},
-    "filters": {"request_id": {"()": "flatpeak_app.errors.RequestId"}},
+    "filters": {
+        "request_id": {"()": "flatpeak_app.errors.RequestId"},
+        "unhandled": {"()": "flatpeak_app.errors.Unhandled"},
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
         "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR"},
@@ -293,6 +296,7 @@ LOGGING = {
     "loggers": {
         "connect_ui": {"level": "INFO", "handlers": ["mail_admins"]},
         "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
+        "django.request": {"filters": ["unhandled"]},
         "django_guid": {"level": "ERROR"},  # it tells of every id that it makes
         # runserver logs whole addresses, and two of ours carry a connect token
         "django.server": {"handlers": [], "propagate": False},

@@ -44,7 +44,7 @@ def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
         raise Conflict("the customer or the location was deleted")
     location = Location.objects.here().select_related("customer").filter(location_id=exchanged["location_id"]).first()
     if location and location.customer.user_id != user_id:
-        raise Conflict(f"location {exchanged['location_id']} is stored for another user")
+        raise Conflict(f"location {location.pk} is stored for another user")
     customer = _customer(user_id, exchanged["customer_id"])
     if not location:
         location = Location.objects.create(customer=customer, location_id=exchanged["location_id"])
@@ -66,7 +66,7 @@ def _customer(user_id: int, customer_id: str) -> Customer:
     known = customers.filter(customer_id=customer_id).first()
     if known:
         if known.user_id != user_id:
-            raise Conflict(f"customer {customer_id} is stored for another user")
+            raise Conflict(f"customer {known.pk} is stored for another user")
         return known
     # Locked, or two exchanges at once would both write their id into the one that has none yet.
     nameless = customers.select_for_update().filter(user_id=user_id, customer_id="").first()
@@ -127,7 +127,8 @@ def complete(tariff: Tariff) -> None:
     if is_zone(found.get("timezone")):
         location.time_zone = found["timezone"]
     else:
-        logger.error("location %s has the unknown time zone %.50r", location.location_id, found.get("timezone"))
+        zone = flatpeak.word(found.get("timezone"))
+        logger.error("GET /locations: the unknown time zone %r, for location %s", zone, location.pk)
     location.currency_code = fitting(Location, "currency_code", found.get("currency_code"))
     location.save()
     statuses = flatpeak.location_status(location.location_id)["tariff_status"]

@@ -1,6 +1,5 @@
 """What was deleted here is deleted at FlatPeak too: asked for at once, and again until FlatPeak has done it."""
 
-import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
@@ -15,8 +14,6 @@ from flatpeak_app.models import User
 
 from . import flatpeak
 from .models import Customer, Erasure, Location
-
-logger = logging.getLogger(__name__)
 
 ASKED_PER_DELETION = 3  # calls to FlatPeak that one press of a button waits for at most; `erase_pending` makes the rest
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -86,7 +83,8 @@ ASK: dict[str, Callable[[Erasure], None]] = {
 
 def _ask(erasure: Erasure) -> None:
     try:
-        ASK[erasure.kind](erasure)
+        with flatpeak.purpose(f"erasure {erasure.pk}"):
+            ASK[erasure.kind](erasure)
     except flatpeak.Unavailable:
         erasure.answered("unavailable", done=False)
     except flatpeak.Rejected as error:
@@ -94,8 +92,6 @@ def _ask(erasure: Erasure) -> None:
         gone = error.status == 404 or "connect_token" in error.code
         if error.retry_after:
             erasure.try_after = max(erasure.try_after, timezone.now() + timedelta(seconds=error.retry_after))
-        if not gone and error.status != 429:
-            logger.error("FlatPeak refused erasure %s: %s", erasure.pk, error)
         erasure.answered(error.code or str(error.status), done=gone)
     else:
         erasure.answered("accepted", done=True)

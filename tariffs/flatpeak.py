@@ -3,11 +3,17 @@
 Each function is one call. All raise `Unavailable` (network, timeout, 5xx, not JSON, too large: nothing was decided) or
 `Rejected` (an error object or a 4xx: FlatPeak's message and code). Numbers arrive as Decimal and leave as numbers.
 Amounts are major currency units per kWh. No token, key, address or query string gets into a log line or an exception.
+
+A call that fails leaves one line in the log, which says why; whoever catches the error need not log it again.
 """
 
 import hashlib
 import logging
+import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NotRequired, TypedDict
@@ -42,15 +48,16 @@ class Unavailable(FlatPeakError):
 class Rejected(FlatPeakError):
     """FlatPeak refused. `message` is FlatPeak's English sentence and `code` its name for the reason, "" if it gave none.
 
-    `retry_after` is the number of seconds that FlatPeak wants to be left alone, None if it did not say.
+    `retry_after` is the number of seconds that FlatPeak wants to be left alone, None if it did not say. What is no
+    `word` is no code and no request id.
     """
 
     def __init__(self, call: str, status: int, body: JSON, retry_after: float | None = None) -> None:
         self.status = status
         self.retry_after = retry_after
-        self.code = str(body.get("code") or "")[:MAX_ID]
+        self.code = word(body.get("code"))
         self.message = str(body.get("message") or "")
-        self.request_id = str(body.get("request_id") or "")[:MAX_ID]
+        self.request_id = word(body.get("request_id"))
         super().__init__(f"{call}: {status} {self.code or 'no code'}, request {self.request_id or 'unknown'}")
 
 
@@ -64,6 +71,28 @@ class Page(TypedDict):
     live_mode: NotRequired[bool]
     actions: NotRequired[list[str]]
     data: NotRequired[JSON]
+
+
+def word(value: Any) -> str:
+    """FlatPeak's name for something if it can stand in a log line, else "": no sentence, no second line, no token."""
+    text = value if isinstance(value, str) else ""
+    return text if re.fullmatch(r"[A-Za-z0-9][\w./:+-]{0,63}", text, re.ASCII) and "cot_" not in text else ""
+
+
+_purpose: ContextVar[str] = ContextVar("purpose", default="")
+
+
+@contextmanager
+def purpose(name: str) -> Iterator[None]:
+    """What calls are made for, as "session 5f…": their lines in the log name it, and a refusal is an error in there.
+
+    Errors are mailed to ADMINS. "" is no purpose.
+    """
+    before = _purpose.set(name)
+    try:
+        yield
+    finally:
+        _purpose.reset(before)
 
 
 def total_timeout() -> float:
@@ -86,7 +115,7 @@ def answer(connect_token: str, route: str, data: JSON | None = None, action: str
         body["data"] = data
     page = _call("Connect", "POST", settings.FLATPEAK_CONNECT_URL + "/", body=body)
     if not isinstance(page.get("route"), str) or not isinstance(page.get("data") or {}, dict):
-        raise Unavailable("Connect: the answer is no page")
+        raise _failed("Connect", "the answer is no page")
     return page  # type: ignore[return-value]
 
 
@@ -108,8 +137,7 @@ def exchange(connect_token: str) -> JSON:
     params = {"connect_token": connect_token}
     ids = _rest("GET", "/connect/tariff/token", params=params, needs={"customer_id": str, "location_id": str})
     if max(len(ids["customer_id"]), len(ids["location_id"])) > MAX_ID:
-        logger.warning("GET /connect/tariff/token: an id is longer than %s characters", MAX_ID)
-        raise Unavailable("GET /connect/tariff/token: an id is too long")
+        raise _failed("GET /connect/tariff/token", f"an id is longer than {MAX_ID} characters")
     return ids
 
 
@@ -154,8 +182,7 @@ def login() -> JSON:
         "GET /login", "GET", settings.FLATPEAK_API_URL + "/login", auth=credentials, needs={"bearer_token": str}
     )
     if not (granted["bearer_token"].isascii() and granted["bearer_token"].isprintable()):
-        logger.warning("GET /login: a bearer that no header can carry")
-        raise Unavailable("GET /login: a bearer that no header can carry")
+        raise _failed("GET /login", "a bearer that no header can carry")
     return granted
 
 
@@ -176,7 +203,7 @@ def _rest(method: str, path: str, **options: Any) -> JSON:
     call = f"{method} /{'/'.join(part for part in path.split('/') if part and '_' not in part)}"
     url, token = settings.FLATPEAK_API_URL + path, bearer()
     try:
-        return _call(call, method, url, auth=_Bearer(token), **options)
+        return _call(call, method, url, auth=_Bearer(token), expected=(401, 403), **options)
     except Rejected as error:
         if error.status not in (401, 403):
             raise
@@ -240,11 +267,11 @@ def _call(
     params: dict[str, str] | None = None,
     auth: Any = None,
     needs: dict[str, type] | None = None,
+    expected: tuple[int, ...] = (),
 ) -> JSON:
     breaker = _Breaker(url)
     if not breaker.lets_pass():
-        logger.warning("%s: not tried, as FlatPeak does not answer", call)
-        raise Unavailable(f"{call}: not tried")
+        raise _failed(call, "not tried, as FlatPeak does not answer")
     try:
         with _http().request(
             method,
@@ -262,24 +289,34 @@ def _call(
     except (requests.RequestException, OSError) as error:
         breaker.failed()
         # The exception's own text has the address with its query, and so the token.
-        logger.warning("%s: no answer (%s)", call, type(error).__name__)
-        raise Unavailable(f"{call}: no answer ({type(error).__name__})") from None
+        raise _failed(call, f"no answer ({type(error).__name__})") from None
     breaker.answered()
     # 202 and 204 say all there is to say: a deletion is answered without a body.
     empty = not isinstance(answered, dict) and status not in (202, 204)
     if status >= 500 or (empty and status < 400) or 300 <= status < 400:
-        logger.warning("%s: unusable answer (%s)", call, status)
-        raise Unavailable(f"{call}: unusable answer ({status})")
+        request_id = word(answered.get("request_id")) if isinstance(answered, dict) else ""
+        raise _failed(call, f"unusable answer ({status}){request_id and f', request {request_id}'}")
     answered = answered if isinstance(answered, dict) else {}
     if status >= 400 or answered.get("object") == "error":
         rejected = Rejected(call, status, answered, _retry_after(response.headers.get("Retry-After", "")))
-        logger.info("%s", rejected)
+        gone = method == "DELETE" and status == 404
+        serious = _purpose.get() and not gone and status not in (429, *expected)
+        _log(logging.ERROR if serious else logging.INFO, str(rejected))
         raise rejected
     missing = [name for name, kind in (needs or {}).items() if not isinstance(answered.get(name), kind)]
     if missing or any(answered[name] == "" for name in needs or {}):
-        logger.warning("%s: answer without %s", call, " or ".join(needs or {}))
-        raise Unavailable(f"{call}: answer without {' or '.join(needs or {})}")
+        raise _failed(call, f"answer without {' or '.join(needs or {})}")
     return answered
+
+
+def _failed(call: str, why: str) -> Unavailable:
+    """The error to raise, of which the log knows now."""
+    _log(logging.WARNING, f"{call}: {why}")
+    return Unavailable(f"{call}: {why}")
+
+
+def _log(level: int, line: str) -> None:
+    logger.log(level, "%s%s", line, f", for {_purpose.get()}" if _purpose.get() else "")
 
 
 def _read(call: str, response: requests.Response) -> Any:
@@ -288,8 +325,7 @@ def _read(call: str, response: requests.Response) -> Any:
     for chunk in response.iter_content(64 * 1024):
         body += chunk
         if len(body) > MAX_BODY:
-            logger.warning("%s: answer larger than %s bytes", call, MAX_BODY)
-            raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes")
+            raise _failed(call, f"answer larger than {MAX_BODY} bytes")
     try:
         return _clean(simplejson.loads(body.decode(), parse_float=_decimal))
     except (ValueError, ArithmeticError, RecursionError):

@@ -1,7 +1,7 @@
 """Asking FlatPeak for the rates that are due, once for everybody who looks."""
 
-import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from . import flatpeak, rates
@@ -9,8 +9,6 @@ from .connected import complete, is_zone
 from .history import fetch, store
 from .models import Tariff, Wait
 from .page import zone_of
-
-logger = logging.getLogger(__name__)
 
 SOON = timedelta(seconds=5)  # after an answer of confidence 0: FlatPeak is still working it out
 MINUTE = timedelta(minutes=1)
@@ -103,10 +101,8 @@ def _wait(tariff: Tariff, now: datetime) -> None:
 
 def _complete(tariff: Tariff) -> None:
     """The tariff's names, now that FlatPeak may know them; without them nothing is lost."""
-    try:
+    with suppress(flatpeak.FlatPeakError):
         complete(tariff)
-    except flatpeak.FlatPeakError as error:
-        logger.info("details of tariff %s not fetched: %s", tariff.pk, error)
 
 
 def _ask_at(answer: flatpeak.JSON, segments: list[rates.Segment], now: datetime, midnight: datetime) -> datetime:

@@ -1,5 +1,6 @@
 """Who may open what: every address that there is, asked by everybody; the headers and errors on the way in."""
 
+import logging
 import re
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from django.core import mail
 from django.db import OperationalError, transaction
 from django.test import Client
 from django.urls import URLResolver, converters, get_resolver, resolve, reverse
+from django_guid import clear_guid
 
 import flatpeak_app.settings as product
 from flatpeak_app.errors import RequestId
@@ -441,6 +443,36 @@ def test_a_database_that_is_gone_is_told_as_such_and_health_is_green(client, mon
     )
     assert client.get("/locations/").status_code == 503
     assert client.get("/healthz").content == b"ok\n"
+
+
+def test_a_command_has_an_id_for_its_lines():
+    record = logging.makeLogRecord({})
+    assert RequestId().filter(record)
+    assert re.fullmatch("[0-9a-f]{32}", record.request_id)
+    clear_guid()
+
+
+def test_an_error_answer_of_ours_leaves_no_line_of_its_own_and_no_mail(walk, settings, caplog, monkeypatch, sandbox):
+    """Only what nobody caught is logged by Django, and mailed; the reason of the others is in a line already."""
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    walk.client.raise_request_exception = False
+    walk.start()
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "connect", "fault": "status_500"}])
+    statuses = [
+        walk.answer(**walk.ADDRESS).response.status_code,
+        walk.answer(city="").response.status_code,
+        walk.get("/nowhere/").response.status_code,
+    ]
+    assert statuses == [503, 422, 404]
+    assert [record.name for record in caplog.records] == ["tariffs.flatpeak"]
+    assert not mail.outbox
+    for error, status in ((ValueError(), 500), (OperationalError(), 503)):
+        caplog.clear()
+        monkeypatch.setattr("tariffs.views.with_days", breaks(error))
+        assert walk.get("/locations/").response.status_code == status
+        assert [(record.name, bool(record.exc_info)) for record in caplog.records] == [("django.request", True)]
+    assert len(mail.outbox) == 2
 
 
 @pytest.mark.parametrize("broken", ["connect_ui.views.take", "connect_ui.views.own"])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import re
 from datetime import timedelta
 
@@ -56,7 +57,6 @@ def flatpeak_says(monkeypatch):
 
 
 DOWN = flatpeak.Unavailable("DELETE /locations: no answer (ReadTimeout)")
-REFUSED = flatpeak.Rejected("DELETE /locations", 422, {"code": "location_busy"})
 
 
 def took(client):
@@ -500,22 +500,29 @@ def test_what_flatpeak_no_longer_has_is_done(client, location, sandbox):
     assert Erasure.objects.get().code == "404"
 
 
-def test_what_flatpeak_refuses_is_reported_and_stays_owed(client, location, flatpeak_says, caplog):
-    flatpeak_says(REFUSED)
+def test_what_flatpeak_refuses_is_reported_once_and_stays_owed(client, location, sandbox, caplog):
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "delete_location", "fault": "status_409"}])
     delete(client, location)
     erasure = Erasure.objects.get()
-    assert (erasure.code, erasure.done_at) == ("location_busy", None)
-    [record] = [record for record in caplog.records if "refused erasure" in record.message]
+    assert (erasure.code, erasure.done_at) == ("conflict", None)
+    [record] = caplog.records
     assert record.levelname == "ERROR"
+    assert record.getMessage().startswith("DELETE /locations: 409 conflict, request req_")
+    assert record.getMessage().endswith(f", for erasure {erasure.pk}")
     assert location.location_id not in caplog.text
 
 
-def test_a_rate_limit_is_kept_and_not_reported(client, location, flatpeak_says, caplog, later):
-    flatpeak_says(flatpeak.Rejected("DELETE /locations", 429, {}, retry_after=600))
-    delete(client, location)
-    assert "refused erasure" not in caplog.text
-    flatpeak_says()
-    later(minutes=9)
+@pytest.mark.parametrize(("fault", "pause"), [("status_429", 600), ("status_500", 60)])
+def test_a_rate_limit_is_kept_and_not_reported(client, location, sandbox, caplog, later, fault, pause):
+    with sandbox.lock:
+        told = {"retry_after": pause} if fault == "status_429" else {}
+        sandbox.set_faults([{"call": "delete_location", "fault": fault, **told}])
+    with caplog.at_level(logging.INFO):
+        delete(client, location)
+    [record] = caplog.records
+    assert record.levelno < logging.ERROR
+    later(seconds=pause - 10)
     assert run() == "0 erased, 0 failed, 1 still owed\n"
     later(minutes=2)
     assert run() == "1 erased, 0 failed, 0 still owed\n"

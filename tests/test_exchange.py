@@ -1,6 +1,7 @@
 """The exchange: the ids are stored once, for one user, whenever FlatPeak gives them."""
 
 import io
+import logging
 
 import pytest
 from django.core.management import call_command
@@ -28,7 +29,6 @@ def exchange_fails(monkeypatch):
 
 
 DOWN = flatpeak.Unavailable("GET /connect/tariff/token: no answer (ReadTimeout)")
-REFUSED = flatpeak.Rejected("GET /connect/tariff/token", 404, {"message": "Not Found"})
 
 
 def test_a_callback_twice_or_late_changes_nothing(walk, sandbox):
@@ -110,11 +110,17 @@ def test_exchange_pending_finishes_what_is_owed(walk, exchange_fails, later):
     assert walk.session.tariff.name == "Simple"
 
 
-def test_an_exchange_that_is_refused_stays_owed_and_is_reported(walk, exchange_fails, caplog, sandbox):
-    exchange_fails(REFUSED)
-    walk.fixed()
+def test_an_exchange_that_is_refused_stays_owed_and_is_reported_once(walk, caplog, sandbox):
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "exchange", "fault": "status_409"}])
+    with caplog.at_level(logging.INFO):
+        walk.act("SAVE")
     assert walk.session.state == State.OWED
-    assert "was refused" in caplog.text
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage().startswith("GET /connect/tariff/token: 409 conflict, request req_")
+    assert record.getMessage().endswith(f", for session {walk.session.pk}")
 
 
 def test_an_exchange_under_way_is_not_made_twice(walk, exchange_fails, later, sandbox):

@@ -42,7 +42,7 @@ def double(settings):
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET
+        do_POST = do_DELETE = do_GET
 
         def log_message(self, *arguments):
             pass
@@ -199,10 +199,12 @@ def test_a_refusal_says_why_in_both_error_shapes(double, status, body, code, mes
         (200, b'"' + b"x" * (flatpeak.MAX_BODY + 1) + b'"'),
     ],
 )
-def test_an_unusable_answer_is_unavailable_and_not_followed(double, status, body):
+def test_an_unusable_answer_is_unavailable_and_not_followed_and_in_one_line_of_the_log(double, status, body, caplog):
     double.answers["/"] = (status, body)
-    with pytest.raises(flatpeak.Unavailable):
+    caplog.set_level(logging.INFO)
+    with pytest.raises(flatpeak.Unavailable) as caught:
         flatpeak.restore("cot_1")
+    assert caplog.messages == [str(caught.value)]
     assert paths(double) == ["/"]
 
 
@@ -337,6 +339,53 @@ def test_failures_are_logged_without_token_key_id_or_query(double, caplog):
     assert caplog.messages == [
         "GET /connect/tariff/token: unusable answer (500)",
         "GET /tariffs/rates: 422 city_missing, request req_1",
+    ]
+
+
+HOSTILE_WORDS = [
+    "two\nlines",
+    "a\ttab",
+    "a sentence, with 1 Example Street",
+    "cot_" + 24 * "a",
+    "city_missing\n",
+    "\u202eturned",
+    65 * "x",
+    ["a list"],
+    {"an": "object"},
+]
+
+
+@pytest.mark.parametrize("status", [200, 422, 500])
+@pytest.mark.parametrize("hostile", HOSTILE_WORDS, ids=repr)
+def test_what_is_no_short_word_gets_into_no_line_of_the_log(double, caplog, hostile, status):
+    double.answers["/"] = (status, ERROR | dict.fromkeys(("code", "request_id", "type"), hostile))
+    caplog.set_level(logging.INFO)
+    with pytest.raises(flatpeak.FlatPeakError) as caught:
+        flatpeak.restore("cot_1")
+    said = "unusable answer (500)" if status == 500 else f"{status} no code, request unknown"
+    assert caplog.messages == [f"Connect: {said}"] == [str(caught.value)]
+
+
+def test_a_call_with_a_purpose_says_so_and_its_refusal_is_an_error(double, caplog):
+    caplog.set_level(logging.INFO)
+    token = "/connect/tariff/token"
+    double.answers["/locations/loc_1"] = (404, {"message": "Not Found"})
+    with flatpeak.purpose("a test"):
+        for answer in ([(403, {}), (422, ERROR)], (429, {}), (500, {"request_id": "req_2"})):
+            double.answers[token] = answer
+            with pytest.raises(flatpeak.FlatPeakError):
+                flatpeak.create_connect_token({})
+        with pytest.raises(flatpeak.Rejected):
+            flatpeak.delete_location("loc_1")
+    with pytest.raises(flatpeak.FlatPeakError):
+        flatpeak.create_connect_token({})
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", f"POST {token}: 403 no code, request unknown, for a test"),  # the bearer is renewed
+        ("ERROR", f"POST {token}: 422 city_missing, request req_1, for a test"),
+        ("INFO", f"POST {token}: 429 no code, request unknown, for a test"),
+        ("WARNING", f"POST {token}: unusable answer (500), request req_2, for a test"),
+        ("INFO", "DELETE /locations: 404 no code, request unknown, for a test"),
+        ("WARNING", f"POST {token}: unusable answer (500), request req_2"),
     ]
 
 
