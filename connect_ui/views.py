@@ -16,13 +16,13 @@ from flatpeak_app.limits import limited
 from tariffs import flatpeak
 from tariffs.models import Location
 
-from . import conversation
+from . import conversation, refusals
 from .fields import region_of
 from .forms import ListForm, RateTodForm, RouteForm, StartForm, form_for
 from .models import ConnectSession, Page
 
 State = ConnectSession.State
-TRY_AGAIN = "FlatPeak can't be reached just now. Nothing you typed is lost: please try again in a moment."
+NOT_BEGUN = "FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later."
 
 
 def user_id(request: HttpRequest) -> int:
@@ -47,12 +47,10 @@ def start(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             try:
                 return redirect("connect_ui:newest", conversation.start(user_id(request), **form.cleaned_data).pk)
-            except flatpeak.Unavailable:
-                status = 503
-                form.add_error(None, TRY_AGAIN)
-            except flatpeak.Rejected:
-                status = 502
-                form.add_error(None, "FlatPeak did not let us begin. It is not your fault, and we have been told.")
+            except flatpeak.FlatPeakError as error:
+                refused = isinstance(error, flatpeak.Rejected) and error.status != 429
+                status = 502 if refused else 503
+                form.add_error(None, NOT_BEGUN if refused else refusals.sentence(error))
     context = {"form": form, "unfinished": ConnectSession.unfinished(request.user)}
     return render(request, "connect_ui/start.html", context, status=status)
 
@@ -65,8 +63,8 @@ def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and session.is_open and session.claim():
         try:
             conversation.catch_up(session)
-        except flatpeak.FlatPeakError:
-            messages.error(request, TRY_AGAIN)
+        except flatpeak.FlatPeakError as error:
+            tell(request, session, error)
     if session.is_busy:  # what is the newest page now is an earlier one in a moment, and would be asked again
         return render(request, "connect_ui/wait.html", {"session": session})
     if session.newest:
@@ -74,6 +72,11 @@ def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not session.is_open:
         return expired(request, session)
     return render(request, "connect_ui/stalled.html", {"session": session})
+
+
+def tell(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeakError) -> None:
+    if session.is_open:  # else the page that follows says that the conversation is over
+        messages.error(request, refusals.sentence(error))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,8 +89,8 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("connect_ui:newest", pk)  # a GET comes from a sign-in in between
     try:
         return redirect("connect_ui:newest", conversation.again(session).pk)
-    except flatpeak.FlatPeakError:
-        messages.error(request, TRY_AGAIN)
+    except flatpeak.FlatPeakError as error:
+        messages.error(request, refusals.sentence(error))
         return redirect("connect_ui:newest", pk)
 
 
@@ -147,8 +150,8 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
         session.not_listed[action.split("_")[0].lower()] = request.POST.get("q", "").replace("\0", "")[:200]
     try:
         conversation.send(session, answered, answer, form.typed() if form else {}, form)
-    except flatpeak.Unavailable:
-        return show(request, session, answered, form or form_for(answered), 503, TRY_AGAIN)
+    except flatpeak.Unavailable as error:
+        return show(request, session, answered, form or form_for(answered), 503, refusals.sentence(error))
     except flatpeak.Rejected as error:
         if session.state == State.EXPIRED:
             answered.typed = form.typed() if form else answered.typed
@@ -157,7 +160,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
         if form:
             form.add_rejection(error)
             return show(request, session, answered, form, 422)
-        return show(request, session, answered, form_for(answered), 422, error.message or TRY_AGAIN)
+        return show(request, session, answered, form_for(answered), 422, refusals.sentence(error))
     return redirect("connect_ui:page", session.pk, session.newest)
 
 
@@ -214,8 +217,8 @@ def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
     if session.is_open and session.last_route == "session_redirect" and session.claim():
         try:
             conversation.catch_up(session)
-        except flatpeak.FlatPeakError:
-            messages.error(request, TRY_AGAIN)
+        except flatpeak.FlatPeakError as error:
+            tell(request, session, error)
         else:
             if session.last_route == "session_redirect":
                 messages.info(request, "The sign-in was not finished.")

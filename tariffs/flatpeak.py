@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 FAILURES, PAUSE = 5, 5  # calls, seconds
 MAX_BODY = 4 * 1024 * 1024  # bytes; FlatPeak's longest page, thousands of providers, is a tenth of it
 MAX_ID = 100  # characters of an id or a code, as the database has columns for them
+MAX_MESSAGE = 500  # characters of FlatPeak's sentence to the customer
 MAX_DEPTH = 50  # lists and objects inside each other; FlatPeak's are 5
 JSON = dict[str, Any]
 
@@ -56,7 +57,7 @@ class Rejected(FlatPeakError):
         self.status = status
         self.retry_after = retry_after
         self.code = word(body.get("code"))
-        self.message = str(body.get("message") or "")
+        self.message = str(body.get("message") or "")[:MAX_MESSAGE]
         self.request_id = word(body.get("request_id"))
         super().__init__(f"{call}: {status} {self.code or 'no code'}, request {self.request_id or 'unknown'}")
 

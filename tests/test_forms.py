@@ -9,6 +9,7 @@ import pytest
 import simplejson
 from django.http import QueryDict
 
+from connect_ui import refusals
 from connect_ui.forms import FORMS, RateTodForm, StartForm, StructureForm, form_for, utc_day
 from connect_ui.models import Page
 from tariffs.flatpeak import Rejected
@@ -195,7 +196,7 @@ def test_connects_message_stands_at_its_field_and_the_input_stays(route, code, f
     form = answered(route)
     assert form.is_valid()
     form.add_rejection(Rejected("Connect", 422, {"code": code, "message": "Not <this> one."}))
-    assert all_errors(form) == {field or "__all__": ["Not <this> one."]}
+    assert all_errors(form) == {field or "__all__": ["Not <this> one." if field else refusals.NO_REASON]}
     assert form.typed() == {k: v for k, v in ANSWERS[route][0].items() if k in form.fields}
 
 
@@ -210,13 +211,14 @@ def test_the_longest_field_name_that_a_code_begins_with_wins():
 def test_a_message_about_the_region_stands_at_the_top_where_no_region_is_asked():
     form = form_for(page("market_surcharge_capture", regions=[]), sent({"fixed": "1"}))
     form.add_rejection(Rejected("Connect", 422, {"code": "geo_location_not_found", "message": "No such place."}))
-    assert all_errors(form) == {"__all__": ["No such place."]}
+    [said] = all_errors(form)["__all__"]
+    assert said.startswith("FlatPeak says: “No such place.” ")
 
 
 def test_an_error_without_a_message_says_something():
     form = answered("tariff_name_capture")
-    form.add_rejection(Rejected("Connect", 500, {}))
-    assert all_errors(form) == {"__all__": ["FlatPeak did not take this answer."]}
+    form.add_rejection(Rejected("Connect", 422, {}))
+    assert all_errors(form) == {"__all__": [refusals.NO_REASON]}
 
 
 # --- what never leaves the server

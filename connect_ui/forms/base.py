@@ -7,6 +7,7 @@ from django import forms
 
 from tariffs.flatpeak import Rejected
 
+from .. import refusals
 from ..models import Page
 
 JSON = dict[str, Any]
@@ -67,7 +68,8 @@ class RouteForm(forms.Form):
 
     def add_rejection(self, error: Rejected) -> None:
         self.full_clean()
-        self.add_error(self.field_of(error.code), error.message or "FlatPeak did not take this answer.")
+        field = self.field_of(error.code)
+        self.add_error(field, (error.message or refusals.AT_FIELD) if field else refusals.sentence(error))
 
 
 def form_for(page: Page, data: Any = None, not_listed: dict[str, str] | None = None) -> RouteForm | None:

@@ -1,0 +1,79 @@
+"""What the customer is told where FlatPeak refuses without naming a field."""
+
+import pytest
+
+from connect_ui import refusals
+from tariffs.flatpeak import MAX_MESSAGE, Rejected, Unavailable
+
+FOR_PEOPLE = "This address is not served yet."
+
+
+def said(status, message=FOR_PEOPLE, code="never_heard_of", retry_after=None):
+    return refusals.sentence(Rejected("Connect", status, {"code": code, "message": message}, retry_after))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "did not let this through"),
+        (403, "did not let this through"),
+        (409, "was not ready"),
+        (429, "too much to do"),
+    ],
+)
+def test_what_is_not_about_the_answer_is_said_in_our_words(status, words):
+    assert words in said(status)
+    assert FOR_PEOPLE not in said(status)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 422])
+def test_what_is_about_the_answer_is_quoted(status):
+    assert said(status).startswith(f"FlatPeak says: “{FOR_PEOPLE}” ")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "Not Found",
+        "postal_address.city must not be empty.",
+        "Send {a: b}.",
+        "Not <b>this</b>.",
+        "It is \u202eturned.",
+        "One.\nTwo.",
+        "A" + "x" * 400 + ".",
+        ["A list."],
+    ],
+)
+def test_what_is_not_written_for_people_is_not_quoted(message):
+    assert said(422, message) == refusals.NO_REASON
+
+
+def test_a_message_has_an_end():
+    assert len(Rejected("Connect", 422, {"message": "x" * 5000}).message) == MAX_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "a minute"),
+        (1, "a second"),
+        (7, "7 seconds"),
+        (60, "a minute"),
+        (61, "2 minutes"),
+        (3600, "an hour"),
+        (86400, "24 hours"),
+    ],
+)
+def test_a_429_says_when_to_try_again(seconds, words):
+    assert said(429, retry_after=seconds).endswith(f"please try again in {words}.")
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable("Connect"), *(Rejected("Connect", s, {}) for s in (401, 403, 409, 422, 429))]
+)
+def test_each_says_what_happened_what_is_kept_and_what_to_do(error):
+    words = refusals.sentence(error)
+    assert words.startswith("FlatPeak ")
+    assert "Nothing you typed is lost: please " in words
+    assert "try again" in words
