@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FAULTS: dict[str, Json] = data("faults")
 ROUTES = tuple(data("routes"))
+AT_ONCE = "connection_refused"  # strikes when it is set, for a call cannot refuse the connection that it came by
 LARGE, DEEP = 20 * 1024 * 1024, 100_000
 SCRIPT, TURNED, HALF = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>", "\u202egnirts\u202c\u200f", "\ud800"
 HOSTILE = f"{SCRIPT}{TURNED}\0{HALF}\U0001f50c{'x' * 10_000}"
@@ -82,12 +83,12 @@ def _parse(item: Any) -> Fault:
     call, name = item["call"], item["fault"]
     if name not in FAULTS:
         raise ValueError(f"There is no fault {name}; there are {', '.join(FAULTS)}.")
-    calls = [each for each in CALLS if each == FAULTS[name].get("only", each)]
+    calls = [each for each in CALLS if _can_strike(name, each)]
     calls = ["*", *calls, *(f"connect.{route}" for route in ROUTES if "connect" in calls)]
     if call not in calls:
         raise ValueError(f"{name} cannot strike the call {call}; it can strike {', '.join(calls)}.")
     given = {field: value for field, value in item.items() if field not in ("call", "fault")}
-    takes = ("times", "rate", *FAULTS[name]["takes"])
+    takes = (*(() if name == AT_ONCE else ("times", "rate")), *FAULTS[name]["takes"])
     for field, value in given.items():
         if field not in takes:
             raise ValueError(f"{name} takes {', '.join(takes)}, not {field}.")
@@ -96,9 +97,15 @@ def _parse(item: Any) -> Fault:
             raise ValueError(f"{field} must be {wanted}.")
     if {"times", "rate"} <= given.keys():
         raise ValueError("A fault takes times or rate, not both.")
-    if "rate" not in given:
+    if "rate" not in given and name != AT_ONCE:
         given = {"times": 1} | given
-    return Fault(call, name, given, FAULTS[name].get("with", {}) | given, int(given.get("times", 0)) or None)
+    return Fault(
+        call, name, given, FAULTS[name].get("with", {}) | given, int(given.get("times", name == AT_ONCE)) or None
+    )
+
+
+def _can_strike(name: str, call: str) -> bool:
+    return call in FAULTS[name].get("only", (call,))
 
 
 # What they do
@@ -170,7 +177,7 @@ def _texts(value: Any, options: Json, name: str = "") -> Any:
         return {key: _texts(each, options, key) for key, each in value.items()}
     if isinstance(value, list):
         return [_texts(each, options, name) for each in value]
-    if not isinstance(value, str) or name not in options["names"]:
+    if not isinstance(value, str) or name not in (*options["names"], *options.get("more", ())):
         return value
     return options.get("url") or value + options.get("text", HOSTILE)
 
@@ -191,8 +198,9 @@ def _change(answer: Json, fault: Fault) -> Json:
     """The answer as a fault leaves it: the same if that can do nothing to this one."""
     if fault.name == "unknown_route":
         return {**answer, "route": fault.options["route"]}
-    changed = deepcopy(answer)
-    CHANGES[fault.name](changed.get("data", {}) if "route" in changed else changed, fault.options)
+    changed, of_connect = deepcopy(answer), "route" in answer
+    options = fault.options | ({"more": ()} if of_connect else {})
+    CHANGES[fault.name](changed.get("data", {}) if of_connect else changed, options)
     return changed
 
 
@@ -206,7 +214,7 @@ def due(world: "World", request: Request) -> list[Fault]:
         each
         for each in world.faults
         if each.call in names
-        and FAULTS[each.name].get("only", request.name) == request.name
+        and _can_strike(each.name, request.name)
         and each.left != 0
         and ("rate" not in each.options or world.chance.random() < each.options["rate"])
     ]

@@ -7,12 +7,15 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 
 from .app import dispatch
@@ -39,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         started = time.monotonic()
+        self.server.idle.discard(self.connection)
         path, _, query = self.path.partition("?")
         host = self.headers.get("Host", "")
         asked = f"http://{host}" if re.fullmatch(r"[\w.:\[\]-]+", host) else self.server.url
@@ -55,6 +59,14 @@ class Handler(BaseHTTPRequestHandler):
             reply = json_reply({"message": "The sandbox itself failed; its log says where."}, 500)
         self._send(reply)
         self.server.log(f"{self.command} {request.name} {reply.status} {(time.monotonic() - started) * 1000:.0f} ms")
+
+    def handle_one_request(self) -> None:
+        self.server.idle.add(self.connection)
+        super().handle_one_request()
+
+    def finish(self) -> None:
+        self.server.idle.discard(self.connection)
+        super().finish()
 
     do_GET = do_HEAD = do_POST = do_OPTIONS = do_PUT = do_PATCH = do_DELETE = _serve
 
@@ -113,19 +125,68 @@ class SandboxServer(ThreadingHTTPServer):
     """The listening server; `url` is where it answers, `world` what it remembers."""
 
     request_queue_size = 128
+    stopped = False
 
     def __init__(self, address: tuple[str, int], world: World, public_url: str, quiet: bool) -> None:
         self.world, self.public_url, self.quiet = world, public_url.rstrip("/"), quiet
+        self.idle: set[socket.socket] = set()  # connections on which no request is under way
+        self.door, self.opens_at, self.opened = threading.Lock(), 0.0, threading.Event()
         super().__init__(address, Handler)
         self.url = f"http://{address[0]}:{self.server_address[1]}"
+        world.refuse = self.refuse
+        world.strike_at_once()
+
+    def refuse(self, seconds: float) -> None:
+        """Refuse every new connection for so many seconds, and end those that are idle; 0: listen again at once."""
+        with self.door:
+            if not seconds:
+                self._listen()
+                return
+            if not self.opens_at:
+                with suppress(OSError):
+                    self.socket.shutdown(socket.SHUT_RDWR)  # at once, though serve_forever is waiting on it
+                with socket.socket(self.address_family, self.socket_type) as unbound:
+                    # Its number stays taken, as serve_forever has it in its selector.
+                    os.dup2(unbound.fileno(), self.socket.fileno(), inheritable=False)
+            self.opens_at = time.monotonic() + seconds
+            self.opened.clear()
+        for connection in list(self.idle):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _listen(self) -> None:
+        """Listen again on the same port, if nothing does; the caller holds the door."""
+        if not self.opens_at:
+            return
+        for pause in [PAUSE] * 100 + [0]:
+            try:
+                TCPServer.server_bind(self)
+                break
+            except OSError:  # a client's own end of a connection may have got the number for a moment
+                if not pause:
+                    raise
+                time.sleep(pause)
+        self.server_activate()
+        self.opens_at = 0
+        self.opened.set()
 
     def log(self, line: str) -> None:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)
 
     def service_actions(self) -> None:
-        """Called by serve_forever after every connection and twice a second: the time to save."""
+        """Called by serve_forever after every connection and twice a second: the time to save, or to refuse connections."""
+        while (left := self.opens_at - time.monotonic()) > 0 and not self.stopped:
+            self.opened.wait(left)
+        with self.door:
+            if self.opens_at <= time.monotonic() and not self.stopped:
+                self._listen()
         self.world.save()
+
+    def shutdown(self) -> None:
+        self.stopped = True
+        self.opened.set()
+        super().shutdown()
 
     def server_close(self) -> None:
         super().server_close()

@@ -7,11 +7,12 @@ import secrets
 import tempfile
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .faults import Fault, parse
+from .faults import AT_ONCE, Fault, parse
 from .wire import Json, data, dumps, loads
 
 SWITCHES: dict[str, Json] = data("switches")
@@ -58,6 +59,7 @@ class World:
         self.first_now = now
         self.first_switches = {name: checked(name, value) for name, value in switches.items()}
         self.struck: Counter[str] = Counter()
+        self.refuse: Callable[[float], None] | None = None  # the server's, once there is one
         self.reset()
         self.set_faults(faults, seed)
         if self.path and self.path.exists():
@@ -140,6 +142,17 @@ class World:
         self.faults: list[Fault] = parse(faults)
         self.seed = secrets.randbelow(10**6) if seed is None else int(seed)
         self.chance = random.Random(self.seed)  # nosec B311  # to be repeated, not to be secret
+        self.strike_at_once()
+
+    def strike_at_once(self) -> None:
+        """Let the server refuse connections if one of the faults wants it to, and else none."""
+        if not self.refuse:
+            return
+        found = next((each for each in self.faults if each.name == AT_ONCE and each.left), None)
+        if found:
+            found.left = 0
+            self.struck[AT_ONCE] += 1
+        self.refuse(float(found.options["seconds"]) if found else 0)
 
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]

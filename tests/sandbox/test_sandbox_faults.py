@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -120,6 +121,51 @@ def test_an_answer_in_the_place_of_the_work(sandbox, call, fault, fields, status
     assert len(sandbox.world.state["bearers"]) == bearers
     assert talk.go("session_restore").route == "provider_select"
     assert sandbox.world.struck == {fault: 1}
+
+
+def test_nothing_listens_for_so_many_seconds_and_then_something_does_again(sandbox):
+    kept = http.client.HTTPConnection(*sandbox.server.server_address, timeout=5)
+    kept.request("GET", "/_sandbox")
+    kept.getresponse().read()
+    answer = sandbox.control(faults=[{"call": "*", "fault": "connection_refused", "seconds": 0.5}])
+    began = time.monotonic()
+    assert answer["faults"] == [{"call": "*", "fault": "connection_refused", "seconds": Decimal("0.5"), "left": 0}]
+    assert answer["struck"] == {"connection_refused": 1}
+    with pytest.raises(ConnectionRefusedError):
+        sandbox.log_in()
+    assert kept.sock.recv(1) == b""
+    refused = 0
+    while True:
+        assert time.monotonic() - began < 5
+        try:
+            assert sandbox.log_in()["expires_in"] == 3600
+            break
+        except ConnectionRefusedError:
+            refused += 1
+    assert refused > 1
+    assert time.monotonic() - began > 0.45
+    assert sandbox.world.struck == {"connection_refused": 1}
+
+
+def test_a_refusal_ends_at_once_when_it_is_turned_off_and_can_come_again(sandbox):
+    for _ in range(20):
+        sandbox.world.set_faults([{"call": "*", "fault": "connection_refused", "seconds": 60}])
+        with pytest.raises(ConnectionRefusedError):
+            sandbox.log_in()
+        sandbox.world.set_faults([])
+        assert sandbox.log_in()["expires_in"] == 3600
+
+
+def test_a_server_that_refuses_connections_stops_at_once():
+    server = make_server(quiet=True, faults=[{"call": "*", "fault": "connection_refused", "seconds": 60}])
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    with pytest.raises(ConnectionRefusedError):
+        Client(server).log_in()
+    server.shutdown()
+    thread.join(5)
+    assert not thread.is_alive()
+    server.server_close()
 
 
 def test_silence_ends_when_the_client_hangs_up_and_holds_up_nobody_else(sandbox, monkeypatch):
@@ -339,6 +385,28 @@ def test_hostile_text_is_in_all_that_people_see_and_in_nothing_else(sandbox):
     assert talk.data["currency_code"] == "GBP"
 
 
+def test_hostile_text_is_in_what_the_other_calls_tell_people(sandbox):
+    location = sandbox.fixed()
+    calls = {
+        "token": (sandbox.new_token, ["connect_token"]),
+        "rates": (lambda: sandbox.rates(location), ["location_timezone", "currency_code"]),
+        "location": (lambda: sandbox.api("GET", f"/locations/{location}"), ["timezone", "postal_address.city"]),
+        "status": (
+            lambda: sandbox.api("GET", f"/locations/{location}/status")["tariff_status"]["commodity_import"],
+            ["provider.display_name", "tariff.display_name", "tariff.structure_type"],
+        ),
+    }
+    for name, (call, fields) in calls.items():
+        setting(sandbox, name, "hostile_text", text="!")
+        hostile, right = call(), call()
+        for field in fields:
+            told, old = hostile, right
+            for step in field.split("."):
+                told, old = told[step], old[step]
+            assert told.endswith("!")
+            assert name == "token" or told == old + "!"
+
+
 def test_the_addresses_that_a_page_has_can_be_anybodys(sandbox):
     talk, talk_of_login = sandbox.talk().by_hand("FIXED"), sandbox.talk().pick("EDF")
     setting(sandbox, "connect", "foreign_callback")
@@ -468,6 +536,10 @@ def test_faults_are_not_kept_in_the_state_file(tmp_path):
         [{"call": "home", "fault": "silence"}],
         [{"call": "connect.nowhere", "fault": "silence"}],
         [{"call": "rates", "fault": "many_choices"}],
+        [{"call": "login", "fault": "hostile_text"}],
+        [{"call": "login", "fault": "connection_refused"}],
+        [{"call": "*", "fault": "connection_refused", "times": 2}],
+        [{"call": "*", "fault": "connection_refused", "rate": 0.5}],
         [{"call": "connect", "fault": "next_update_past"}],
         [{"call": "login", "fault": "status_500", "seconds": 3}],
         [{"call": "login", "fault": "status_500", "colour": "red"}],
@@ -531,7 +603,7 @@ def test_faults_can_be_start_options(monkeypatch, capsys):
 
 
 def test_every_fault_does_something_and_is_told_of(sandbox):
-    does = [set(faults.STOPS), set(faults.ANSWERS), {*faults.CHANGES, "unknown_route"}]
+    does = [{faults.AT_ONCE}, set(faults.STOPS), set(faults.ANSWERS), {*faults.CHANGES, "unknown_route"}]
     assert set.union(*does) == set(FAULTS)
     assert sum(map(len, does)) == len(FAULTS)
     text, html = Path(app.__file__).with_name("README.md").read_text(encoding="utf-8"), sandbox.call("GET", "/")
