@@ -13,9 +13,10 @@ from babel.dates import format_date, format_datetime, format_time
 from .money import locale, price, rounded, unit
 from .rates import Segment, clip, current, day_span, joined
 
-WIDTH, HEIGHT = 400, 220
-LEFT, RIGHT, TOP, BOTTOM = 36, 6, 32, 28
-TOUCHING, CENTRED = 55, 40  # the labels of two hours nearer than this touch on a phone; if both are centred, than that
+WIDTH, HEIGHT = 400, 230
+LEFT, RIGHT, TOP, BOTTOM = 36, 6, 36, 36
+CHARACTER = 7.5  # the width of one in a label on a phone, where labels are largest
+TOUCHING, CENTRED = 57, 42  # the labels of two hours nearer than this touch on a phone; if both are centred, than that
 QUARTER = timedelta(minutes=15)
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
@@ -45,9 +46,11 @@ def chart(
     bottom = (lowest / step).to_integral_value("ROUND_FLOOR") * step
     top = max((highest / step).to_integral_value("ROUND_CEILING") * step, bottom + step)
     seconds = (end - start).total_seconds()
+    ticks = [(level, tick(level, step, currency)) for level in _levels(bottom, top, step)]
+    left = max(LEFT, 6 + CHARACTER * max(len(words) for _, words in ticks))
 
     def x(moment: datetime) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (moment - start).total_seconds() / seconds, 2)
+        return round(left + (WIDTH - left - RIGHT) * (moment - start).total_seconds() / seconds, 2)
 
     def y(rate: Decimal) -> float:
         return round(TOP + (HEIGHT - TOP - BOTTOM) * float((top - rate) / (top - bottom)), 2)
@@ -72,21 +75,24 @@ def chart(
 
     def bar(begin: datetime, over: datetime, found: Sequence[Segment]) -> Bar:
         prices = {price(extreme(s.rate for s in found), currency): None for extreme in (min, max)}
-        when = weekday(begin, zone) + ("" if week else f" {clock(begin, zone)} to {clock(over, zone)}")
+        when = weekday(begin, zone) + ("" if week else f" {local(begin, zone)} to {local(over, zone)}")
         estimate = ", an estimate" if any(s.confidence < 1 for s in found) else ""
         return Bar(x(begin), round(x(over) - x(begin), 2), f"{when}: {' to '.join(prices)}{estimate}")
 
-    def mark(segment: Segment, under: bool = False) -> tuple[float, float, str]:
-        """Where a segment's price is written inside of the frame: over its line, or under it where there is room."""
-        middle, level = (x(segment.start) + x(segment.end)) / 2, y(max(segment.rate, Decimal(0)))
-        middle = round(min(max(middle, LEFT + 26), WIDTH - RIGHT - 20), 2)
-        return middle, level + 14 if under and y(Decimal(0)) - level > 20 else level - 5, price(segment.rate, currency)
+    def mark(segment: Segment, lowest: bool = False) -> tuple[float, float, str]:
+        """Where a segment's price is written: the lowest under its line where there is room, the highest over it."""
+        words = price(segment.rate, currency)
+        half = CHARACTER * len(words) / 2
+        middle = min(max((x(segment.start) + x(segment.end)) / 2, left + half), WIDTH - half)
+        zero, level = y(Decimal(0)), y(segment.rate)
+        under = lowest and (segment.rate < 0 or zero - level > 20)
+        return round(middle, 2), level + 14 if under else min(level, zero) - 5, words
 
     least, most = min(segments, key=lambda s: s.rate), max(segments, key=lambda s: s.rate)
     return {
         "width": WIDTH,
         "height": HEIGHT,
-        "left": LEFT,
+        "left": left,
         "right": WIDTH - RIGHT,
         "top": TOP,
         "bottom": HEIGHT - BOTTOM,
@@ -98,14 +104,12 @@ def chart(
         "zero": y(Decimal(0)),
         "share": y(Decimal(0)) / HEIGHT,  # of the height, at which the colour changes
         "now": x(now) if start <= now < end else None,
-        "rows": [(y(level), tick(level, step, currency)) for level in _levels(bottom, top, step)],
+        "rows": [(y(level), words) for level, words in ticks],
         "hours": [] if week else _hours(start, end, zone, x),
-        "days": [
-            (x(day), format_date(day.astimezone(zone), "EEE d" if week else "EEE d MMM", locale())) for day in days
-        ],
+        "days": [(x(day), format_date(day.astimezone(zone), "EEE" if week else "EEE d MMM", locale())) for day in days],
         "lowest": least,
         "highest": most,
-        "marks": [mark(least, under=True), mark(most)] if least.rate != most.rate else [],
+        "marks": [mark(least, lowest=True), mark(most)] if least.rate != most.rate else [],
         "current": current(segments, now),
     }
 
@@ -156,6 +160,14 @@ def _hours(
 def clock(moment: datetime, zone: tzinfo) -> str:
     at = moment.astimezone(zone)
     return _clock(at.hour, at.minute, locale())
+
+
+def local(moment: datetime, zone: tzinfo) -> str:
+    """The time of day at a location; with the zone's name, 01:00 BST, where the clock shows that time twice."""
+    at = moment.astimezone(zone)
+    first, second = at.replace(fold=0).utcoffset(), at.replace(fold=1).utcoffset()
+    twice = first is not None and second is not None and first > second
+    return clock(at, zone) + (f" {at.tzname()}" if twice else "")
 
 
 @lru_cache(1440)

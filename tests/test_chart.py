@@ -8,6 +8,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.template.loader import render_to_string
 
 from tariffs.chart import chart
 from tariffs.rates import Segment, day_span
@@ -260,20 +261,69 @@ def test_no_two_hours_touch(day):
     assert all(a[1] < b[0] for a, b in pairwise(spans))
 
 
-def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame():
-    for rates in (("0.1", "0.2", "0.3"), ("-0.3", "0", "0.1"), ("0.001", "5", "0.001"), ("-0.2", "-0.1")):
-        seen = drawn(segments(*rates))
-        assert len(seen["marks"]) == 2
-        for x, y, _ in seen["marks"]:
-            assert seen["left"] < x < seen["right"]
-            assert seen["top"] - 8 < y < seen["bottom"] + 2
+@pytest.mark.parametrize("currency", ["GBP", "SEK", "CLP"])
+@pytest.mark.parametrize(
+    "rates",
+    [
+        ("0.1", "0.2", "0.3"),
+        ("-0.3", "0", "0.1"),
+        ("0.001", "5", "0.001"),
+        ("-0.2", "-0.1"),
+        ("-0.002", "-0.001", "-0.3"),
+    ],
+)
+def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame_and_apart(rates, currency):
+    seen = drawn(segments(*rates), currency=currency)
+    boxes = []
+    for x, y, text in seen["marks"]:
+        half = 7 * len(text) / 2
+        assert seen["left"] - 1 < x - half
+        assert x + half < seen["width"]
+        assert seen["top"] - 8 < y < seen["label_y"] - 12
+        boxes.append((x - half, x + half, y - 10, y))
+    low, high = boxes
+    assert low[0] > high[1] or high[0] > low[1] or low[2] > high[3] or high[2] > low[3]
+
+
+def test_a_lowest_price_below_zero_is_marked_at_its_trough():
+    seen = drawn(segments("0.1", "-0.3", "0.1"))
+    (_, y, words), _ = seen["marks"]
+    assert words == "-30.00p"
+    assert y > seen["bottom"]
+
+
+def test_equal_prices_have_no_marks():
     assert drawn(segments("0.1", "0.1"))["marks"] == []
+
+
+@pytest.mark.parametrize(("currency", "cents"), [("SEK", "2.5"), ("CLP", "250"), ("XTS", "-99999")])
+def test_a_long_unit_has_its_room_beside_the_frame(currency, cents):
+    seen = drawn(segments(cents, "0.1"), currency=currency)
+    assert all(7 * len(words) + 4 <= seen["left"] for _, words in seen["rows"])
+    assert seen["bars"][0].x == seen["left"]
+
+
+def test_the_time_that_comes_twice_is_read_out_with_the_zones_name():
+    start, end = day_span(date(2026, 10, 25), LONDON)
+    seen = drawn(segments(*[f"0.{n}" for n in range(10, 35)], start=start), LONDON, end=end)
+    assert [bar.title for bar in seen["bars"][1:3]] == [
+        "Sun 01:00 BST to 01:00 GMT: 11.00p",
+        "Sun 01:00 GMT to 02:00: 12.00p",
+    ]
+
+
+@pytest.mark.parametrize("minutes", [30, 5])
+def test_a_weeks_chart_is_small_however_many_its_segments(minutes):
+    found = segments(*[Decimal(n * 7919 % 4001 - 500) / 10000 for n in range(7 * 24 * 60 // minutes)], minutes=minutes)
+    seen = drawn(found)
+    names = {"chart": seen, "heading": "The week", "hatch": "IMPORT", "currency": "GBP", "zone": LONDON}
+    assert len(render_to_string("tariffs/_chart.html", names).encode()) < 60_000
 
 
 def test_a_week_is_labelled_by_days_alone():
     seen = drawn(segments(*["0.1", "0.2"] * 84))
     assert seen["hours"] == []
-    assert words(seen["days"]) == ["Fri 1", "Sat 2", "Sun 3", "Mon 4", "Tue 5", "Wed 6", "Thu 7"]
+    assert words(seen["days"]) == ["Fri", "Sat", "Sun", "Mon", "Tue", "Wed", "Thu"]
 
 
 def test_a_week_is_read_out_by_day():
