@@ -1,9 +1,12 @@
 import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+
+from .windows import next_time
 
 HOURS = (1, 2, 3, 4, 6, 8)
 
@@ -25,7 +28,14 @@ class EnergyField(forms.CharField):
 
 
 class CheapestForm(forms.Form):
-    """How long, before when on the location's clock, and for how much energy; all by GET, so that it can be kept."""
+    """How long, before when on the location's clock, and for how much energy; all by GET, so that it can be kept.
+
+    `deadline` in its cleaned data is the instant of the time of day that is typed, None without one.
+    """
+
+    def __init__(self, now: datetime.datetime, zone: ZoneInfo, *given: Any, **options: Any) -> None:
+        self.now, self.zone = now, zone
+        super().__init__(*given, **options)
 
     hours = forms.TypedChoiceField(
         label="For how long",
@@ -45,6 +55,17 @@ class CheapestForm(forms.Form):
         required=False,
         widget=forms.TextInput({"inputmode": "decimal", "size": 6, "autocomplete": "off"}),
     )
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        hours, before = given.get("hours"), given.get("before")
+        given["deadline"] = next_time(before, self.zone, self.now) if before else None
+        if hours and before and given["deadline"] - self.now < datetime.timedelta(hours=hours):
+            only = f"{hours} hours do" if hours > 1 else "An hour does"
+            self.add_error(
+                "before", f"{only} not fit between now and {before:%H:%M}. Choose fewer hours or a later time."
+            )
+        return given
 
 
 def day_field(label: str, **options: Any) -> forms.DateField:

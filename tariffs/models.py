@@ -119,6 +119,7 @@ class Tariff(FlatPeakObject):
     class Rates(models.TextChoices):
         NONE = "none", "not asked yet"
         OK = "ok"
+        ESTIMATE = "estimate", "an estimate, of confidence 0"
         PENDING = "pending"
         FAILING = "failing"
 

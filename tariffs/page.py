@@ -15,17 +15,24 @@ from .chart import chart
 from .forms import HOURS, CheapestForm
 from .models import Location, RateDay, Tariff
 from .rates import Segment
-from .windows import best, next_time
+from .windows import best
 
 MOST_PERIODS = 3  # a day of so many prices is said in a line each
 
 
+class Gap(NamedTuple):
+    """A time without a known rate, before or between others."""
+
+    start: datetime
+    end: datetime
+
+
 class Day(NamedTuple):
-    """One local day: its rows, the past apart; `known_until` is None if it is known whole, or not at all."""
+    """One local day: its rows, the past apart; `known_until` is None if it is known to its end, or not at all."""
 
     date: date
-    past: list[Segment]
-    rows: list[Segment]
+    past: list[Segment | Gap]
+    rows: list[Segment | Gap]
     known_until: datetime | None
     has_carbon: bool
     change: timedelta  # by how much it is longer than 24 hours, where the clock is changed
@@ -65,13 +72,14 @@ def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict)
     zone = zone_of(location)
     today = now.astimezone(zone).date()
     dates = [today, today + timedelta(days=1)]
+    midnight = rates.day_span(today, zone)[1]
     span = rates.day_span(dates[0], zone)[0], rates.day_span(dates[1], zone)[1]
     exact = rates.clip(stored(tariff), *span) if is_read(tariff) else []
     segments = without_carbon(exact)
     current = rates.current(segments, now)
     ahead = rates.clip(segments, now, span[1])
     days = [day_of(exact, day, zone, now) for day in dates]
-    unsure = any(segment.confidence == 0 for segment in segments)
+    today_alone = bool(segments) and segments[-1].end <= midnight
     view = {
         "tariff": tariff,
         "connected": is_read(tariff),
@@ -81,38 +89,54 @@ def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict)
         "until": current.end if current and current.end < span[1] else None,
         "next": next((s for s in ahead if current and s.start == current.end), None),
         "level": level(current, rates.clip(segments, *rates.day_span(today, zone))),
-        "chart": chart(segments, *span, zone, location.currency_code, now),
+        # Without a half that is empty for certain.
+        "chart": chart(segments, span[0], midnight if today_alone else span[1], zone, location.currency_code, now),
+        "charted": "Today" if today_alone else "Today and tomorrow",
         "periods": periods(segments, dates, zone),
         "days": days if exact else [],
-        "unsure": unsure,
+        "first": is_first(tariff, now) and not exact,
         "today": today,
         "yesterday": today - timedelta(days=1),
-        "fetched_at": max((day.fetched_at for day in tariff.days.all()), default=None),
-        "look_again": look_again(tariff, unsure) if is_read(tariff) else None,
+        "fetched_at": min((day.fetched_at for day in tariff.days.all() if day.day in dates), default=None),
+        "look_again": look_again(tariff, now) if is_read(tariff) else None,
         "changes_at": next((at for s in ahead for at in (s.start, s.end) if at > now), span[1]),
         "asked": None,
     }
-    return view | ({"asked": cheapest(view, ahead, query, now)} if ahead else {})
+    form = cheapest_form(tariff, query, now, zone)
+    return view | ({"asked": cheapest(view, ahead, form, now)} if ahead or (form.is_bound and is_read(tariff)) else {})
 
 
-def look_again(tariff: Tariff, unsure: bool) -> int | None:
+def look_again(tariff: Tariff, now: datetime) -> int | None:
     """Seconds after which a page that waits for FlatPeak looks again; when FlatPeak is asked is the column's business."""
-    if unsure:
+    if is_first(tariff, now):
         return 5
+    if tariff.rates == Tariff.Rates.ESTIMATE:
+        return 5 if now - tariff.rates_since < timedelta(minutes=1) else 30
     return 30 if tariff.rates == Tariff.Rates.PENDING else None
+
+
+def is_first(tariff: Tariff, now: datetime) -> bool:
+    """Whether somebody is asking for its rates at this moment, for the first time."""
+    return tariff.rates == Tariff.Rates.NONE and tariff.state != Tariff.State.FAILED and tariff.ask_at > now
 
 
 def day_of(segments: Sequence[Segment], day: date, zone: ZoneInfo, now: datetime) -> Day:
     """The rows of a local day, joined where price, confidence and carbon are equal."""
     start, end = rates.day_span(day, zone)
-    rows = rates.joined(rates.clip(segments, start, end))
-    last = rows[-1].end if rows else end
+    known = rates.joined(rates.clip(segments, start, end))
+    rows: list[Segment | Gap] = []
+    last = start
+    for segment in known:
+        if segment.start > last:
+            rows.append(Gap(last, segment.start))
+        rows.append(segment)
+        last = segment.end
     return Day(
         day,
-        [s for s in rows if s.end <= now],
-        [s for s in rows if s.end > now],
-        last if last < end else None,
-        any(s.carbon is not None for s in rows),
+        [row for row in rows if row.end <= now],
+        [row for row in rows if row.end > now],
+        last if start < last < end else None,
+        any(s.carbon is not None for s in known),
         end - start - timedelta(days=1),
     )
 
@@ -145,30 +169,34 @@ def periods_of_day(segments: Sequence[Segment], day: date, zone: ZoneInfo) -> li
     return local if len(local) <= MOST_PERIODS else []
 
 
-def cheapest(view: dict[str, Any], ahead: Sequence[Segment], query: QueryDict, now: datetime) -> dict[str, Any]:
-    """The cheapest time ahead, or the dearest for what is sold, as the query asks for this tariff; else for three hours."""
+def cheapest(view: dict[str, Any], ahead: Sequence[Segment], form: CheapestForm, now: datetime) -> dict[str, Any]:
+    """The cheapest time ahead, or the dearest for what is sold, as the form asks; else for three hours."""
     tariff = view["tariff"]
-    given = query if query.get("direction") == tariff.direction else None
-    form = CheapestForm(given, initial={"hours": 3}, label_suffix="", auto_id=f"id_{tariff.direction}_%s")
-    asked = form.cleaned_data if given is not None and form.is_valid() else {}
-    hours, clock, energy = asked.get("hours", 3), asked.get("before"), asked.get("kwh")
-    known = ahead[-1].end
-    deadline = next_time(clock, view["zone"], now) if clock else known
+    asked = form.cleaned_data if form.is_bound and form.is_valid() else {}
+    hours, deadline, energy = asked.get("hours", 3), asked.get("deadline"), asked.get("kwh")
+    known = ahead[-1].end if ahead else None
     sells = tariff.direction == "EXPORT"
-    window = best(ahead, timedelta(hours=hours), now, deadline, dearest=sells)
+    window = best(ahead, timedelta(hours=hours), now, deadline or known or now, dearest=sells)
+    others = {name: form.data[name] for name in ("before", "kwh") if asked.get(name)}
     gain = (view["now"].rate - window.mean) * (-1 if sells else 1) if window and view["now"] else None
     return {
         "form": form,
         "hours": hours,
-        "deadline": deadline if clock else None,
+        "deadline": deadline,
         "window": window,
         "same": len({segment.rate for segment in ahead}) == 1,
         "gain": gain if gain and money.rounded(gain, 4) > 0 else None,
         "energy": energy,
         "cost": energy * window.mean if energy and window else None,
         "known": known,
-        "links": [(n, f"?{urlencode({'direction': tariff.direction, 'hours': n})}") for n in HOURS],
+        "links": [(n, f"?{urlencode({'direction': tariff.direction, 'hours': n} | others)}") for n in HOURS],
     }
+
+
+def cheapest_form(tariff: Tariff, query: QueryDict, now: datetime, zone: ZoneInfo) -> CheapestForm:
+    """The question for a tariff's cheapest time, bound if the query is about this tariff."""
+    given = query if query.get("direction") == tariff.direction else None
+    return CheapestForm(now, zone, given, initial={"hours": 3}, label_suffix="", auto_id=f"id_{tariff.direction}_%s")
 
 
 def mean(segments: Sequence[Segment]) -> Decimal | None:
@@ -195,7 +223,10 @@ def history_of(
         "currency": location.currency_code,
         "chart": chart(segments, *span, zone, location.currency_code, now),
         "days": [day_of(exact, day, zone, now) for day in dates],
-        "week": [(day, mean(found), pick(found, min), pick(found, max)) for day, found in by_day],
+        "week": [
+            (day, mean(found), pick(found, min), pick(found, max), any(s.confidence < 1 for s in found))
+            for day, found in by_day
+        ],
     }
 
 

@@ -10,7 +10,7 @@ from .history import fetch, store
 from .models import Tariff, Wait
 from .page import zone_of
 
-SOON = timedelta(seconds=5)  # after an answer of confidence 0: FlatPeak is still working it out
+SOON = timedelta(seconds=5)
 MINUTE = timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)
 RATE_LIMIT = "rate_limit"  # as a last answer: FlatPeak wants to be left alone until the tariff is due again
@@ -75,7 +75,13 @@ def _fetch(tariff: Tariff, now: datetime) -> None:
     answer = flatpeak.rates(location.location_id, start, end, tariff.direction)
     segments = rates.parse(answer["data"])
     store(tariff, days, segments, now)
-    tariff.set_rates(Tariff.Rates.OK, "", _ask_at(answer, segments, now, midnight))
+    if any(segment.confidence == 0 for segment in segments):
+        # FlatPeak is still working it out: usually for seconds, and one that takes long is not asked for ever so often.
+        tariff.set_rates(Tariff.Rates.ESTIMATE, "", now)
+        waited = now - tariff.rates_since
+        tariff.ask_at = now + (SOON if waited < MINUTE else MINUTE if waited < 10 * MINUTE else QUARTER)
+        return
+    tariff.set_rates(Tariff.Rates.OK, "", _ask_at(answer, now, midnight, end))
 
 
 def _rejected(tariff: Tariff, error: flatpeak.Rejected, now: datetime) -> None:
@@ -105,12 +111,15 @@ def _complete(tariff: Tariff) -> None:
         complete(tariff)
 
 
-def _ask_at(answer: flatpeak.JSON, segments: list[rates.Segment], now: datetime, midnight: datetime) -> datetime:
-    """FlatPeak's `next_update`, but at local midnight at the latest, when a new day begins."""
-    if any(segment.confidence == 0 for segment in segments):
-        return now + SOON
+def _ask_at(answer: flatpeak.JSON, now: datetime, midnight: datetime, end: datetime) -> datetime:
+    """FlatPeak's `next_update`; local midnight where that is not before tomorrow's end.
+
+    Then nothing new is to come tomorrow, but of the day after it nothing was asked.
+    """
     try:
         next_update = rates.instant(answer["next_update"])
     except (KeyError, TypeError, ValueError, OverflowError):
         next_update = now
-    return min(next_update if next_update > now else now + QUARTER, midnight)
+    if next_update <= now:
+        next_update = now + QUARTER
+    return next_update if next_update < end else midnight

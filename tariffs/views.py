@@ -9,9 +9,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from . import rates
-from .forms import CheapestForm, DateForm
+from .forms import DateForm
 from .models import Location, RateDay, Tariff
-from .page import history_of, stored, zone_of
+from .page import cheapest_form, history_of, stored, zone_of
 from .refresh import ask_for, is_due, refresh
 from .sections import days_around, sections
 
@@ -57,10 +57,10 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     now = timezone.now()
     location = readable_location(request, pk, with_tariffs())
     # Who asks for what can't be is told so, and FlatPeak is left alone.
-    directions = {tariff.direction for tariff in location.tariffs.all()}
-    sensible = request.GET.get("direction") not in directions or CheapestForm(request.GET).is_valid()
-    if request.method == "GET" and sensible:
-        for tariff in location.tariffs.all():
+    tariffs = list(location.tariffs.all())
+    forms = [cheapest_form(tariff, request.GET, now, zone_of(location)) for tariff in tariffs]
+    if request.method == "GET" and not any(form.errors for form in forms):
+        for tariff in tariffs:
             refresh(tariff, now)
     shown = sections(location, now, request.GET)
     looks_again = min((seconds for _, section in shown if (seconds := section.look_again)), default=None)
@@ -69,7 +69,7 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
         "sections": shown,
         "look_again": looks_again,
         "mine": location.is_here and location.customer.user_id == request.user.pk,
-        "missing": next((d for d in ("IMPORT", "EXPORT") if d not in directions), ""),
+        "missing": next((d for d in ("IMPORT", "EXPORT") if d not in {tariff.direction for tariff in tariffs}), ""),
     }
     wrong = any(section.is_wrong for _, section in shown)
     return render(request, "tariffs/rates.html", context, status=400 if wrong else 200)

@@ -120,12 +120,17 @@ def test_today_and_tomorrow_are_asked_for_in_the_locations_time_zone(noon, tarif
     assert [str(d.day) for d in RateDay.objects.order_by("day")] == ["2026-11-24", "2026-11-25"]
 
 
-def test_a_day_of_25_hours_is_asked_for_whole(noon, tariff, asked):
-    now = datetime(2026, 10, 25, 12, tzinfo=UTC)
+@pytest.mark.parametrize(
+    ("month", "day", "hours", "tomorrows"),
+    [(10, 24, 49, 25), (10, 25, 49, 24), (3, 28, 47, 23), (3, 29, 47, 24), (5, 1, 48, 24)],
+)
+def test_today_and_tomorrow_are_one_question_however_long_they_are(noon, tariff, asked, month, day, hours, tomorrows):
+    now = datetime(2026, month, day, 11, tzinfo=UTC)
     Tariff.objects.update(ask_at=now)
     refresh(Tariff.objects.get(), now)
-    assert asked[0][2] - asked[0][1] == timedelta(hours=49)
-    assert len(RateDay.objects.get(day="2026-10-25").segments) == 25
+    assert [end - start for _, start, end, _ in asked] == [timedelta(hours=hours)]
+    today, tomorrow = (len(day.segments) for day in RateDay.objects.order_by("day"))
+    assert (today, tomorrow) == (hours - tomorrows, tomorrows)
 
 
 def test_rates_are_stored_exactly(noon, tariff, asked):
@@ -148,13 +153,25 @@ def test_rates_are_stored_exactly(noon, tariff, asked):
 def test_flatpeak_is_asked_again_from_next_update_on(noon, tariff, asked):
     asked.answer = lambda start, end: hourly(start, end, next_update="2026-11-23T16:00:00Z")
     refresh(tariff, NOW)
-    assert not refresh(tariff, datetime(2026, 11, 23, 15, 59, tzinfo=UTC))
+    assert not refresh(tariff, datetime(2026, 11, 23, 15, 59, 59, tzinfo=UTC))
     assert refresh(tariff, datetime(2026, 11, 23, 16, tzinfo=UTC))
     assert len(asked) == 2
     assert RateDay.objects.count() == 2
 
 
-def test_a_new_local_day_is_asked_for_though_next_update_is_far(noon, tariff, asked):
+def test_at_local_midnight_the_old_tomorrow_is_today_without_a_call(look, asked, monkeypatch):
+    asked.answer = lambda start, end: hourly(start, end, next_update="2026-11-24T16:00:00Z")
+    assert "Now 12.00p per kWh until 13:00." in look()
+    at(monkeypatch, datetime(2026, 11, 24, tzinfo=UTC))
+    page = look()
+    assert "Now 24.00p per kWh until 01:00." in page
+    assert "Wednesday 25 November 2026 Not published yet. FlatPeak is asked again today at 16:00." in page
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("next_update", ["2026-11-25T00:00:00Z", "2026-11-30T12:00:00Z"])
+def test_a_new_local_day_is_asked_for_though_next_update_is_far(noon, tariff, asked, next_update):
+    asked.answer = lambda start, end: hourly(start, end, next_update=next_update)
     refresh(tariff, NOW)
     assert tariff.ask_at == datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -174,6 +191,62 @@ def test_an_answer_of_confidence_0_is_asked_for_again_within_10_seconds(noon, ta
     assert '<meta http-equiv="refresh" content="5">' in page
     tariff.refresh_from_db()
     assert NOW < tariff.ask_at <= NOW + timedelta(seconds=10)
+
+
+def test_an_estimate_is_asked_for_less_often_the_longer_it_stays_one(noon, tariff, asked, monkeypatch):
+    asked.answer = lambda start, end: hourly(start, end, confidence=0)
+    moment, times = NOW, []
+    while moment < NOW + timedelta(minutes=45):
+        at(monkeypatch, moment)
+        if refresh(Tariff.objects.select_related("location").get(), moment):
+            times.append(int((moment - NOW).total_seconds()))
+        moment += timedelta(seconds=5)
+    assert times == [*range(0, 60, 5), *range(60, 600, 60), 600, 1500, 2400]
+    asked.answer = hourly
+    refresh(Tariff.objects.select_related("location").get(), NOW + timedelta(hours=1))
+    assert Tariff.objects.get().rates == "ok"
+
+
+def test_a_pending_tariff_whose_prices_are_an_estimate_is_still_pending(noon, tariff, asked, client, alice):
+    Tariff.objects.update(state="pending")
+    asked.answer = lambda start, end: hourly(start, end, confidence=0)
+    client.force_login(alice)
+    assert "take them as an estimate" in client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert Tariff.objects.get().state == "pending"
+
+
+def test_who_comes_while_the_first_answer_is_under_way_is_told_and_looks_again(noon, tariff, asked, client, alice):
+    client.force_login(alice)
+    pages = []
+
+    def look_meanwhile(start, end):
+        pages.append(client.get(f"/locations/{tariff.location_id}/").content.decode())
+        return hourly(start, end)
+
+    asked.answer = look_meanwhile
+    client.get(f"/locations/{tariff.location_id}/")
+    assert len(asked) == 1
+    assert "The prices are being fetched." in pages[0]
+    assert '<meta http-equiv="refresh" content="5">' in pages[0]
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "12.00p" in page
+    assert 'http-equiv="refresh"' not in page
+
+
+def test_who_comes_while_known_rates_are_asked_for_again_does_not_wait(noon, tariff, asked, client, alice):
+    client.force_login(alice)
+    client.get(f"/locations/{tariff.location_id}/")
+    Tariff.objects.update(ask_at=NOW)
+    pages = []
+
+    def look_meanwhile(start, end):  # nothing more of this answer comes before the other view is over
+        pages.append(client.get(f"/locations/{tariff.location_id}/").content.decode())
+        return hourly(start, end)
+
+    asked.answer = look_meanwhile
+    client.get(f"/locations/{tariff.location_id}/")
+    assert len(asked) == 2
+    assert "12.00p" in pages[0]
 
 
 def test_a_pending_tariff_is_asked_for_once_a_minute_and_after_ten_minutes_every_15(noon, tariff, asked, monkeypatch):
@@ -332,7 +405,7 @@ def test_neighbours_are_one_row_where_price_and_carbon_are_equal_and_one_until_a
 
 
 def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomorrow_names_the_day(look, asked):
-    for changes, words in ((NOW - timedelta(days=2), ""), (NOW + timedelta(hours=20), " until Tue 24 Nov, 08:30")):
+    for changes, words in ((NOW - timedelta(days=2), ""), (NOW + timedelta(hours=20), " until tomorrow 08:30")):
         asked.answer = lambda start, end, changes=changes: {
             "data": [
                 {"valid_from": a.isoformat(), "valid_to": b.isoformat(), "tariff": {"rate": rate, "confidence": 1}}
@@ -349,7 +422,17 @@ def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, ali
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "<h3>Tuesday 24 November 2026</h3>" in page
-    assert "Not published yet. FlatPeak is asked again Tue 24 Nov, 00:00." in page
+    assert "Not published yet. FlatPeak is asked again tomorrow at 00:00." in page
+    assert "<figcaption>Today: " in page  # the chart has no half that is empty for certain
+
+
+def test_a_time_without_a_price_is_a_row_of_the_table(look, asked, client, tariff):
+    asked.answer = lambda start, end: {
+        "data": [each for n, each in enumerate(hourly(start, end)["data"]) if n not in (13, 14, 24)]
+    }
+    page = look()
+    assert "13:00 15:00 not known 15:00 16:00 15.00p 115" in page
+    assert "All day From To Price per kWh g CO₂ 00:00 01:00 not known 01:00 02:00 25.00p 125" in page
 
 
 def test_a_price_that_is_not_known_now_is_no_number(noon, tariff, asked, client, alice):
@@ -370,6 +453,17 @@ def test_when_flatpeak_is_down_the_last_known_rates_are_shown_as_such(noon, tari
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "These are the last known prices, from 2 hours ago." in page
     assert "12.00p" in page
+
+
+def test_prices_are_as_old_as_the_oldest_of_those_shown(noon, tariff, asked, client, alice):
+    refresh(tariff, NOW)
+    Tariff.objects.update(ask_at=NOW)
+    RateDay.objects.filter(day="2026-11-23").update(fetched_at=NOW - timedelta(hours=5))
+    RateDay.objects.create(tariff=tariff, day="2026-11-22", fetched_at=NOW - timedelta(hours=9))
+    asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "These are the last known prices, from 5 hours ago." in page
 
 
 def test_a_failed_tariff_says_what_to_do(noon, tariff, asked, client, alice):
@@ -434,6 +528,17 @@ def test_my_locations_costs_the_same_queries_for_one_and_for_thirty(tariff, clie
         client.get("/locations/")
     with django_assert_num_queries(5):
         client.get(f"/locations/{tariff.location_id}/")
+
+
+def test_the_rates_page_costs_six_queries_at_most_however_many_segments(
+    noon, tariff, asked, client, alice, django_assert_max_num_queries
+):
+    step = timedelta(days=2) / 2016
+    asked.answer = lambda start, end: prices(*[str(n % 71) for n in range(2016)], each=step, first=start)(start, end)
+    refresh(tariff, NOW)
+    client.force_login(alice)
+    with django_assert_max_num_queries(6):
+        assert client.get(f"/locations/{tariff.location_id}/").content.count(b'<th scope="row">') >= 2016
 
 
 def test_one_view_of_my_locations_asks_for_a_few_tariffs_at_most(noon, tariff, asked, client, alice):
@@ -512,11 +617,55 @@ def test_where_there_is_no_window_it_says_why_and_when_to_look_again(look, asked
     asked.answer = prices("20", "30")
     page = look()
     assert "Prices are known until today 14:00, without 3 hours on end. Look again after today 16:00." in page
-    page = look(direction="IMPORT", hours="1", before="13:00")
-    why = "There is no stretch of {} with known prices that is over by today {}. "
-    assert why.format("1 hour", "13:00") + "Choose fewer hours or a later time." in page
     page = look(direction="IMPORT", hours="2", before="18:00")
-    assert why.format("2 hours", "18:00") + "Look again after today 16:00." in page
+    why = "There is no stretch of 2 hours with known prices that is over by today 18:00. "
+    assert why + "Look again after today 16:00." in page
+    asked.answer = lambda start, end: {
+        "data": prices("20", "30", first=NOW)(start, end)["data"]
+        + prices("20", first=NOW + timedelta(hours=3))(start, end)["data"]
+    }
+    Tariff.objects.update(ask_at=NOW)
+    page = look(direction="IMPORT", hours="3", before="16:20")
+    assert "that is over by today 16:20. Choose fewer hours or a later time." in page
+
+
+def test_where_nothing_ahead_is_known_a_question_of_ones_own_is_answered_too(look, asked):
+    asked.answer = lambda start, end: {"data": [], "next_update": "2026-11-23T16:00:00Z"}
+    assert "No price of the time ahead is known. Look again after today 16:00." in look(direction="IMPORT", hours="1")
+    assert "Choose one of 1, 2, 3, 4, 6, 8 hours." in look(400, direction="IMPORT", hours="7")
+
+
+@pytest.mark.parametrize(
+    ("direction", "cents", "words"),
+    [
+        ("IMPORT", ["-5", "-7"], "you are paid 7.00p on average, 2.00p better than now."),
+        ("IMPORT", ["5", "-7"], "you are paid 7.00p on average, 12.00p better than now."),
+        ("IMPORT", ["5", "2"], "2.00p on average, 3.00p less than now."),
+        ("EXPORT", ["-5", "-3"], "you pay 3.00p on average, 2.00p better than now."),
+        ("EXPORT", ["-5", "2"], "2.00p on average, 7.00p more than now."),
+    ],
+)
+def test_what_is_saved_is_said_so_that_it_is_true_below_zero_too(look, asked, direction, cents, words):
+    Tariff.objects.update(direction=direction)
+    asked.answer = prices(*cents)
+    assert words in look(direction=direction, hours="1")
+
+
+def test_the_links_to_other_hours_keep_what_was_asked(look, asked, client, tariff):
+    asked.answer = prices(*["20", "30"] * 6)
+    look()
+    query = {"direction": "IMPORT", "hours": "2", "before": "20:00", "kwh": "7,5"}
+    page = client.get(f"/locations/{tariff.location_id}/", query).content.decode()
+    assert 'href="?direction=IMPORT&amp;hours=4&amp;before=20%3A00&amp;kwh=7%2C5#cheapest-IMPORT"' in page
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert 'href="?direction=IMPORT&amp;hours=4#cheapest-IMPORT"' in page
+
+
+def test_a_tariff_of_one_price_answers_a_wrong_question_with_a_sentence(look, asked):
+    asked.answer = by_clock((0, 24, "28.15"))
+    assert "Cheapest time" not in look()
+    assert "Choose one of 1, 2, 3, 4, 6, 8 hours." in look(400, direction="IMPORT", hours="5")
+    assert "The price is the same at all times known." in look(direction="IMPORT", hours="4")
 
 
 def test_what_is_sold_looks_for_the_dearest(look, asked):
@@ -533,6 +682,8 @@ def test_what_is_sold_looks_for_the_dearest(look, asked):
         ({"hours": "5"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
         ({"hours": "x"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
         ({"hours": "1", "before": "25:00"}, "Type a time of day, for example 07:00."),
+        ({"hours": "3", "before": "15:29"}, "3 hours do not fit between now and 15:29. Choose fewer hours"),
+        ({"hours": "1", "before": "13:00"}, "An hour does not fit between now and 13:00. Choose fewer hours"),
         *[
             ({"hours": "1", "kwh": kwh}, "Type the energy in kWh")
             for kwh in ("-1", "0", "1e9", "abc", "NaN", "9" * 50, "1001")
@@ -793,6 +944,20 @@ def test_today_and_tomorrow_are_asked_for_only_when_they_are_due(look_at, asked)
         cache.clear()
     spans = [(start.day, end.day) for _, start, end, _ in asked]
     assert spans == [(23, 25), (25, 30)]
+
+
+def test_a_week_says_which_days_are_an_estimate(look_at, asked):
+    asked.answer = lambda start, end: {
+        "data": hourly(start, end)["data"][:30] + hourly(start, end, confidence="0.5")["data"][30:48]
+    }
+    page = look_at("week", date="2026-11-19")
+    assert "Mon 16 Nov 11.50p 0.00p 23.00p" in page
+    assert "Tue 17 Nov 35.50p estimate 24.00p 47.00p" in page
+
+
+def test_an_estimate_is_said_at_the_price(look, asked):
+    asked.answer = lambda start, end: hourly(start, end, confidence="0.9")
+    assert "12.00p per kWh, an estimate, middle for today" in look()
 
 
 def test_a_mean_counts_each_rate_by_its_length(look_at, asked):

@@ -1,4 +1,4 @@
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -7,8 +7,8 @@ from babel.numbers import format_decimal
 from django import template
 
 from .. import money
-from ..chart import clock
-from ..page import Day
+from ..chart import clock, local
+from ..page import Day, Gap
 from ..rates import Segment, day_span
 
 register = template.Library()
@@ -20,17 +20,9 @@ def per_kwh(rate: Decimal, currency: str) -> str:
     return f"{money.price(rate, currency)} per kWh"
 
 
+register.filter("local", local)
 register.filter("price", money.price)
 register.filter("cost", money.cost)
-
-
-@register.filter
-def local(moment: datetime, zone: tzinfo) -> str:
-    """The time of day at a location; with the zone's name, 01:00 BST, where the clock shows that time twice."""
-    at = moment.astimezone(zone)
-    first, second = at.replace(fold=0).utcoffset(), at.replace(fold=1).utcoffset()
-    twice = first is not None and second is not None and first > second
-    return clock(at, zone) + (f" {at.tzname()}" if twice else "")
 
 
 @register.simple_tag
@@ -84,24 +76,29 @@ def country(code: str) -> str:
 
 @register.simple_tag
 def until(moment: datetime, now: datetime, zone: tzinfo) -> str:
-    """The time of day at a location, with the day if it is another one than now's."""
-    other_day = moment.astimezone(zone).date() != now.astimezone(zone).date()
-    return f"{local_day(moment, zone)}, {local(moment, zone)}" if other_day else local(moment, zone)
+    """The time of day at a location, with the day if it is another one than now's: 16:00, midnight, tomorrow 07:00."""
+    days = _days_ahead(moment, now, zone)
+    if days == 1 and moment.astimezone(zone).time() == time.min:
+        return "midnight"
+    return local(moment, zone) if days == 0 else when(moment, now, zone)
+
+
+def _days_ahead(moment: datetime, now: datetime, zone: tzinfo) -> int:
+    return (moment.astimezone(zone).date() - now.astimezone(zone).date()).days
 
 
 @register.simple_tag
-def moment(when: datetime, now: datetime, zone: tzinfo) -> str:
-    """A time to come, by its day in a word: today 23:00, tomorrow 02:00."""
-    days = (when.astimezone(zone).date() - now.astimezone(zone).date()).days
-    word = {0: "today", 1: "tomorrow"}.get(days) or local_day(when, zone)
-    return f"{word} {local(when, zone)}"
+def when(moment: datetime, now: datetime, zone: tzinfo, joint: str = " ") -> str:
+    """A time to come, by its day in a word: today 23:00, tomorrow 02:00; with a joint today at 23:00."""
+    word = {0: "today", 1: "tomorrow"}.get(_days_ahead(moment, now, zone)) or local_day(moment, zone)
+    return f"{word}{joint}{local(moment, zone)}"
 
 
 @register.simple_tag
 def span(start: datetime, end: datetime, now: datetime, zone: tzinfo) -> str:
     """A time to come with its end: today 15:00 to 18:00, today 23:00 to tomorrow 02:00."""
     same_day = start.astimezone(zone).date() == end.astimezone(zone).date()
-    return f"{moment(start, now, zone)} to {local(end, zone) if same_day else moment(end, now, zone)}"
+    return f"{when(start, now, zone)} to {local(end, zone) if same_day else until(end, now, zone)}"
 
 
 @register.filter
@@ -110,5 +107,5 @@ def short_date(day: date) -> str:
 
 
 @register.simple_tag
-def all_rows(day: Day) -> list[Segment]:
+def all_rows(day: Day) -> list[Segment | Gap]:
     return [*day.past, *day.rows]

@@ -1,6 +1,7 @@
 """What a browser adds to single pages: the script, the keyboard, narrow screens, pictures, and impatient people."""
 
 import re
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -318,6 +319,17 @@ def test_no_page_of_prices_scrolls_sideways_on_320_pixels(open_visit, sign_in):
     visit.press("Continue").name_and_term("A" * 200)
     fits(visit.on("Is this your tariff?"))
     fits(visit.save().to_rates().pays())
+    rates = visit.page.url
+    fits(visit.open(f"{rates}week/").on(re.compile("^The week from Monday")))
+    fits(visit.open(f"{rates}day/?date={last_long_day()}").sees("01:30 BST", "01:30 GMT"))
+
+
+def last_long_day():
+    """The last Sunday of October that is over: in London it has 25 hours."""
+    today = datetime.now(UTC).date()
+    ends = (date(today.year - years, 10, 31) for years in (0, 1))
+    sundays = (end - timedelta(days=(end.weekday() + 1) % 7) for end in ends)
+    return next(sunday for sunday in sundays if sunday < today)
 
 
 @only("desktop")
