@@ -38,6 +38,7 @@ COLUMNS = (
 )
 UNIT = "kWh"  # a rate is money, in major units of the currency, per this
 DIRECTIONS = ("IMPORT", "EXPORT")
+NOT_ASKED = "FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute."
 
 
 def exact(number: Decimal | None) -> str | None:
@@ -121,12 +122,15 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
         return refused(" ".join(f"{name}: {error}" for name, errors in span.errors.items() for error in errors), form)
     days = span.days(today)
     tariff = chosen(location, direction)
+    asked = True
     if request.method == "GET" and tariff:
-        ask_for(tariff, days, now)
+        asked = ask_for(tariff, days, now)
         zone = zone_of(location)  # which FlatPeak may have told just now
 
     direction = tariff.direction if tariff else direction or "IMPORT"
     content = {"direction": direction, **taken(location, tariff, days, now)}
+    if not asked and not content["rates"]:
+        return refused(NOT_ASKED, form, 503)
     response: HttpResponse
     if form == "csv":
         response = HttpResponse(as_csv(content["rates"]), content_type="text/csv; charset=utf-8")
@@ -142,12 +146,14 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     return get_conditional_response(request, etag=response["ETag"], response=response) or response
 
 
-def refused(reason: str, form: str) -> HttpResponse:
+def refused(reason: str, form: str, status: int = 400) -> HttpResponse:
     response = (
-        HttpResponse(reason + "\n", "text/plain; charset=utf-8", 400)
+        HttpResponse(reason + "\n", "text/plain; charset=utf-8", status)
         if form == "csv"
-        else JsonResponse({"error": reason}, status=400)
+        else JsonResponse({"error": reason}, status=status)
     )
+    if status == 503:
+        response["Retry-After"] = "60"
     add_never_cache_headers(response)
     return response
 

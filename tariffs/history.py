@@ -10,6 +10,7 @@ from .models import RateDay, Tariff
 from .page import is_read, zone_of
 
 AGAIN = 15 * 60  # seconds between two questions for the same days, whoever asks
+REFUSED = 60  # seconds that FlatPeak is left alone after it refused one, if it does not say itself
 
 
 def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> None:
@@ -25,10 +26,22 @@ def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> None:
     missing = [day for day in others if not is_final(known.get(day), *rates.day_span(day, zone))]
     if not missing or not is_read(tariff) or not tariff.location.time_zone:
         return
-    if not cache.add(f"rates-of:{tariff.pk}:{missing[0]}:{missing[-1]}", True, AGAIN):
+    key = f"rates-of:{tariff.pk}:{missing[0]}:{missing[-1]}"
+    if not cache.add(key, "asked", AGAIN):
+        if cache.get(key) == "refused":
+            raise flatpeak.Unavailable("GET /tariffs/rates: refused a moment ago")
         return
     span = rates.day_span(missing[0], zone)[0], rates.day_span(missing[-1], zone)[1]
-    answer = flatpeak.rates(tariff.location.location_id, *span, tariff.direction)
+    try:
+        answer = flatpeak.rates(tariff.location.location_id, *span, tariff.direction)
+    except flatpeak.Unavailable:
+        cache.delete(key)  # whoever presses again asks again
+        raise
+    except flatpeak.Rejected as error:
+        if error.status == 422:  # it was asked, and has none
+            return
+        cache.set(key, "refused", error.retry_after or REFUSED)
+        raise
     store(tariff, missing, rates.parse(answer["data"]), now)
 
 

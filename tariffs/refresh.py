@@ -13,6 +13,7 @@ from .page import zone_of
 SOON = timedelta(seconds=5)
 MINUTE = timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)
+NONE = ("no_tariff_connected", "no_price_data")  # as a last answer: FlatPeak was asked, and has no rates
 RATE_LIMIT = "rate_limit"  # as a last answer: FlatPeak wants to be left alone until the tariff is due again
 
 
@@ -49,13 +50,15 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
 def ask_for(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
     """Ask for what is due or missing of some local days, and store it; False if FlatPeak could not be asked."""
     today = now.astimezone(zone_of(tariff.location)).date()
+    asked = True
     if today in days or today + timedelta(days=1) in days:
         refresh(tariff, now)
+        asked = tariff.rates != Tariff.Rates.FAILING or tariff.rates_code in NONE
     try:
         fetch(tariff, days, now)
     except flatpeak.FlatPeakError:
         return False
-    return True
+    return asked
 
 
 def is_due(tariff: Tariff, now: datetime) -> bool:

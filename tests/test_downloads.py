@@ -295,8 +295,28 @@ def test_what_flatpeak_could_not_be_asked_for_is_not_complete(take, monkeypatch)
         raise flatpeak.Unavailable("GET /tariffs/rates: no answer")
 
     monkeypatch.setattr(flatpeak, "rates", down)
-    content = take("json", "?start=2026-11-01").json()
-    assert (content["rates"], content["complete_until"], content["last_updated"]) == ([], None, None)
+    content = take("json", "?start=2026-11-20&end=2026-11-23").json()
+    assert (len(content["rates"]), content["complete_until"]) == (2, "2026-11-20T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("query", ["", "?start=2026-11-01"])
+def test_what_flatpeak_could_not_be_asked_for_and_is_not_there_at_all_is_no_empty_file(
+    take, tariff, monkeypatch, form, query
+):
+    def down(*arguments):
+        raise flatpeak.Unavailable("GET /tariffs/rates: no answer")
+
+    RateDay.objects.all().delete()
+    Tariff.objects.update(ask_at=NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr(flatpeak, "rates", down)
+        response = take(form, query)
+    assert (response.status_code, response["Retry-After"]) == (503, "60")
+    assert downloads.NOT_ASKED in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
+    at(monkeypatch, NOW + timedelta(minutes=1))
+    assert take(form, query).status_code == 200
 
 
 @pytest.mark.parametrize(

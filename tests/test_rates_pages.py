@@ -993,7 +993,28 @@ def test_without_a_date_it_is_today(look_at):
 
 def test_when_flatpeak_is_down_the_page_says_what_is_missing(look_at, asked):
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
-    assert "FlatPeak could not be asked for what is missing here." in look_at("day", date="2026-11-20")
+    for _ in range(2):  # whoever looks again asks again
+        assert "FlatPeak could not be asked for what is missing here." in look_at("day", date="2026-11-20")
+    assert len(asked) == 2
+    asked.answer = lambda start, end: by_clock((0, 24, "10"))(start, end)
+    assert "10.00p" in look_at("day", date="2026-11-20")
+
+
+def test_when_flatpeak_refuses_it_is_left_alone_for_a_minute_and_the_page_says_so(look_at, asked):
+    asked.answer = flatpeak.Rejected("GET /tariffs/rates", 429, {})
+    for _ in range(2):
+        assert "FlatPeak could not be asked for what is missing here." in look_at("day", date="2026-11-20")
+    assert len(asked) == 1
+    cache.clear()
+    asked.answer = lambda start, end: by_clock((0, 24, "10"))(start, end)
+    assert "10.00p" in look_at("day", date="2026-11-20")
+
+
+def test_when_flatpeak_has_no_prices_for_a_day_that_is_an_answer(look_at, asked):
+    asked.answer = refused("no_price_data")
+    for _ in range(2):
+        assert "FlatPeak has no prices for this day." in look_at("day", date="2026-11-20")
+    assert len(asked) == 1
 
 
 def test_other_days_ask_nothing_by_head_and_show_strangers_nothing(noon, tariff, asked, client, alice, bob):
