@@ -63,7 +63,15 @@ def start(
     location: Location | None = None,
     type: str = "COMMODITY",
 ) -> ConnectSession:
-    """Make a connect token and open its conversation. Raises FlatPeakError if there is no token."""
+    """Make a connect token and open its conversation; its first page may come later. Raises FlatPeakError without a token."""
+    session = begin(user_id, direction=direction, country_code=country_code, location=location, type=type)
+    with suppress(flatpeak.FlatPeakError):
+        catch_up(session)
+    return session
+
+
+def begin(user_id: int, *, direction: str, country_code: str, location: Location | None, type: str) -> ConnectSession:
+    """Make a connect token; the conversation is claimed, for its first page to be asked for. Raises FlatPeakError."""
     if location:
         customer, country_code = location.customer, location.country_code
     else:
@@ -98,8 +106,6 @@ def start(
     )
     session.connect_token = made["connect_token"]
     session.save()
-    with suppress(flatpeak.FlatPeakError):  # the first page comes later then
-        catch_up(session)
     return session
 
 
@@ -111,12 +117,24 @@ def again(old: ConnectSession) -> ConnectSession:
     """Another conversation in the place of one whose token has expired, led to the same question as far as Connect goes.
 
     The answers that were given are given again, page by page, for as long as Connect asks the same; what was typed last
-    and never taken stands in the form. Raises FlatPeakError if there is no token.
+    and never taken stands in the form. Raises FlatPeakError where FlatPeak is not there for all of that; it can be begun
+    anew then.
     """
-    new = start(
+    new = begin(
         old.user_id, direction=old.direction, country_code=old.country_code, location=old.location, type=old.type
     )
-    new.not_listed = old.not_listed
+    try:
+        catch_up(new)
+        new.not_listed = old.not_listed
+        follow(old, new)
+    except flatpeak.FlatPeakError:
+        new.delete()
+        raise
+    return new
+
+
+def follow(old: ConnectSession, new: ConnectSession) -> None:
+    """Give the answers of one conversation in another. Raises Unavailable."""
     for said in path_to_newest(old):
         asked = new.pages.filter(number=new.newest, route=said.route).first()
         if not asked or not new.is_open:
@@ -132,9 +150,10 @@ def again(old: ConnectSession) -> ConnectSession:
             break
         try:
             send(new, asked, answer, said.typed, form)
-        except flatpeak.FlatPeakError:
+        except flatpeak.Rejected:
+            asked.typed = said.typed
+            asked.save(update_fields=["typed"])
             break
-    return new
 
 
 def path_to_newest(session: ConnectSession) -> list[Page]:
@@ -303,10 +322,10 @@ def without_token(value: Any, token: str) -> Any:
     return url._replace(query=query).geturl().replace(token, "")
 
 
-def exchange(session: ConnectSession) -> None:
+def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     """Exchange the connect token and store what it gives. The caller holds the claim; it is given back.
 
-    If FlatPeak does not give the ids, the exchange stays owed: nothing else knows them.
+    If FlatPeak does not give the ids, which the error says, the exchange stays owed: nothing else knows them.
     """
     owed = session.state == ConnectSession.State.OWED
     try:
@@ -317,13 +336,13 @@ def exchange(session: ConnectSession) -> None:
             rejected = isinstance(error, flatpeak.Rejected)
             session.exchange_after = timezone.now() + timedelta(minutes=15 if rejected else 1)
         session.release("exchange_after")
-        return
+        return error
     if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
         last = Page(session=session, number=session.newest + 1, route=COMPLETE[0], body={}, came_from=session.newest)
         session.newest, session.last_route, session.state = last.number, last.route, ConnectSession.State.OWED
         with transaction.atomic():
             if not session.keep("newest", "last_route", "state"):
-                return
+                return None
             last.save()
     before = session.pages.filter(number=session.newest).values("came_from")
     summary = session.pages.filter(number__in=before).first()
@@ -344,13 +363,14 @@ def exchange(session: ConnectSession) -> None:
         logger.error("session %s: %s", session.pk, conflict)
         session.end(ConnectSession.State.CONFLICT)
         session.release(*ConnectSession.ENDED)
-        return
+        return None
     session.tariff, session.location = tariff, tariff.location
     gone_now = state == Tariff.State.DISCONNECTED
     session.end(ConnectSession.State.DISCONNECTED if gone_now else ConnectSession.State.CONNECTED)
     session.release("tariff", "location", *ConnectSession.ENDED)
     with suppress(flatpeak.FlatPeakError):  # they come with the rates then
         connected.complete(tariff)
+    return None
 
 
 def finish(owed: Iterable[ConnectSession]) -> tuple[int, int]:

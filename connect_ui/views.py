@@ -231,5 +231,7 @@ def called_back(request: HttpRequest, pk: UUID) -> HttpResponse:
     """FlatPeak says that the conversation is over; whether it is, the exchange tells."""
     session = own(request, pk)
     if session.state in (State.OPEN, State.OWED) and session.is_here and session.claim():
-        conversation.exchange(session)
+        error = conversation.exchange(session)
+        if isinstance(error, flatpeak.Unavailable):  # a refusal says that it is not over
+            tell(request, session, error)
     return redirect("connect_ui:newest", pk)

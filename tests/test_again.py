@@ -134,6 +134,24 @@ def test_without_flatpeak_it_stays_where_it_is_and_says_so(walk, expire, monkeyp
     assert "Go on" in walk.text
 
 
+@pytest.mark.parametrize("call", ["connect.session_restore", "connect.provider_select"])
+def test_where_flatpeak_is_gone_again_half_way_the_next_press_leads_to_the_question(walk, expire, sandbox, call):
+    walk.by_hand()
+    expire()
+    walk.answer(cost="28.15")
+    old = walk.session.pk
+    for fault in ("status_500", ""):
+        with sandbox.lock:
+            sandbox.set_faults([{"call": call, "fault": fault}] if fault else [])
+        walk.post(f"/connect/{old}/again/", {})
+        if fault:
+            assert "can't be reached" in walk.text
+            assert "Go on" in walk.text
+            assert ConnectSession.objects.get().pk == old
+    assert walk.route == "rate_fixed_capture"
+    assert 'value="28.15"' in walk.response.content.decode()
+
+
 # --- purge_sessions
 
 
