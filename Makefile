@@ -26,7 +26,7 @@ TORTURE_SEED := $(or $(TORTURE_SEED),$(shell date +%s))
 torture: $(VENV)/installed-dev
 	@echo "TORTURE_SEED=$(TORTURE_SEED)"
 	@TORTURE=1 $(VENV)/bin/python -m pytest --hypothesis-seed=$(TORTURE_SEED) -n auto --maxprocesses 8 --dist worksteal \
-		$(or $(TESTS),tests/test_faults.py tests/test_fuzz.py tests/races)
+		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races)
 
 bench: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m bench

@@ -94,6 +94,9 @@ def begin(user_id: int, *, direction: str, country_code: str, location: Location
         body["postal_address"] = {"country_code": country_code}
     with flatpeak.purpose("a new conversation"):
         made = flatpeak.create_connect_token(body)
+    if ConnectSession.of_token(made["connect_token"]):
+        logger.warning("Connect: a token that was handed out before")
+        raise flatpeak.Unavailable("a token that was handed out before")
     now = timezone.now()
     session = ConnectSession(
         user_id=user_id,

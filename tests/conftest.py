@@ -33,8 +33,21 @@ def sandbox(flatpeak_sandbox):
 
 @pytest.fixture(autouse=True)
 def empty_cache():
-    for each in caches.all(initialized_only=True):
-        each.clear()
+    """The caches are empty when a test begins, and again whenever it calls this."""
+
+    def empty():
+        for each in caches.all(initialized_only=True):
+            each.clear()
+
+    empty()
+    return empty
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many examples of hostile input there were, by however many processes."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    if counts := [count for each in reports for name, count in each.user_properties if name == "examples"]:
+        terminalreporter.write_line(f"{sum(counts)} examples of hostile input in {len(counts)} tests")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -40,11 +40,15 @@ def test_sign_in_and_out(client, alice):
     assert client.get("/locations/").status_code == 302
 
 
+def mailed_code(message):
+    return re.search(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", message.body, re.M).group()
+
+
 def test_a_forgotten_password_is_reset_by_mail(client, alice):
     client.post("/account/password/reset/", {"email": alice.email})
     [message] = mail.outbox
     assert "http" not in message.body.replace("http://testserver", "").replace("example.com", "")
-    code = re.search(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", message.body, re.M).group()
+    code = mailed_code(message)
     response = client.post("/account/password/reset/confirm/", {"code": code}, follow=True)
     client.post(
         response.request["PATH_INFO"], {"password1": "another horse battery", "password2": "another horse battery"}
@@ -150,7 +154,7 @@ def test_in_production_an_address_is_verified_by_a_code_before_anything_else(cli
     assert response.request["PATH_INFO"] == "/account/confirm-email/"
     assert client.get("/locations/").status_code == 302
     [message] = mail.outbox
-    code = re.search(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", message.body, re.M).group()
+    code = mailed_code(message)
     wrong = client.post("/account/confirm-email/", {"code": "AAAA-AAAA"})
     assert "Incorrect code" in wrong.content.decode()
     response = client.post("/account/confirm-email/", {"code": code}, follow=True)

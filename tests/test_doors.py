@@ -125,6 +125,23 @@ def every_address(resolver=None, prefix="", namespace=""):
             yield namespace + (entry.name or str(entry.pattern)), route, entry
 
 
+def address_of(name, route, entry, **known):
+    """An address of that name: with what is known, else with what is not there."""
+    if not entry.name:
+        return "/" + re.sub(r"<path:object_id>|\(\?P<url>.*", UNKNOWN, route)
+    known = {
+        "number": 1,
+        "key": "no-such-key",
+        "content_type_id": 1,
+        "object_id": UNKNOWN,
+        "id": 0,
+        "app_label": "tariffs",
+        "url": "nowhere/",
+    } | known
+    given = getattr(entry.pattern, "converters", None) or entry.pattern.regex.groupindex
+    return reverse(name, kwargs={word: known[word] for word in given})
+
+
 def rules_of(name):
     """The rule of an address: of its name, or else of the patterns that it fits."""
     return [RULES[name]] if name in RULES else [rule for key, rule in RULES.items() if fnmatchcase(name, key)]
@@ -136,17 +153,10 @@ def addresses(walk):
     walk.fixed()
     walk.start()
     ids = {"connect_ui": walk.session.pk, "tariffs": Location.objects.get().pk}
-    words = {"number": 1, "key": "no-such-key", "content_type_id": 1, "object_id": UNKNOWN, "id": 0}
-    words |= {"app_label": "tariffs", "url": "nowhere/"}
-
-    def fill(name, route, entry):
-        if not entry.name:
-            return "/" + re.sub(r"<path:object_id>|\(\?P<url>.*", UNKNOWN, route)
-        given = getattr(entry.pattern, "converters", None) or entry.pattern.regex.groupindex
-        known = words | {"pk": ids.get(name.split(":")[0])}
-        return reverse(name, kwargs={word: known[word] for word in given})
-
-    return [(name, fill(name, route, entry)) for name, route, entry in every_address()]
+    every = [
+        (name, address_of(name, route, entry, pk=ids.get(name.split(":")[0]))) for name, route, entry in every_address()
+    ]
+    return sorted(every, key=lambda each: "delete" in each[0])  # last, for the sandbox undoes nothing
 
 
 @pytest.fixture
