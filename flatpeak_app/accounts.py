@@ -1,5 +1,6 @@
 """What django-allauth is told to do in our way."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import qrcode
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 from qrcode.image.svg import SvgPathFillImage
+
+from .models import User
 
 
 class Accounts(DefaultAccountAdapter):
@@ -35,6 +38,18 @@ class Accounts(DefaultAccountAdapter):
             return super().get_client_ip(request)
         except ImproperlyConfigured:
             return request.META["REMOTE_ADDR"]
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """In the language of whoever has the address, which need not be that of the browser that asks for the mail."""
+        user = User.objects.filter(email=email.lower()).first()
+        with user.in_their_language() if user else nullcontext():
+            super().send_mail(template_prefix, email, context)
+
+    def add_message(self, request: HttpRequest, *args: Any, **options: Any) -> None:
+        """A sign-in tells of itself on the page that follows it, which is in the account's language."""
+        user = request.user
+        with user.in_their_language() if isinstance(user, User) and user.language else nullcontext():
+            super().add_message(request, *args, **options)
 
 
 class SecondFactor(DefaultMFAAdapter):

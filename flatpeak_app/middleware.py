@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -28,5 +29,21 @@ def headers(get_response: View) -> View:
         if response.get("Content-Type", "").startswith("text/html"):
             add_never_cache_headers(response)
         return response
+
+    return middleware
+
+
+def language(get_response: View) -> View:
+    """Show the pages in the language that whoever is signed in has chosen, on whatever device that was.
+
+    Without a choice it stays what Django's own found: that of this browser's cookie, or of its settings.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        chosen = getattr(request.user, "language", "")
+        if chosen in dict(settings.LANGUAGES):
+            translation.activate(chosen)
+            request.LANGUAGE_CODE = chosen
+        return get_response(request)
 
     return middleware

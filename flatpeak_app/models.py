@@ -1,6 +1,14 @@
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.auth.signals import user_logged_in
 from django.db import models
 from django.db.models.functions import Lower
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import translation
 
 
 class UserManager(BaseUserManager["User"]):
@@ -19,6 +27,9 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail address", unique=True)
+    # A code of LANGUAGES: the one that was chosen, "" for none, and the one of the pages at the last sign-in.
+    language = models.CharField(max_length=10, blank=True)
+    seen_language = models.CharField(max_length=10, blank=True, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = []
@@ -30,3 +41,19 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def in_their_language(self) -> AbstractContextManager[None]:
+        """Within it texts are in the language that this person chose or was last seen with; else they stay as they are."""
+        offered = dict(settings.LANGUAGES)
+        known = next((code for code in (self.language, self.seen_language) if code in offered), None)
+        return translation.override(known) if known else nullcontext()
+
+
+@receiver(user_logged_in)
+def remember_language(request: HttpRequest, user: User, **signal: Any) -> None:
+    """What was chosen on this browser before signing in is the account's choice, unless that has one."""
+    cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    if not user.language and cookie in dict(settings.LANGUAGES):
+        user.language = cookie
+    user.seen_language = translation.get_language() or ""
+    user.save(update_fields=["language", "seen_language"])

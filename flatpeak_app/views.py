@@ -8,13 +8,16 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
+from django.views.i18n import set_language
 from django_guid import get_guid
 
 from connect_ui.conversation import finish
 from connect_ui.forms import form_for
 from connect_ui.models import ConnectSession, Page
 from connect_ui.views import show
+
+from .models import User
 
 OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
 WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
@@ -29,7 +32,24 @@ def site_context(request: HttpRequest) -> dict[str, object]:
         "SANDBOX_URL": settings.FLATPEAK_CONNECT_URL + "/" if settings.SANDBOX else "",
         "TERMS_URL": settings.TERMS_URL,
         "PRIVACY_URL": settings.PRIVACY_URL,
+        "LANGUAGES": settings.LANGUAGES,
+        "HERE": here(request),
     }
+
+
+def here(request: HttpRequest) -> str:
+    """The address of the page in view, to come back to it; without its query where that is no GET's, or has a token."""
+    return request.path if request.method != "GET" or "fp_cot" in request.GET else request.get_full_path()
+
+
+@login_not_required
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Keep the language in a cookie, and for whoever is signed in with the account; then back to the page it came from."""
+    language = request.POST.get("language")
+    if request.user.is_authenticated and language in dict(settings.LANGUAGES):
+        User.objects.filter(pk=request.user.pk).update(language=language)
+    return set_language(request)
 
 
 @login_not_required

@@ -48,9 +48,11 @@ def _send(name: str, tariff_pk: UUID) -> bool:
     try:
         tariff = Tariff.objects.select_related("location__customer__user").get(pk=tariff_pk)
         link = settings.SITE_URL + reverse("tariffs:rates", args=[tariff.location_id])
-        mail = render_to_string(f"tariffs/mail/{name}.txt", {"tariff": tariff, "link": link})
+        user = tariff.location.customer.user
+        with user.in_their_language():
+            mail = render_to_string(f"tariffs/mail/{name}.txt", {"tariff": tariff, "link": link})
         subject, text = mail.split("\n", 1)
-        send_mail(subject, text, None, [tariff.location.customer.user.email])
+        send_mail(subject, text, None, [user.email])
     except Exception as error:  # whatever a mail backend raises; its own text may have the customer's address
         logger.warning("the mail %r of tariff %s was not sent: %s", name, tariff_pk, type(error).__name__)
         return False
