@@ -60,7 +60,9 @@ def start(request: HttpRequest) -> HttpResponse:
 def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
     """On to the newest page; a POST asks Connect first where it stands, for pages that have no answer."""
     session = own(request, pk)
-    if request.method == "POST" and session.is_open and session.claim():
+    if request.method == "POST" and session.is_open:
+        if not session.claim():
+            return render(request, "connect_ui/wait.html", {"session": session})
         try:
             conversation.catch_up(session)
         except flatpeak.FlatPeakError as error:

@@ -83,6 +83,13 @@ def test_another_answer_to_an_answered_page_is_not_sent_and_says_so(walk, sandbo
     assert posts(sandbox) == before
 
 
+def test_who_asks_where_connect_stands_while_somebody_else_does_waits_too(walk, monkeypatch):
+    walk.start()
+    monkeypatch.setattr(ConnectSession, "claim", lambda session: False)
+    walk.post(f"/connect/{walk.session.pk}/", {})
+    assert "One moment" in walk.text
+
+
 def test_while_an_answer_is_under_way_others_wait_on_a_page_that_reloads(walk, sandbox):
     walk.by_hand()
     page = walk.page
