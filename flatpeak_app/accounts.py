@@ -5,14 +5,19 @@ from typing import Any
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.forms import AddEmailForm, SignupForm
+from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.forms import ManageUserSessionsForm
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from qrcode.image.svg import SvgPathFillImage
 
@@ -50,6 +55,25 @@ class Accounts(DefaultAccountAdapter):
         user = request.user
         with user.in_their_language() if isinstance(user, User) and user.language else nullcontext():
             super().add_message(request, *args, **options)
+
+
+class SignUpForm(SignupForm):
+    def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
+        try:
+            return super().try_save(request)
+        except IntegrityError:  # pressed twice: the other press made the account a moment ago
+            return None, redirect("account_login")
+
+
+class NewAddressForm(AddEmailForm):
+    def save(self, request: HttpRequest) -> EmailAddress:
+        mine = EmailAddress.objects.filter(user=self.user)
+        if not settings.PRODUCTION:  # nothing verifies one on a laptop, and allauth drops what is not verified
+            mine.filter(email=self.user.email).update(verified=True)
+        try:
+            return super().save(request)
+        except IntegrityError:  # pressed twice: it waits already
+            return mine.get(email=self.cleaned_data["email"].lower())
 
 
 class SecondFactor(DefaultMFAAdapter):

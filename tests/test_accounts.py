@@ -1,8 +1,12 @@
 """Accounts: by e-mail address, and everything behind a sign-in unless it says otherwise."""
 
 import re
+from unittest.mock import patch
 
 import pytest
+from allauth.account.forms import AddEmailForm
+from allauth.account.internal.flows import manage_email
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
@@ -304,3 +308,35 @@ def test_the_admin_takes_a_second_factor_away_and_shows_no_secret_of_it(protecte
     assert "data" not in shown
     browser.post(f"/admin/mfa/authenticator/{factor.pk}/delete/", {"post": "yes"})
     assert not Authenticator.objects.filter(pk=factor.pk).exists()
+
+
+# --- pressed twice at once
+
+
+@pytest.fixture
+def not_known_yet(monkeypatch):
+    """The first look for an address finds none: whoever takes it has not done so yet."""
+    known = manage_email.email_already_exists
+    looks = iter([lambda email, **_: (email, False)])
+    monkeypatch.setattr(manage_email, "email_already_exists", lambda *args, **more: next(looks, known)(*args, **more))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_up_pressed_twice_at_once_is_one_account(client, alice, not_known_yet, django_user_model):
+    response = client.post("/account/signup/", {"email": alice.email, "password1": PASSWORD})
+    assert response["Location"] == "/account/login/"
+    assert django_user_model.objects.count() == 1
+
+
+def test_a_new_address_asked_for_twice_at_once_is_one_and_the_old_one_signs_in_until_it_is_confirmed(client, alice):
+    client.force_login(alice)
+    change = {"email": "new@example.com", "action_add": "1"}
+    assert client.post("/account/email/", change)["Location"] == "/account/email/"
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.com"
+    waiting = EmailAddress.objects.filter(user=alice, verified=False)
+    assert [address.email for address in waiting] == ["new@example.com"]
+    waiting.update(verified=True)  # so that the second does not take its place, as when both look before either writes
+    with patch.object(AddEmailForm, "clean_email", lambda form: form.cleaned_data["email"]):
+        assert client.post("/account/email/", change)["Location"] == "/account/email/"
+    assert EmailAddress.objects.filter(user=alice).count() == 2
