@@ -5,6 +5,8 @@ from tariffs.models import Location
 from tests import scan
 from tests.races.servers import PASSWORD, Servers
 
+HASHED = PBKDF2PasswordHasher().encode(PASSWORD, "a salt as long as Django's own")  # none that is hashed anew
+
 
 @pytest.fixture(scope="session")
 def servers(django_db_setup, tmp_path_factory):
@@ -30,9 +32,8 @@ def people(django_user_model, transactional_db):
     """Makes customers, whose passwords the product's own settings can check."""
 
     def make(count):
-        password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1)
         names = [f"customer{number}@example.com" for number in range(count)]
-        return [django_user_model.objects.create(email=name, password=password) for name in names]
+        return [django_user_model.objects.create(email=name, password=HASHED) for name in names]
 
     return make
 
@@ -44,3 +45,21 @@ def tab(site, people):
     tab = site.tab(user)
     tab.user = user
     return tab
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many races there were; a test with several says how many."""
+    ran = {
+        how: sum(
+            dict(report.user_properties).get("races", 1)
+            for report in terminalreporter.getreports(how)
+            if is_race(report)
+        )
+        for how in ("passed", "failed")
+    }
+    if any(ran.values()):
+        terminalreporter.write_line(f"races: {sum(ran.values())} run, {ran['passed']} passed")
+
+
+def is_race(report):
+    return report.nodeid.startswith("tests/races/") and report.when == "call"

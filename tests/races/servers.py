@@ -29,6 +29,7 @@ from django.test import Client
 from connect_ui.models import ConnectSession
 from tests import scan
 from tests.programs import Program, free_port, is_free, run
+from tests.races.forms import Button, Form, forms
 
 PASSWORD = "correct horse battery"
 # What each page of a journey by hand is answered with, by the field that only it has.
@@ -70,7 +71,10 @@ def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
 
 
 class Servers:
-    """Two workers where there is a cache that they share, else one; both have gunicorn.conf.py's threads."""
+    """Two workers where there is a Redis that they share, else one; each has gunicorn.conf.py's threads.
+
+    CACHE_URL names it, or RACES_CACHE_URL, for the races alone.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port, self.sandbox_port = folder, free_port(), free_port()
@@ -87,7 +91,10 @@ class Servers:
             if connection.vendor == "sqlite"
             else f"postgres://{own['USER']}:{own['PASSWORD']}@{own['HOST']}:{own['PORT']}/{own['NAME']}",
         }
-        if shared := os.environ.get("CACHE_URL"):  # no limit of an earlier run counts in this one
+        cache = django_settings.CACHES["default"]  # on PostgreSQL, a Redis database of this process of the test run
+        shared = os.environ.get("RACES_CACHE_URL") or (cache["LOCATION"] if "Redis" in cache["BACKEND"] else "")
+        self.are_several = bool(shared)
+        if shared:  # no limit of an earlier run counts in this one
             self.settings |= {"CACHE_URL": f"{shared}?key_prefix=races-{self.port}", "WEB_CONCURRENCY": 2}
         self.log, self.seen = "", 0
         self.statuses: Counter[int] = Counter()
@@ -248,16 +255,12 @@ class Tab:
         return "One moment" in self.page
 
     def form(self, **fields: str) -> tuple[str, dict[str, str]]:
-        """Where the form with these fields goes, and what: the fields, and what is hidden in it."""
+        """Where the form with these fields goes, and what: these, and what stands in it."""
         name = next(iter(fields), "csrfmiddlewaretoken")
-        forms = re.findall(r"<form([^>]*)>(.*?)</form>", self.page, re.DOTALL)
-        attributes, inner = next(each for each in reversed(forms) if f'name="{name}"' in each[1])
-        action = re.search(r'action="([^"]*)"', attributes)
-        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', inner))
+        form = next(each for each in reversed(forms(self.page)) if name in each.names)
         if "provider" in fields:
-            named = rf'name="provider" value="([^"]+)"[^>]*>(?:(?!</button>).)*{fields["provider"]}'
-            fields["provider"] = re.search(named, inner, re.DOTALL)[1]  # type: ignore[index]
-        return (action[1] if action else self.path), hidden | fields
+            fields["provider"] = next(each.value for each in form.buttons if fields["provider"] in each.words)
+        return form.address or self.path, form.fields | fields
 
     # -- what is done
 
@@ -268,8 +271,11 @@ class Tab:
         except requests.RequestException:
             return self
         for each in [*answer.history, answer]:
+            if each.url.startswith(self.site.sandbox_url):  # a provider's login, in its own words
+                continue
             self.site.statuses[each.status_code] += 1
-            scan.look(f"an address that {path} led to", each.headers.get("Location", ""))
+            if not urlsplit(each.url).path.endswith("/login/"):
+                scan.look(f"an address that {path} led to", each.headers.get("Location", ""))
         scan.look(f"the body of {path}", answer.text)
         url = urlsplit(answer.url)
         self.page, self.path, self.query = answer.text, url.path, url.query
@@ -281,6 +287,18 @@ class Tab:
     def press(self, **fields: str) -> "Tab":
         address, data = self.form(**fields)
         return self.ask("POST", address, data)
+
+    def press_on(self, words: str) -> "Tab":
+        """Press the button that is called so, of the last form that has one."""
+        form, button = next(
+            (form, each) for form in reversed(forms(self.page)) for each in form.buttons if each.words == words
+        )
+        return self.ask("POST", *self.sent_by(form, button))
+
+    def sent_by(self, form: Form, button: Button, **typed: str) -> tuple[str, dict[str, str]]:
+        """Where a press of a button goes, and what, if this is typed before."""
+        named = {button.name: button.value} if button.name else {}
+        return button.address or form.address or self.path, form.fields | typed | named
 
     def settle(self) -> "Tab":
         """Wait, as the page says, until the answer that is under way has come."""

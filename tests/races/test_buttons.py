@@ -1,0 +1,147 @@
+"""Every button of every page, as the pages have them, pressed at the same moment as itself."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.urls import resolve
+
+from connect_ui.models import ConnectSession
+from sandbox.pages import ROUTES
+from tariffs.models import Erasure, Location
+from tests.races.forms import forms
+from tests.races.places import PLACES
+from tests.races.servers import at_once
+from tests.test_doors import RULES
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
+TEMPLATES = Path(settings.BASE_DIR, "templates")
+TIMES = [2, 4] if "TORTURE" in os.environ else [2]
+
+# What all presses of a button together ask FlatPeak for, by the address that its form goes to.
+ONE_ANSWER, ONE_RESTORE = {"answers": [1]}, {"restores": [1, 2, 3, 4]}
+CONVERSATION_EACH = {"conversations": TIMES, "restores": TIMES, "answers": [0, *(3 * times for times in TIMES)]}
+ASKED = {
+    "connect_ui:page": ONE_ANSWER,
+    "connect_ui:newest": ONE_RESTORE,
+    "connect_ui:start": CONVERSATION_EACH,
+    "connect_ui:again": CONVERSATION_EACH,
+    "tariffs:delete": {"delete_location": [1]},
+    "account_delete": {"delete_location": [1], "delete_customer": [1]},
+    "account_login": {},
+    "account_logout": {},
+    "account_signup": {},
+    "account_reauthenticate": {},
+    "account_email": {},
+    "account_change_password": {},
+    "account_reset_password": {},
+    "account_confirm_password_reset_code": {},
+    "account_complete_password_reset": {},
+    "usersessions_list": {},
+    "mfa_authenticate": {},
+    "mfa_activate_totp": {},
+    "mfa_deactivate_totp": {},
+    "mfa_generate_recovery_codes": {},
+}
+# Addresses that take a POST, and to which no button leads.
+WITHOUT_BUTTON = {
+    "account_confirm_login_code",  # a sign-in by code is off
+    "account_set_password",  # everybody has a password
+    "mfa_reauthenticate",  # the password is asked for instead
+}
+
+
+def buttons_of(page):
+    """Each form and button that does something of its own; of a list to choose from, the first."""
+    found = {}
+    for form in forms(page):
+        for button in form.buttons:
+            words = button.name if button.name in ("provider", "tariff", "options") else button.words
+            found.setdefault((form.address, form.fields.get("direction"), words), (form, button))
+    main = [pressed for (_, _, words), pressed in found.items() if words != "Sign out"]
+    return main or list(found.values())
+
+
+def asked(site):
+    counts = site.counts
+    restores = counts["connect.session_restore"]
+    return {
+        "answers": counts["connect"] - restores,
+        "restores": restores,
+        "conversations": ConnectSession.objects.count(),
+        "delete_location": counts["delete_location"],
+        "delete_customer": counts["delete_customer"],
+    }
+
+
+def race(site, tab, address, data, times):
+    """Press it so many times at once; what must be so then."""
+    before, view = asked(site), resolve(address).view_name
+    site.statuses.clear()
+    site.delay(50)
+    tabs = [tab.another() for _ in range(times)]
+    at_once(*(lambda each=each: each.ask("POST", address, data).settle() for each in tabs))
+    site.delay(0)
+    assert site.statuses.keys() <= {200, 302}, [each.text for each in tabs]
+    after = asked(site)
+    made = {name: count - before[name] for name, count in after.items() if count > before[name]}
+    expected = {} if data.get("add") else ASKED[view]  # one more price to type
+    assert made.keys() == {name for name, counts in expected.items() if 0 not in counts or name in made}
+    assert all(count in expected[name] for name, count in made.items()), made
+    if view in ("connect_ui:page", "connect_ui:newest"):
+        assert len({each.path for each in tabs}) == 1
+    if view in ("connect_ui:start", "connect_ui:again"):
+        assert (made["conversations"], len({each.path for each in tabs})) == (times, times)
+    assert Erasure.objects.count() == made.get("delete_location", 0) + made.get("delete_customer", 0)
+    assert not Erasure.objects.filter(done_at=None).exists()
+
+
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("place", PLACES)
+def test_every_button_of_a_page_pressed_several_times_at_once_is_pressed_once(
+    site, people, record_property, place, times
+):
+    """The one to sign out, which every page has, is pressed where there is no other."""
+    go, typed = PLACES[place]
+    for number, user in enumerate(people(8), 1):
+        tab = site.tab(user)
+        tab.user = user
+        go(tab)
+        assert_in_view(place, tab)
+        buttons = buttons_of(tab.page)
+        form, button = buttons[number - 1]
+        race(site, tab, *tab.sent_by(form, button, **(typed(tab) if callable(typed) else typed)), times)
+        if place in ("tariffs/delete_location", "account/delete"):
+            Erasure.objects.all().delete()
+            assert not Location.objects.exists()
+        if number == len(buttons):
+            break
+    assert number == len(buttons)
+    record_property("races", number)
+
+
+def assert_in_view(place, tab):
+    template = TEMPLATES / f"{place}.html"
+    words = re.findall(r"<button[^>]*>([A-Z][^<{]+)<", template.read_text()) if template.exists() else []
+    assert not words or any(each in tab.text for each in words), tab.text
+
+
+def test_every_template_with_a_button_has_its_place():
+    with_button = {
+        str(each.relative_to(TEMPLATES).with_suffix(""))
+        for each in TEMPLATES.rglob("*.html")
+        if re.search(r'<button|element button type="submit"|_action.html|_try_again.html', text := each.read_text())
+        and set(re.findall(r'method="(\w+)"', text)) != {"get"}
+        and each.name[0] != "_"
+        and "elements" not in each.parts
+    }
+    routes = {f"connect_ui/{route}" for route in ROUTES} - {"connect_ui/session_complete", "connect_ui/session_restore"}
+    assert (with_button | routes) - PLACES.keys() == {"connect_ui/summary"}  # of which there are two
+
+
+def test_every_address_that_takes_a_form_is_known():
+    of_the_owner = {name: rules[2] for name, rules in RULES.items() if "admin" not in name}
+    takes = {name for name, rule in of_the_owner.items() if not rule.endswith(("404", "405"))}
+    assert takes - ASKED.keys() == WITHOUT_BUTTON
