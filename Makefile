@@ -25,7 +25,8 @@ test: $(VENV)/installed-dev
 TORTURE_SEED := $(or $(TORTURE_SEED),$(shell date +%s))
 torture: $(VENV)/installed-dev
 	@echo "TORTURE_SEED=$(TORTURE_SEED)"
-	@TORTURE=1 $(VENV)/bin/python -m pytest --hypothesis-seed=$(TORTURE_SEED) -n auto --maxprocesses 8 --dist worksteal \
+	@TORTURE=1 TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m pytest \
+		--hypothesis-seed=$(TORTURE_SEED) -n auto --maxprocesses 8 --dist worksteal \
 		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races)
 
 bench: $(VENV)/installed-dev
