@@ -2,6 +2,7 @@ import logging
 import os
 import threading
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.conf import settings as django_settings
@@ -48,6 +49,12 @@ def pytest_terminal_summary(terminalreporter):
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     if counts := [count for each in reports for name, count in each.user_properties if name == "examples"]:
         terminalreporter.write_line(f"{sum(counts)} examples of hostile input in {len(counts)} tests")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def addresses_as_set():
+    """Which addresses allauth has depends on settings, of which some tests change a few: they are read before."""
+    import_module(django_settings.ROOT_URLCONF)
 
 
 @pytest.fixture(autouse=True, scope="session")
