@@ -57,11 +57,19 @@ if not SECRET_KEY:
     if PRODUCTION:
         raise ImproperlyConfigured("SECRET_KEY is not set: give it 50 or more random characters and keep it.")
     SECRET_KEY = local_secret()
-if PRODUCTION and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10 or SECRET_KEY.startswith("django-insecure")):
+
+
+def can_be_guessed(key: str) -> bool:
+    return len(key) < 50 or len(set(key)) < 10 or key.startswith("django-insecure")
+
+
+if PRODUCTION and can_be_guessed(SECRET_KEY):
     raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 50 or more random characters and keep it.")
 
 # What connect tokens are encrypted with; SECURITY.md says how to rotate them.
 TOKEN_KEYS = list(filter(None, env.list("TOKEN_KEYS", default=[]))) or [SECRET_KEY]
+if PRODUCTION and any(map(can_be_guessed, TOKEN_KEYS)):
+    raise ImproperlyConfigured("TOKEN_KEYS has a key that can be guessed: give each 50 or more random characters.")
 
 ALLOWED_HOSTS = [site.hostname] if PRODUCTION else LOOPBACK
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -86,6 +94,8 @@ if SANDBOX and PRODUCTION and not env.bool("ALLOW_SANDBOX", default=False):
 FLATPEAK_CONNECT_URL = env(
     "FLATPEAK_CONNECT_URL", default=FLATPEAK_API_URL if SANDBOX else "https://connect.flatpeak.com"
 ).rstrip("/")
+if not SANDBOX and not FLATPEAK_CONNECT_URL.startswith("https://"):
+    raise ImproperlyConfigured("FLATPEAK_CONNECT_URL is not https, but FLATPEAK_API_URL is: leave it out.")
 if not FLATPEAK_ACCOUNT_ID:
     if not SANDBOX:
         raise ImproperlyConfigured(

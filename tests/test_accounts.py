@@ -231,6 +231,30 @@ def test_a_new_password_ends_every_session_but_the_one_at_hand(alice):
     assert not is_signed_in(elsewhere)
 
 
+def test_a_password_that_was_reset_ends_every_session(client, alice):
+    elsewhere = signed_in(alice)
+    client.post("/account/password/reset/", {"email": alice.email})
+    there = client.post("/account/password/reset/confirm/", {"code": mailed_code(mail.outbox[0])}, follow=True)
+    new = {"password1": "another horse battery", "password2": "another horse battery"}
+    client.post(there.request["PATH_INFO"], new)
+    assert authenticate(None, email=alice.email, password="another horse battery") == alice
+    assert not is_signed_in(elsewhere)
+
+
+def test_a_new_address_is_taken_alike_whether_somebody_has_it_or_not(alice, bob, settings):
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+    for user in (alice, bob):
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+
+    def told(email):
+        response = signed_in(alice).post("/account/email/", {"email": email, "action_add": ""}, follow=True)
+        page = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", response.content.decode())
+        return response.status_code, response.request["PATH_INFO"], page.replace(email, "…")
+
+    assert told(bob.email) == told("nobody@example.com")
+
+
 def test_one_session_or_all_others_are_ended_from_the_list(alice, bob):
     here, phone, library = (signed_in(alice, headers={"user-agent": name}) for name in ("Here", "Phone", "Library"))
     page = here.get("/account/sessions/").content.decode()

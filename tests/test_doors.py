@@ -518,6 +518,30 @@ def test_an_error_mail_tells_where_and_nothing_that_was_typed_or_is_secret(walk,
         assert absent not in text
 
 
+def test_an_error_mail_about_a_sign_in_or_a_call_has_no_password_token_or_key(
+    client, alice, settings, monkeypatch, walk
+):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    token = walk.start().token
+
+    def fails(*_, **__):
+        password, key, connect_token = PASSWORD, settings.FLATPEAK_API_KEY, token  # noqa: F841  # which a report could show
+        raise ValueError(password)
+
+    monkeypatch.setattr("flatpeak_app.accounts.Accounts.pre_authenticate", fails)
+    monkeypatch.setattr("tariffs.flatpeak.answer", fails)
+    walk.client.raise_request_exception = client.raise_request_exception = False
+    assert walk.client.post(walk.path, walk.ADDRESS | {"newest": "1"}).status_code == 500
+    browser = Client(raise_request_exception=False)
+    assert browser.post("/account/login/", {"login": alice.email, "password": PASSWORD}).status_code == 500
+    assert len(mail.outbox) == 2
+    for message in mail.outbox:
+        text = message.subject + str(message.message())
+        assert "builtins.ValueError" in text
+        for absent in (PASSWORD, settings.FLATPEAK_API_KEY, token, alice.email):
+            assert absent not in text
+
+
 def test_an_error_mail_of_the_two_addresses_that_carry_a_token_has_none(client, settings, monkeypatch):
     settings.ADMINS = [("Operator", "operator@example.com")]
     monkeypatch.setattr("connect_ui.views.ConnectSession", None)
