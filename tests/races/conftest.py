@@ -28,6 +28,14 @@ def site(servers, transactional_db):
 
 
 @pytest.fixture
+def several(site):
+    """For what only several workers can do."""
+    if "CACHE_URL" not in site.settings:
+        pytest.skip("one worker alone, as neither CACHE_URL nor RACES_CACHE_URL names a Redis")
+    return site
+
+
+@pytest.fixture
 def people(django_user_model, transactional_db):
     """Makes customers, whose passwords the product's own settings can check."""
 

@@ -32,6 +32,7 @@ ASKED = {
     "account_delete": {"delete_location": [1], "delete_customer": [1]},
     "account_login": {},
     "account_logout": {},
+    "set_language": {},
     "account_signup": {},
     "account_reauthenticate": {},
     "account_email": {},
@@ -58,10 +59,10 @@ def buttons_of(page):
     found = {}
     for form in forms(page):
         for button in form.buttons:
-            words = button.name if button.name in ("provider", "tariff", "options") else button.words
+            words = button.name if button.name in ("provider", "tariff", "options", "language") else button.words
             found.setdefault((form.address, form.fields.get("direction"), words), (form, button))
-    main = [pressed for (_, _, words), pressed in found.items() if words != "Sign out"]
-    return main or list(found.values())
+    own = [pressed for (_, _, words), pressed in found.items() if words not in ("Sign out", "language")]
+    return own or list(found.values())
 
 
 def asked(site):
@@ -103,7 +104,7 @@ def race(site, tab, address, data, times):
 def test_every_button_of_a_page_pressed_several_times_at_once_is_pressed_once(
     site, people, record_property, place, times
 ):
-    """The one to sign out, which every page has, is pressed where there is no other."""
+    """Those to sign out and to choose a language, which every page has, are pressed where there is no other."""
     go, typed = PLACES[place]
     for number, user in enumerate(people(8), 1):
         tab = site.tab(user)

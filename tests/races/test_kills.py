@@ -10,8 +10,8 @@ import pytest
 
 from connect_ui.models import ConnectSession
 from tariffs.models import Location
-from tests.programs import free_port
-from tests.races.servers import STEPS, at_once
+from tests.programs import free_port, get
+from tests.races.servers import STEPS, at_once, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 BEFORE_AND_AFTER_THE_WORK = pytest.mark.parametrize("fault", ["silence", "silence_after_work"])
@@ -99,6 +99,25 @@ def test_a_kill_while_a_conversation_begins_costs_a_token_that_nobody_uses(site,
     tab.finish()
     assert len(site.world["tokens"]) == (2 if fault == "silence" else 3)
     assert Location.objects.count() == 1
+
+
+def test_while_one_worker_is_killed_the_others_serve(several, people):
+    site = several
+    tabs = walked(site, people(8), ["cost"] * 8)
+    before = site.sent
+    site.delay(1000)
+    with ThreadPoolExecutor(len(tabs)) as pool:
+        pressed = [pool.submit(tab.answer) for tab in tabs]
+        wait_until(lambda: ConnectSession.objects.exclude(claimed_at=None).count() == len(tabs))
+        os.kill(site.workers[0], signal.SIGKILL)
+        site.delay(0)
+        assert get(site.port, "/healthz").status_code == 200
+        wait(pressed)
+    assert all(tab.step in ("cost", "tariff_name") for tab in tabs)
+    site.claims_grow_old()
+    at_once(*(tab.finish for tab in tabs))
+    assert site.sent == before + 4 * len(tabs)
+    assert Location.objects.count() == len(tabs)
 
 
 def test_a_worker_that_was_frozen_over_its_claim_changes_nothing_when_it_thaws(site, tab):

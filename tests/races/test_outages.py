@@ -1,13 +1,14 @@
 """The database is locked for a while, or the cache is gone, while answers arrive."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from connect_ui.models import ConnectSession
 from tariffs.models import Location
-from tests.programs import free_port
-from tests.races.servers import at_once
+from tests.programs import free_port, get
+from tests.races.servers import at_once, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
@@ -52,3 +53,32 @@ def test_without_the_cache_every_answer_is_still_one(site, tab):
     assert site.statuses.keys() <= {200, 302}
     assert "the cache is gone" in site.log
     assert Location.objects.count() == 1
+
+
+def test_what_one_worker_learns_of_a_flatpeak_that_is_silent_another_knows(several, people):
+    site, own = several, {"WEB_CONCURRENCY": 1, "FLATPEAK_READ_TIMEOUT": 2}
+    users, ports = people(7), [free_port(), free_port()]
+    with site.serve(ports[0], **own) as one, site.serve(ports[1], **own) as other:
+        tabs = [site.tab(user) for user in users]
+        at_once(*(lambda each=each: each.walk_to("cost") for each in tabs))
+        for tab, port in zip(tabs, [ports[0]] * 6 + [ports[1]], strict=True):
+            tab.url = f"http://127.0.0.1:{port}"
+        site.fault("connect", "silence")
+        at_once(*(lambda each=each: each.answer() for each in tabs[:5]))
+        tabs[5].answer()  # the one call in five seconds that finds out whether FlatPeak is back
+        before, began = site.counts, time.monotonic()
+        tabs[6].answer()
+        took = time.monotonic() - began
+        assert site.counts == before
+        assert took < 2
+        for tab in tabs:
+            assert "Nothing you typed is lost" in tab.text
+            assert 'value="28.15"' in tab.page
+        assert [get(port, "/healthz").status_code for port in ports] == [200, 200]
+        site.control(faults=[])
+        wait_until(lambda: tabs[6].answer().step == "tariff_name")
+        for tab in tabs:
+            tab.finish()
+        site.keep_log(one)
+        site.keep_log(other)
+    assert Location.objects.count() == len(tabs)

@@ -4,6 +4,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
+from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from tariffs.models import Location
@@ -107,6 +109,33 @@ def test_callbacks_at_once_are_one_exchange(site, tab, owed):
         assert "fp_cot" not in each.query
     assert site.counts["exchange"] == before + 1
     assert tab.get(owed).path == tabs[0].path
+
+
+def test_while_exchange_pending_makes_an_exchange_a_visit_and_a_callback_wait_for_it(site, tab, owed):
+    before = site.counts["exchange"]
+    ConnectSession.objects.update(exchange_after=timezone.now())
+    site.delay(2000)
+    end = under_way(lambda: site.manage("exchange_pending"))
+    visit, back = tab.another(), tab.another()
+    at_once(lambda: visit.get("/"), lambda: back.get(owed))
+    assert end.result() == "1 finished, 0 still owed\n"
+    site.delay(0)
+    assert "Your tariff is connected" in back.settle().text
+    assert "Ecotricity" in visit.get("/").text
+    assert site.counts["exchange"] == before + 1
+
+
+def test_returns_from_a_login_at_once_are_one_page(site, tab):
+    tab.walk_to("provider").press(provider="Test: login approved")
+    address = f"/connect/return/?fp_cot={ConnectSession.objects.get().connect_token}"
+    there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=10).headers["Location"]
+    assert requests.get(there, allow_redirects=False, timeout=10).headers["Location"] == tab.url + address
+    site.delay(100)
+    tabs = [tab.another() for _ in range(4)]
+    at_once(*(lambda each=each: each.get(address).settle() for each in tabs))
+    assert {(each.path, each.step) for each in tabs} == {(tab.path.replace("/3/", "/4/"), "SAVE")}
+    assert ConnectSession.objects.get().newest == 4
+    tabs[0].finish()
 
 
 @pytest.mark.parametrize("first", ["answer", "callback"])

@@ -1,0 +1,41 @@
+"""The token expires at FlatPeak while a page is in view, on each page that Connect has."""
+
+import os
+
+import pytest
+
+from connect_ui.models import ConnectSession
+from sandbox.pages import ROUTES
+from tests.races.places import PLACES
+from tests.races.test_buttons import buttons_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
+
+PAGES = [place for place in PLACES if place.removeprefix("connect_ui/") in ROUTES]
+# A login is not repeated: it is asked for again.
+LEADS_TO = {"connect_ui/summary_tariff_inprogress": "session_redirect"}
+SHARE = [*LEADS_TO, "connect_ui/provider_select", "connect_ui/summary_tou_confirm", "connect_ui/summary_tariff_failed"]
+
+
+@pytest.mark.parametrize("place", PAGES if "TORTURE" in os.environ else SHARE)
+def test_it_says_so_and_goes_on_at_the_same_question_with_what_was_typed(site, tab, place):
+    go, typed = PLACES[place]
+    go(tab)
+    sessions = ConnectSession.objects.order_by("-started_at")
+    old = sessions[0]
+    site.control(advance=90_000)
+    form, button = buttons_of(tab.page)[0]
+    tab.ask("POST", *tab.sent_by(form, button, **typed)).settle()
+    assert "This took too long" in tab.text
+    assert site.statuses[410]
+    tab.press_on("Go on").settle()
+    new = sessions[0]
+    assert new.pk != old.pk
+    assert new.last_route == LEADS_TO.get(place, old.last_route)
+    assert tab.conversation == f"/connect/{new.pk}/"
+    for value in typed.values():
+        assert f'value="{value}"' in tab.page
+    old.refresh_from_db()
+    assert (old.state, old.connect_token) == (ConnectSession.State.EXPIRED, "")
+    again = {button.words for _, button in buttons_of(tab.page)}
+    assert place in LEADS_TO or again >= {button.words}
