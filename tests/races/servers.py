@@ -25,6 +25,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from redis import Redis
 
 from connect_ui.models import ConnectSession
 from tests import scan
@@ -70,6 +71,15 @@ def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.01)
 
 
+def shared_cache() -> str:
+    """The Redis database of this process of the test run, "" if there is none; each test begins with an empty one."""
+    cache = django_settings.CACHES["default"]
+    if "Redis" in cache["BACKEND"]:
+        return cache["LOCATION"]
+    given, process = os.environ.get("RACES_CACHE_URL", ""), os.environ.get("PYTEST_XDIST_WORKER", "")
+    return f"{given.rpartition('/')[0]}/{process.removeprefix('gw')}" if given and process else given
+
+
 class Servers:
     """Two workers where there is a Redis that they share, else one; each has gunicorn.conf.py's threads.
 
@@ -91,11 +101,8 @@ class Servers:
             if connection.vendor == "sqlite"
             else f"postgres://{own['USER']}:{own['PASSWORD']}@{own['HOST']}:{own['PORT']}/{own['NAME']}",
         }
-        cache = django_settings.CACHES["default"]  # on PostgreSQL, a Redis database of this process of the test run
-        shared = os.environ.get("RACES_CACHE_URL") or (cache["LOCATION"] if "Redis" in cache["BACKEND"] else "")
-        self.are_several = bool(shared)
-        if shared:  # no limit of an earlier run counts in this one
-            self.settings |= {"CACHE_URL": f"{shared}?key_prefix=races-{self.port}", "WEB_CONCURRENCY": 2}
+        if cache := shared_cache():
+            self.settings |= {"CACHE_URL": cache, "WEB_CONCURRENCY": 2}
         self.log, self.seen = "", 0
         self.statuses: Counter[int] = Counter()
         collected = run(sys.executable, "manage.py", "collectstatic", "--no-input", **self.settings)
@@ -147,6 +154,8 @@ class Servers:
     def begin(self) -> None:
         """A test begins: nothing is known of an earlier one."""
         self.control(reset=True)
+        if cache := self.settings.get("CACHE_URL"):
+            Redis.from_url(cache).flushdb()
         self.log, self.seen, self.statuses = "", len(self.app.output), Counter()
 
     def manage(self, command: str) -> str:
@@ -179,6 +188,12 @@ class Servers:
         """Wait until the faults have struck so often."""
         url = f"{self.sandbox_url}/_sandbox"
         wait_until(lambda: sum(requests.get(url, timeout=10).json()["struck"].values()) >= times)
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes of gunicorn's that answer."""
+        leader = self.app.process.pid
+        return [int(each) for each in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
 
     @property
     def world(self) -> dict[str, Any]:
@@ -257,7 +272,7 @@ class Tab:
     def form(self, **fields: str) -> tuple[str, dict[str, str]]:
         """Where the form with these fields goes, and what: these, and what stands in it."""
         name = next(iter(fields), "csrfmiddlewaretoken")
-        form = next(each for each in reversed(forms(self.page)) if name in each.names)
+        form = next(each for each in reversed(forms(self.page)) if name in each.names and "language" not in each.names)
         if "provider" in fields:
             fields["provider"] = next(each.value for each in form.buttons if fields["provider"] in each.words)
         return form.address or self.path, form.fields | fields
