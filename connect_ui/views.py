@@ -19,6 +19,7 @@ from tariffs.models import Location
 from . import conversation, refusals
 from .fields import region_of
 from .forms import ListForm, RateTodForm, RouteForm, StartForm, form_for
+from .in_place import in_place
 from .models import ConnectSession, Page
 
 State = ConnectSession.State
@@ -33,6 +34,7 @@ def own(request: HttpRequest, pk: UUID) -> ConnectSession:
     return get_object_or_404(ConnectSession, pk=pk, user=request.user)
 
 
+@in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @limited("connect_start", "POST")
@@ -55,6 +57,7 @@ def start(request: HttpRequest) -> HttpResponse:
     return render(request, "connect_ui/start.html", context, status=status)
 
 
+@in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -81,6 +84,7 @@ def tell(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeak
         messages.error(request, refusals.sentence(error))
 
 
+@in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @limited("connect_start", "POST")
@@ -100,6 +104,7 @@ def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
     return render(request, "connect_ui/expired.html", {"session": session}, status=410)
 
 
+@in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @limited("connect_answer", "POST")

@@ -140,6 +140,7 @@ MIDDLEWARE = [
     "flatpeak_app.middleware.healthz",
     "django_guid.middleware.guid_middleware",
     "flatpeak_app.middleware.headers",
+    "django.middleware.gzip.GZipMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -201,7 +202,7 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "flatpeak_app.static_files.SmallStaticFilesStorage"},
 }
 
 LANGUAGE_CODE = "en-gb"

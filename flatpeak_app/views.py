@@ -28,6 +28,7 @@ FORM_EXPIRED = (
 
 def site_context(request: HttpRequest) -> dict[str, object]:
     return {
+        "part": getattr(request, "part", False),  # of a page, for a step in place: its title and its main part
         "TEST_MODE": not settings.FLATPEAK_LIVE_MODE,
         "SANDBOX_URL": settings.FLATPEAK_CONNECT_URL + "/" if settings.SANDBOX else "",
         "TERMS_URL": settings.TERMS_URL,

@@ -4,6 +4,7 @@ A connect token may stand in the two addresses that FlatPeak sends browsers back
 provider. A bearer or an API key may stand nowhere. A page loads nothing from another origin, logos apart.
 """
 
+import gzip
 import logging
 import re
 from urllib.parse import urlsplit
@@ -46,7 +47,10 @@ def middleware(get_response):
             if not (header == "Location" and request.path.endswith("/login/")):
                 look(f"the header {header} of {where}", value)
         if not response.streaming:
-            body = response.content.decode(errors="replace")
+            content = response.content
+            if response.headers.get("Content-Encoding") == "gzip":
+                content = gzip.decompress(content)
+            body = content.decode(errors="replace")
             look(f"the body of {where}", body)
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 look_at_origins(where, body)

@@ -71,6 +71,7 @@ def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(pr
         file = get(port, style, **HTTPS, **{"Accept-Encoding": "br"})
         assert file.headers["Content-Encoding"] == "br"
         assert "immutable" in file.headers["Cache-Control"]
+        assert "/*" not in file.text
         form = get(port, "/account/login/", **HTTPS)
         cookie = form.headers["Set-Cookie"]
         assert cookie.startswith("__Host-csrf=")

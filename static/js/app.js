@@ -159,6 +159,36 @@ function sentOnce(event) {
   form.setAttribute("aria-busy", "true");
   event.submitter?.setAttribute("aria-disabled", "true");
   setTimeout(release, 20000);
+  if (here.startsWith("/connect/") && main.contains(form)) step(event, form);
+}
+
+// An answer is sent, and the next page's main part comes back, in one round trip. Whatever goes wrong with that, the form
+// is sent as it would be without script; it says which page it answers, so nothing is answered twice.
+async function step(event, form) {
+  event.preventDefault();
+  const { name, value } = event.submitter || {};
+  const body = new URLSearchParams(new FormData(form));
+  if (name) body.append(name, value);
+  try {
+    const answer = await fetch(form.getAttribute("action") || location.href, { method: "POST", body, headers: { Part: "main" } });
+    if (answer.redirected) return location.assign(answer.url);
+    const path = answer.headers.get("Content-Location");
+    if (!path) throw answer;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (first("meta", page)) return location.assign(path); // it loads itself again
+    if (path !== here) history.pushState(null, "", path);
+    here = path;
+    document.title = page.title;
+    for (const next of all('.languages [name="next"]')) next.value = path;
+    main.replaceChildren(...page.body.childNodes);
+    scrollTo(0, 0);
+    first("h1").tabIndex = -1;
+    (ready() || first("h1")).focus();
+  } catch {
+    if (name) form.insertAdjacentHTML("beforeend", `<input type="hidden" name="${name}">`);
+    if (name) form.lastChild.value = value;
+    form.submit();
+  }
 }
 
 function release() {
@@ -174,17 +204,29 @@ function ended(radios, field) {
   show();
 }
 
-const search = first("[data-search]");
-const list = first("[data-list]");
-if (search && list) searchable(search, list);
-for (const input of all("input[data-price]")) if (input.dataset.price) priced(input);
-for (const svg of all(".chart svg")) readable(svg);
+// --- What of these is on a page, when it is loaded and after each step -------------------------------------------------
+
+// What is to have the focus, if anything is.
+function ready() {
+  const search = first("[data-search]");
+  const list = first("[data-list]");
+  if (search && list) searchable(search, list);
+  for (const input of all("input[data-price]")) if (input.dataset.price) priced(input);
+  for (const svg of all(".chart svg")) readable(svg);
+  const terms = all('input[name="term"]');
+  const end = first('input[name="contract_end_date"]')?.closest(".field");
+  if (terms.length && end) ended(terms, end);
+  return first("[data-focus]");
+}
+
+const main = first("main");
+let here = location.pathname;
+ready()?.focus();
 addEventListener("submit", sentOnce);
+// What a step left is not kept: as without script, Back asks for the earlier page.
+addEventListener("popstate", () => location.pathname !== here && location.reload());
 // A browser that kept a page as it was would answer with what was newest then.
 addEventListener("pageshow", ({ persisted }) => (persisted ? location.reload() : release()));
-const terms = all('input[name="term"]');
-const end = first('input[name="contract_end_date"]')?.closest(".field");
-if (terms.length && end) ended(terms, end);
 addEventListener("click", ({ target }) => {
   for (const menu of all(".menu[open]")) if (!menu.contains(target)) menu.open = false;
 });
@@ -194,4 +236,3 @@ addEventListener("keydown", ({ key: pressed }) => {
   menu.open = false;
   first("summary", menu).focus();
 });
-first("[data-focus]")?.focus();

@@ -60,9 +60,15 @@ class Visit:
         return self
 
     def leave_by(self, locator):
-        """Click what leads to another page, and be there."""
-        with self.page.expect_navigation(wait_until="domcontentloaded"):
-            locator.click()
+        """Click what leads to another page, or with script to another main part of it, and be there."""
+        if not self.script:
+            with self.page.expect_navigation(wait_until="domcontentloaded"):
+                locator.click()
+            return self
+        self.page.evaluate("document.querySelector('h1').dataset.left = ''")
+        locator.click()
+        expect(self.page.locator("[data-left]")).to_have_count(0)
+        self.page.wait_for_load_state("domcontentloaded")
         return self
 
     def press(self, name):

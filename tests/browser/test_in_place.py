@@ -1,0 +1,97 @@
+"""With script a step costs one round trip, and everything else is as without it."""
+
+import re
+
+import pytest
+import rjsmin
+from django.conf import settings
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("screen", ["phone"], indirect=True)]
+
+
+def focused_heading(visit):
+    return visit.page.evaluate("document.activeElement === document.querySelector('h1')")
+
+
+def watched(visit):
+    """What is asked for from now on, but for the icon, which a browser looks up in its cache at each new address."""
+    asked = []
+
+    def note(request):
+        if not request.url.endswith(".svg"):
+            asked.append((request.method, request.resource_type))
+
+    visit.page.on("request", note)
+    return asked
+
+
+def to_price(visit):
+    visit.to_providers().provider("Ecotricity").structure("One price, all the time")
+    return visit.on(re.compile("What do you pay"))
+
+
+def test_a_step_is_one_request_and_the_heading_has_the_focus(visit):
+    to_price(visit)
+    before = visit.page.url
+    asked = watched(visit)
+    visit.type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
+    assert asked == [("POST", "fetch")]
+    assert visit.page.url != before
+    assert focused_heading(visit)
+    expect(visit.page).to_have_title(re.compile("^What is your tariff called"))
+    assert visit.page.evaluate("scrollY") == 0
+
+
+def test_an_error_has_the_focus_and_a_second_try_goes_on(visit):
+    to_price(visit)
+    before = visit.page.url
+    visit.type({"Price per kWh": "abc"}).press("Continue")
+    expect(visit.page.get_by_role("alert")).to_be_focused()
+    expect(visit.page).to_have_title(re.compile("^Error: "))
+    assert visit.page.url == before
+    visit.type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
+
+
+def test_back_and_forward_and_reload_show_what_belongs_to_the_address(visit):
+    to_price(visit).type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
+    visit.page.reload()
+    visit.on("What is your tariff called?")
+    visit.page.go_back()
+    visit.on(re.compile("What do you pay"))
+    expect(visit.field("Price per kWh")).to_have_value("28.15")
+    visit.page.go_back()
+    visit.on("How does your price work?")
+    visit.page.go_forward()
+    visit.on(re.compile("What do you pay"))
+    visit.type({"Price per kWh": "30"}).press("Continue").on("What is your tariff called?")
+    visit.type({"Name of your tariff": "Simple"}).press("Continue")
+    visit.field("I don't know").check()
+    visit.press("Continue").sees("30.00p")
+
+
+def test_where_the_script_cannot_ask_the_form_is_sent_as_without_it(visitor, sign_in, sandbox):
+    visitor.page.add_init_script("window.fetch = () => Promise.reject(new TypeError('no'))")
+    sign_in(visitor).connect_fixed().pays("28.15p", "")
+    with sandbox.lock:
+        assert sandbox.counts["connect.rate_fixed_capture"] == 1
+        assert sandbox.counts["connect.summary_fixed_confirm"] == 1
+
+
+def test_who_was_signed_out_meanwhile_signs_in_and_is_at_the_question(visit):
+    to_price(visit).page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    visit.type({"Price per kWh": "28.15"}).press("Continue").on("Sign in")
+    visit.fill(login="alice@example.com", password="correct horse battery").press("Sign in")
+    visit.on(re.compile("What do you pay"))
+
+
+def test_the_script_as_it_is_served_does_the_same(visitor, sign_in):
+    script = rjsmin.jsmin((settings.BASE_DIR / "static/js/app.js").read_text())
+    visitor.page.route("**/js/app.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
+    visit = sign_in(visitor).to_providers()
+    visit.search("ecotr")
+    expect(visit.choices).to_have_count(1)
+    asked = watched(visit)
+    visit.provider("Ecotricity").on("How does your price work?")
+    assert asked == [("POST", "fetch")]
+    visit.fixed_price().name_and_term().save().to_rates().pays("28.15p", "")
