@@ -16,5 +16,6 @@ class SmallStaticFilesStorage(CompressedManifestStaticFilesStorage):
 
     def _save(self, name: str, content: File) -> str:
         if small := SMALL.get(HASH.sub("", name)):
-            content = ContentFile(small(content.read().decode()).encode())
+            text = b"".join(content.chunks()).decode()
+            content = ContentFile(small(text).encode())
         return super()._save(name, content)
