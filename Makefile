@@ -1,6 +1,7 @@
 # make run    everything on this machine, at one address; Ctrl-C stops it and the next start goes on from there
 # make test   every test: TESTS="tests/test_run.py -x" picks some
 # make torture  every fault of FlatPeak's, every race, and twenty thousand examples of hostile input
+# make scan   scanners that others wrote: bandit over the code, the Nu HTML checker over pages, wapiti over the app
 # make bench  how fast it is, as ratios, written into bench/README.md
 # make lint   formatting, style, types, migrations and the deployment check
 
@@ -10,7 +11,7 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test torture bench lint
+.PHONY: run test torture scan bench lint
 
 # exec: the signal that stops make reaches the program itself.
 run: $(VENV)/installed
@@ -29,6 +30,28 @@ torture: $(VENV)/installed-dev
 		--hypothesis-seed=$(TORTURE_SEED) -n auto --maxprocesses 8 --dist worksteal \
 		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races)
 
+# Versions and places of what others wrote to find holes and broken pages; Java, npm and openssl have to be there.
+WAPITI := wapiti3==3.2.3
+VNU := vnu-jar@26.9.27
+SCANNERS := var/scanners
+PAGES := $(CURDIR)/var/pages
+BANDIT := $(VENV)/bin/bandit -qrc pyproject.toml flatpeak_app connect_ui tariffs sandbox manage.py gunicorn.conf.py
+scan: $(VENV)/installed-dev $(SCANNERS)/$(WAPITI) $(SCANNERS)/$(VNU)
+	$(BANDIT)
+	@rm -rf $(PAGES) && mkdir -p $(PAGES)
+	@PAGES=$(PAGES) $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile \
+		$(or $(TESTS),-m "not browser and not long")
+	@echo "The Nu HTML checker looks at $$(ls $(PAGES) | wc -l) pages:"
+	java -jar $(SCANNERS)/$(VNU)/node_modules/vnu-jar/build/dist/vnu.jar --format text $(PAGES)
+	$(VENV)/bin/python -m tests.scanners $(SCANNERS)/$(WAPITI)/bin/wapiti
+
+# In an environment of its own, for it pins what the product has in other versions.
+$(SCANNERS)/$(WAPITI):
+	@"$(PYTHON)" -m venv $@ && $@/bin/python -m pip install -qq --disable-pip-version-check "$(WAPITI)" || { rm -rf $@; exit 1; }
+
+$(SCANNERS)/$(VNU):
+	@npm install --silent --no-audit --no-fund --prefix $@ "$(VNU)" || { rm -rf $@; exit 1; }
+
 bench: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m bench
 
@@ -36,7 +59,7 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/bandit -qrc pyproject.toml flatpeak_app connect_ui tariffs sandbox manage.py gunicorn.conf.py
+	$(BANDIT)
 	$(VENV)/bin/python manage.py makemigrations --check
 	ENV_FILE=/dev/null SITE_URL=https://connect.example.com EMAIL_URL=smtp+tls://user:password@mail.example.com:587 \
 		SECRET_KEY=$$($(VENV)/bin/python -c 'import secrets; print(secrets.token_hex(32))') \

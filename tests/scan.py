@@ -1,12 +1,17 @@
 """Looks at every response, address, log line and mail of the whole suite for what must not be there.
 
 A connect token may stand in the two addresses that FlatPeak sends browsers back to, and in the Location header to a
-provider. A bearer or an API key may stand nowhere. A page loads nothing from another origin, logos apart.
+provider. A bearer or an API key may stand nowhere. A page loads nothing from another origin, logos apart. Where PAGES
+is set, the pages are kept in that folder, for an HTML checker.
 """
 
 import gzip
+import hashlib
 import logging
+import os
 import re
+from itertools import pairwise
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,6 +22,8 @@ RETURN_ADDRESSES = ("/connect/return/", "/connect/callback/")
 LOADED = re.compile(
     r"<(img|script|link|iframe|form|source|object|use|a)\b[^>]*?\s(?:src|href|action|data)=\"([^\"]*)\"", re.I
 )
+
+PAGES = os.environ.get("PAGES")
 
 findings: list[str] = []
 
@@ -37,6 +44,14 @@ def look_at_origins(where: str, html: str) -> None:
             findings.append(f"another origin in {where}: <{tag}> {address}")
 
 
+def keep(status: int, html: str) -> None:
+    """Save a page unless one with the same tags and attributes, in the same orders, was saved: rows more are no other."""
+    tags = [" ".join(re.findall(r"^\w+|\s[\w:-]+(?==)", tag)) for tag in re.findall(r"<([^>]+)>", html)]
+    form = hashlib.sha256(repr(sorted(set(pairwise(tags)))).encode()).hexdigest()[:12]
+    if not (page := Path(PAGES or "", f"{status}-{form}.html")).exists():
+        page.write_text(html)
+
+
 def middleware(get_response):
     def scan(request):
         response = get_response(request)
@@ -54,6 +69,8 @@ def middleware(get_response):
             look(f"the body of {where}", body)
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 look_at_origins(where, body)
+                if PAGES and body.lower().startswith("<!doctype html"):  # and no part of one
+                    keep(response.status_code, body)
         return response
 
     return scan

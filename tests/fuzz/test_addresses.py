@@ -157,7 +157,7 @@ def test_nothing_in_an_address_or_a_form_breaks_a_page(examples, begun, people, 
         known = {"pk": Location.objects.get().pk, "object_id": thing_of(name)}
     where = address_of(name, route, entry, **known)
 
-    @examples(120, st.sampled_from(People.EVERYBODY), filled(QUERY).map(encoded) | raw, st.data())
+    @examples(80, st.sampled_from(People.EVERYBODY), filled(QUERY).map(encoded) | raw, st.data())
     def run(who, query, data):
         begun.client = people[who]
         with begun.example():

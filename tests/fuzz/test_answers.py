@@ -17,7 +17,7 @@ ROUTES = sorted({*PAGES, "session_redirect", "session_complete", "summary_tariff
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_no_page_of_connect_breaks_a_page_of_ours(examples, begun, route):
-    @examples(350, spoilt(begun.page(route)), filled(VALID.get(route, {"action": "SAVE"})))
+    @examples(200, spoilt(begun.page(route)), filled(VALID.get(route, {"action": "SAVE"})))
     def run(page, form):
         with begun.example() as flatpeak:
             begun.stands_at(page)
@@ -56,7 +56,7 @@ def test_no_answer_breaks_the_end(examples, begun, call):
 def test_no_rates_break_a_page_of_ours(examples, saved):
     place = f"/locations/{Location.objects.get().pk}/"
 
-    @examples(3000, spoilt(saved.told["answers"]["rates"]))
+    @examples(1500, spoilt(saved.told["answers"]["rates"]))
     def run(answer):
         with saved.example() as flatpeak:
             flatpeak.tell("rates", answer)
