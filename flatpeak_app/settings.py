@@ -316,7 +316,8 @@ LOGGING = {
         "django_guid": {"level": "ERROR"},  # it tells of every id that it makes
         # runserver logs whole addresses, and two of ours carry a connect token
         "django.server": {"handlers": [], "propagate": False},
-        # a traceback for each scanner that names a host of its own
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        # What cannot be answered, answered 400: a traceback and a mail for each, with what was sent, at anybody's wish.
+        "django.security": {"handlers": [], "propagate": False},
+        "django.security.csrf": {"handlers": ["console"], "propagate": False},
     },
 }

@@ -1,5 +1,6 @@
 """Who may open what: every address that there is, asked by everybody; the headers and errors on the way in."""
 
+import io
 import logging
 import re
 from fnmatch import fnmatchcase
@@ -484,6 +485,35 @@ def test_an_error_answer_of_ours_leaves_no_line_of_its_own_and_no_mail(walk, set
         assert walk.get("/locations/").response.status_code == status
         assert [(record.name, bool(record.exc_info)) for record in caplog.records] == [("django.request", True)]
     assert len(mail.outbox) == 2
+
+
+@pytest.fixture
+def console(monkeypatch):
+    """What an operator reads: the lines of the settings' own handler."""
+    [handler] = [each for each in logging.getLogger().handlers if each.name == "console"]
+    monkeypatch.setattr(handler, "stream", io.StringIO())
+    return handler.stream
+
+
+@pytest.mark.parametrize(
+    ("address", "query"),
+    [("/account/data.json", "q"), ("/admin/tariffs/tariff/add/", "_to_field")],
+    ids=["long", "admin"],
+)
+def test_what_nobody_can_answer_is_a_400_and_no_mail_or_traceback(charlie, settings, console, address, query):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    browser = Client()
+    if query != "q":
+        browser.force_login(charlie)
+    assert browser.get(address, {query: "1 Example Street" * 1500}).status_code == 400
+    assert mail.outbox == []
+    assert "Traceback" not in console.getvalue()
+    assert "Example" not in console.getvalue()
+
+
+def test_a_form_without_its_token_is_a_line_in_the_log(console):
+    Client(enforce_csrf_checks=True).post("/account/login/")
+    assert "WARNING django.security.csrf" in console.getvalue()
 
 
 @pytest.mark.parametrize("broken", ["connect_ui.views.take", "connect_ui.views.own"])
