@@ -31,7 +31,7 @@ def login(request: HttpRequest, extra_context: dict[str, object] | None = None) 
 # The admin signs in where everybody does: one form, with its rate limits, its e-mail verification and second factor.
 admin.site.login = secure_admin_login(login)  # type: ignore[method-assign]
 admin.site.has_permission = has_permission  # type: ignore[method-assign]
-admin.site.site_header = admin.site.site_title = "FlatPeak Connect"
+admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
 @admin.register(User)

@@ -12,6 +12,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from .brand import source, style
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -115,6 +117,18 @@ if not SANDBOX and not all(host.startswith("https:") for host in LOGO_HOSTS):
 
 TERMS_URL = env("TERMS_URL", default="")
 PRIVACY_URL = env("PRIVACY_URL", default="")
+IMPRINT_URL = env("IMPRINT_URL", default="")
+SUPPORT_EMAIL = env("SUPPORT_EMAIL", default="")
+
+# Whose pages these are. What stands in BRAND_DIR's templates/ and static/ is taken instead of ours of the same name.
+BRAND_NAME = env("BRAND_NAME", default="FlatPeak Connect")
+BRAND_DIR = env("BRAND_DIR", default="")
+if BRAND_DIR and not Path(BRAND_DIR).is_dir():
+    raise ImproperlyConfigured(f"BRAND_DIR is no folder: {BRAND_DIR}.")
+accents = env("BRAND_ACCENT", default=""), env("BRAND_ACCENT_DARK", default="")
+if any(accents) and not all(accents):
+    raise ImproperlyConfigured("BRAND_ACCENT and BRAND_ACCENT_DARK belong together: set both, or neither.")
+BRAND_STYLE = style(*accents) if all(accents) else ""
 
 # --- Django -----------------------------------------------------------------------------------------------------
 
@@ -161,7 +175,7 @@ WSGI_APPLICATION = "flatpeak_app.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [*([Path(BRAND_DIR) / "templates"] if BRAND_DIR else []), BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -200,6 +214,8 @@ if CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+if BRAND_DIR and (Path(BRAND_DIR) / "static").is_dir():
+    STATICFILES_DIRS.insert(0, Path(BRAND_DIR) / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "flatpeak_app.static_files.SmallStaticFilesStorage"},
@@ -242,7 +258,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION
 # A second factor: anybody may have one, staff must where STAFF_MFA is on before the admin opens.
 STAFF_MFA = env.bool("STAFF_MFA", default=PRODUCTION)
 MFA_ADAPTER = "flatpeak_app.accounts.SecondFactor"
-MFA_TOTP_ISSUER = "FlatPeak Connect"
+MFA_TOTP_ISSUER = BRAND_NAME
 MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 MFA_ALLOW_UNVERIFIED_EMAIL = not PRODUCTION  # nothing verifies an address on a laptop
 
@@ -261,6 +277,7 @@ DEFAULT_EXCEPTION_REPORTER = "flatpeak_app.errors.ErrorReport"
 # --- Security ---------------------------------------------------------------------------------------------------
 
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+THEME_COOKIE_NAME = "theme"
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # Strict would drop the session on the way back from a login
 CSRF_FAILURE_VIEW = "flatpeak_app.views.csrf_failure"
@@ -271,7 +288,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
-        "style-src": [SELF],
+        "style-src": [SELF, *([source(BRAND_STYLE)] if BRAND_STYLE else [])],
         "img-src": [SELF, *LOGO_HOSTS],
         "connect-src": [SELF],
         "font-src": [SELF],
@@ -286,6 +303,7 @@ PERMISSIONS_POLICY = ", ".join(
 )
 if PRODUCTION:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
+    THEME_COOKIE_NAME = "__Host-theme"
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, LANGUAGE_COOKIE_NAME = "__Host-session", "__Host-csrf", "__Host-language"
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True

@@ -11,6 +11,7 @@ handler500 = views.server_error
 urlpatterns = [
     path("", views.home, name="home"),
     path("language/", views.choose_language, name="set_language"),
+    path("theme/", views.choose_theme, name="set_theme"),
     path("account/data.json", personal.download, name="account_data"),
     path("account/delete/", personal.delete_account, name="account_delete"),
     path("account/", include("allauth.account.urls")),

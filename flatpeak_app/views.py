@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django.views.i18n import set_language
 from django_guid import get_guid
@@ -21,6 +22,7 @@ from .models import User
 
 OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
 WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
+THEMES = ("light", "dark")
 FORM_EXPIRED = (
     "This form had expired, so nothing was sent. What you entered is still here: please press the button again."
 )
@@ -33,6 +35,11 @@ def site_context(request: HttpRequest) -> dict[str, object]:
         "SANDBOX_URL": settings.FLATPEAK_CONNECT_URL + "/" if settings.SANDBOX else "",
         "TERMS_URL": settings.TERMS_URL,
         "PRIVACY_URL": settings.PRIVACY_URL,
+        "IMPRINT_URL": settings.IMPRINT_URL,
+        "SUPPORT_EMAIL": settings.SUPPORT_EMAIL,
+        "BRAND_NAME": settings.BRAND_NAME,
+        "BRAND_STYLE": settings.BRAND_STYLE,
+        "theme": theme if (theme := request.COOKIES.get(settings.THEME_COOKIE_NAME)) in THEMES else "",
         "LANGUAGES": settings.LANGUAGES,
         "HERE": here(request),
     }
@@ -51,6 +58,27 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and language in dict(settings.LANGUAGES):
         User.objects.filter(pk=request.user.pk).update(language=language)
     return set_language(request)
+
+
+@login_not_required
+@require_POST
+def choose_theme(request: HttpRequest) -> HttpResponse:
+    """Light or dark pages, kept in a cookie, or as the device has them; then back to the page it came from."""
+    target = request.POST.get("next", "")
+    response = redirect(target if url_has_allowed_host_and_scheme(target, None) else "home")
+    theme = request.POST.get("theme")
+    if theme in THEMES:
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME,
+            theme,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            secure=settings.PRODUCTION,
+            httponly=True,
+            samesite="Lax",
+        )
+    else:
+        response.delete_cookie(settings.THEME_COOKIE_NAME, samesite="Lax")
+    return response
 
 
 @login_not_required
@@ -98,7 +126,7 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What broke is ours to mend, 500; a database that can't be reached, or is locked, may be back soon, 503."""
-    context = {"request_id": get_guid()}
+    context = {"request_id": get_guid(), "BRAND_NAME": settings.BRAND_NAME, "SUPPORT_EMAIL": settings.SUPPORT_EMAIL}
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         return HttpResponse(render_to_string("503.html", context), status=503, headers={"Retry-After": WAIT})
     return HttpResponse(render_to_string("500.html", context), status=500)

@@ -171,7 +171,7 @@ def test_pages_that_are_not_there_and_requests_that_are_wrong_have_pages_of_ours
     assert response.status_code == 404
     assert "My locations" in response.content.decode()
     assert client.get("/connect/not-an-id/").status_code == 404
-    assert "FlatPeak Connect" in render_to_string("500.html")
+    assert "Something went wrong" in render_to_string("500.html")
 
 
 def signed_in(user, **options):

@@ -70,7 +70,7 @@ def test_a_language_that_is_not_offered_changes_nothing(client, alice, language)
 
 def test_the_switch_names_each_language_in_itself_and_marks_the_one_in_use(client):
     html = client.get("/", headers={"accept-language": "de"}).content.decode()
-    switch = re.search(r'<form class="languages".*?</form>', html, re.DOTALL).group()
+    switch = re.search(r'<form class="switch"[^>]*/language/.*?</form>', html, re.DOTALL).group()
     buttons = re.findall(
         r'<button name="language" value="([\w-]+)" lang="([\w-]+)"( aria-current="true")?>(\w+)<', switch
     )

@@ -179,7 +179,7 @@ async function step(event, form) {
     if (path !== here) history.pushState(null, "", path);
     here = path;
     document.title = page.title;
-    for (const next of all('.languages [name="next"]')) next.value = path;
+    for (const next of all('.switch [name="next"]')) next.value = path;
     main.replaceChildren(...page.body.childNodes);
     scrollTo(0, 0);
     first("h1").tabIndex = -1;

@@ -272,7 +272,9 @@ class Tab:
     def form(self, **fields: str) -> tuple[str, dict[str, str]]:
         """Where the form with these fields goes, and what: these, and what stands in it."""
         name = next(iter(fields), "csrfmiddlewaretoken")
-        form = next(each for each in reversed(forms(self.page)) if name in each.names and "language" not in each.names)
+        form = next(
+            each for each in reversed(forms(self.page)) if name in each.names and not {"language", "theme"} & each.names
+        )
         if "provider" in fields:
             fields["provider"] = next(each.value for each in form.buttons if fields["provider"] in each.words)
         return form.address or self.path, form.fields | fields

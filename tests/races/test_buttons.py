@@ -33,6 +33,7 @@ ASKED = {
     "account_login": {},
     "account_logout": {},
     "set_language": {},
+    "set_theme": {},
     "account_signup": {},
     "account_reauthenticate": {},
     "account_email": {},
@@ -59,9 +60,11 @@ def buttons_of(page):
     found = {}
     for form in forms(page):
         for button in form.buttons:
-            words = button.name if button.name in ("provider", "tariff", "options", "language") else button.words
+            words = (
+                button.name if button.name in ("provider", "tariff", "options", "language", "theme") else button.words
+            )
             found.setdefault((form.address, form.fields.get("direction"), words), (form, button))
-    own = [pressed for (_, _, words), pressed in found.items() if words not in ("Sign out", "language")]
+    own = [pressed for (_, _, words), pressed in found.items() if words not in ("Sign out", "language", "theme")]
     return own or list(found.values())
 
 
