@@ -8,6 +8,10 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import AddEmailForm, SignupForm
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.views import ViewRecoveryCodesView
+from allauth.mfa.totp.views import DeactivateTOTPView
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.forms import ManageUserSessionsForm
 from allauth.usersessions.models import UserSession
@@ -15,8 +19,8 @@ from allauth.usersessions.views import ListUserSessionsView
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse
+from django.db import DatabaseError, IntegrityError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from qrcode.image.svg import SvgPathFillImage
@@ -74,6 +78,21 @@ class NewAddressForm(AddEmailForm):
             return super().save(request)
         except IntegrityError:  # pressed twice: it waits already
             return mine.get(email=self.cleaned_data["email"].lower())
+
+
+class SecondFactorOff(DeactivateTOTPView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST" and not is_mfa_enabled(request.user, [Authenticator.Type.TOTP]):  # pressed twice
+            return redirect("mfa_index")
+        return super().dispatch(request, *args, **kwargs)
+
+
+class RecoveryCodes(ViewRecoveryCodesView):
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().get(request, *args, **kwargs)
+        except DatabaseError:  # another press made new ones while these were read
+            return redirect("mfa_view_recovery_codes")
 
 
 class SecondFactor(DefaultMFAAdapter):

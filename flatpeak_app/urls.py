@@ -16,6 +16,8 @@ urlpatterns = [
     path("account/delete/", personal.delete_account, name="account_delete"),
     path("account/", include("allauth.account.urls")),
     path("account/sessions/", accounts.Sessions.as_view(), name="usersessions_list"),
+    path("account/second-factor/totp/deactivate/", accounts.SecondFactorOff.as_view(), name="mfa_deactivate_totp"),
+    path("account/second-factor/recovery-codes/", accounts.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
     path("account/second-factor/", include("allauth.mfa.urls")),
     path("connect/", include("connect_ui.urls")),
     path("locations/", include("tariffs.urls")),

@@ -12,7 +12,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import authenticate
 from django.core import mail
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.template.loader import render_to_string
 from django.test import Client
 
@@ -364,3 +364,19 @@ def test_a_new_address_asked_for_twice_at_once_is_one_and_the_old_one_signs_in_u
     with patch.object(AddEmailForm, "clean_email", lambda form: form.cleaned_data["email"]):
         assert client.post("/account/email/", change)["Location"] == "/account/email/"
     assert EmailAddress.objects.filter(user=alice).count() == 2
+
+
+def test_a_second_factor_that_is_switched_off_twice_is_off(client, alice):
+    client.force_login(alice)
+    assert client.post("/account/second-factor/totp/deactivate/")["Location"] == "/account/second-factor/"
+    assert client.get("/account/second-factor/totp/deactivate/").status_code == 404
+
+
+def test_recovery_codes_that_are_replaced_while_they_are_read_are_read_again(client, alice, monkeypatch):
+    def replaced(request):
+        raise DatabaseError("Save with update_fields did not affect any rows.")
+
+    client.force_login(alice)
+    monkeypatch.setattr("allauth.mfa.recovery_codes.internal.flows.view_recovery_codes", replaced)
+    page = "/account/second-factor/recovery-codes/"
+    assert client.get(page)["Location"] == page

@@ -76,7 +76,7 @@ RULES = {
     "mfa_authenticate": everybody(HOME),
     "mfa_reauthenticate": everybody(CONFIRM),
     "mfa_activate_totp": everybody(CONFIRM),
-    "mfa_deactivate_totp": everybody("404, 404"),
+    "mfa_deactivate_totp": everybody("404, mfa_index"),
     "mfa_view_recovery_codes": everybody("404, 405"),
     "mfa_generate_recovery_codes": everybody(CONFIRM),
     "mfa_download_recovery_codes": everybody("404, 404"),
@@ -199,7 +199,9 @@ def test_every_address_opens_to_whom_its_rule_says(addresses, people, who):
         (name, address): ", ".join(outcome(asks(people[who], method, address)) for method in ("get", "post"))
         for name, address in addresses
     }
-    assert len(found) == len(list(every_address()))
+    assert len(found) == len(
+        {(name, route) for name, route, _ in every_address()}
+    )  # some of allauth's stand twice, behind ours
     assert found == expected
 
 
