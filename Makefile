@@ -3,6 +3,7 @@
 # make torture  every fault of FlatPeak's, every race, and twenty thousand examples of hostile input
 # make scan   scanners that others wrote: bandit over the code, the Nu HTML checker over pages, wapiti over the app
 # make bench  how fast it is, as ratios, written into bench/README.md
+# make messages  the texts of all languages, up to date with the sources and compiled
 # make lint   formatting, style, types, migrations and the deployment check
 
 VENV ?= .venv
@@ -11,7 +12,7 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test torture scan bench lint
+.PHONY: messages run test torture scan bench lint
 
 # exec: the signal that stops make reaches the program itself.
 run: $(VENV)/installed
@@ -54,6 +55,9 @@ $(SCANNERS)/$(VNU):
 
 bench: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m bench
+
+messages: $(VENV)/installed
+	@$(VENV)/bin/python -m flatpeak_app.catalogs
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check

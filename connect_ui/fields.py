@@ -13,12 +13,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from tariffs import money, rates
 
 NUMBER = re.compile(r"[+-]?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})")
 # What people type behind a price.
-PER_KWH = re.compile(r"\s*(/|per)\s*kwh$", re.I)
+PER_KWH = re.compile(r"\s*(/|per|pro|je|par|le)\s*kwh$", re.I)
 MINOR = r"p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr"
 # Codes with a name in CLDR that are not ISO 3166-1 countries.
 NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
@@ -31,7 +33,7 @@ def parse_number(text: str) -> Decimal:
         thousands = "," if text.rindex(".") > text.rindex(",") else "."
         text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
     if not NUMBER.fullmatch(text):
-        raise ValidationError("Type a number, for example 24.5.", code="invalid")
+        raise ValidationError(gettext("Type a number, for example 24.5."), code="invalid")
     return Decimal(text.replace(",", "."))
 
 
@@ -84,9 +86,15 @@ class RateField(NumberField):
     def currency(self, code: str) -> None:
         self._currency = code
         unit = money.unit(code)
-        self.widget.unit = f"{unit.suffix.strip()} per kWh" if code else "per kWh"
+        suffix = unit.suffix.strip()
+        self.widget.unit = gettext("%(price)s per kWh") % {"price": suffix} if code else gettext("per kWh")
         self.widget.attrs |= {
             "data-price": code,
+            "data-suffix": unit.suffix,
+            "data-said": gettext("{price} per kWh"),
+            "data-bill": gettext("{price} per kWh, about {bill} a year at {use} kWh").replace(
+                "{use}", money.plain(Decimal(unit.year))
+            ),
             "data-shift": unit.shift,
             "data-year": unit.year,
             "data-symbol": get_currency_symbol(code, money.locale()) if code else "",
@@ -103,18 +111,19 @@ class RateField(NumberField):
         suffix, shift = money.unit(self.currency)[:2]
         text = PER_KWH.sub("", text)
         symbol = get_currency_symbol(self.currency, money.locale()) if self.currency else ""
+        own = suffix.strip()
         for major in filter(
-            None, (symbol, symbol.lstrip(ascii_uppercase))
-        ):  # "£0.245" in the field for pence, "$" for US$
-            if major in text and major != suffix.strip():
+            None, (symbol, symbol.strip(ascii_uppercase))
+        ):  # "£0.245" in the field for pence, "$" for US$; but "24,5 c€" is none of euros
+            if major in text and major != own and not text.endswith(own):
                 return parse_number(text.replace(major, ""))
-        minor = re.escape(suffix.strip()) + (f"|{MINOR}" if shift else "")
+        minor = re.escape(own) + (f"|{MINOR}" if shift else "")
         return parse_number(re.sub(rf"(?<=[\d\s.,])({minor})$", "", text, flags=re.I)).scaleb(-shift)
 
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value is not None and not self.signed and value <= 0:
-            raise ValidationError("The price must be above 0.", code="invalid")
+            raise ValidationError(gettext("The price must be above 0."), code="invalid")
 
 
 @lru_cache(maxsize=16)
@@ -131,7 +140,7 @@ def countries(language: str) -> dict[str, str]:
 
 @lru_cache(maxsize=512)
 def _country_options(language: str, chosen: str) -> SafeString:
-    offered = countries(language) if chosen else {"": "Choose a country"} | countries(language)
+    offered = countries(language) if chosen else {"": gettext("Choose a country")} | countries(language)
     options = ((code, " selected" if chosen and code == chosen else "", name) for code, name in offered.items())
     return format_html_join("", '<option value="{}"{}>{}</option>', options)
 
@@ -149,16 +158,16 @@ class CountrySelect(forms.Select):
 class CountryField(forms.CharField):
     def __init__(self, **options: Any) -> None:
         defaults: dict[str, Any] = {
-            "label": "Country",
+            "label": _("Country"),
             "widget": CountrySelect({"autocomplete": "country"}),
-            "error_messages": {"required": "Choose a country from the list."},
+            "error_messages": {"required": _("Choose a country from the list.")},
         }
         super().__init__(**(defaults | options))
 
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value and value not in countries(str(money.locale())):
-            raise ValidationError("Choose a country from the list.", code="invalid")
+            raise ValidationError(gettext("Choose a country from the list."), code="invalid")
 
 
 def region_of(language: str) -> str:

@@ -3,44 +3,97 @@
 import math
 import re
 
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
 from tariffs.flatpeak import FlatPeakError, Rejected
 
-TRY_AGAIN = "FlatPeak can't be reached just now. Nothing you typed is lost: please try again in a moment."
-NOT_ALLOWED = (
+TRY_AGAIN = _("FlatPeak can't be reached just now. Nothing you typed is lost: please try again in a moment.")
+NOT_ALLOWED = _(
     "FlatPeak did not let this through. Nothing you typed is lost: please try again, or start over if that fails too."
 )
-NOT_READY = "FlatPeak was not ready for this. Nothing you typed is lost: please try again, or go back one question."
-NO_REASON = (
+NOT_READY = _("FlatPeak was not ready for this. Nothing you typed is lost: please try again, or go back one question.")
+NO_REASON = _(
     "FlatPeak did not take this, and did not say why. Nothing you typed is lost: please check it, and try again."
 )
-AT_FIELD = "FlatPeak did not take this: please check it, and try again."
+AT_FIELD = _("FlatPeak did not take this: please check it, and try again.")
+
+# FlatPeak's codes, whose own sentences are English and written for programmers; by its reference of release zero.
+CODES = {
+    "address_line1_missing": _("Type the street and the number."),
+    "city_missing": _("Type the town or city."),
+    "post_code_missing": _("Type the postcode."),
+    "country_code_missing": _("Choose a country from the list."),
+    "country_code_invalid": _("Choose a country from the list."),
+    "timezone_not_found": _("FlatPeak does not find this place. Check the town, and give the state or region too."),
+    "provider_id_missing": _("Choose your provider from the list."),
+    "provider_id_invalid": _("Choose your provider from the list."),
+    "provider_not_found": _("FlatPeak does not know this provider at your address. Choose another one from the list."),
+    "provider_name_missing": _("Type the name of your provider."),
+    "tariff_id_missing": _("Choose your tariff from the list."),
+    "tariff_id_invalid": _("Choose your tariff from the list."),
+    "tariff_not_found": _("FlatPeak does not know this tariff of your provider. Choose another one from the list."),
+    "tariff_name_missing": _("Type the name of your tariff."),
+    "option_invalid": _("Choose how your price works."),
+    "option_not_supported": _("FlatPeak can't work with this kind of price here. Choose another one."),
+    "cost_value_zero": _("The price must be above 0."),
+    "cost_value_negative": _("The price must be above 0."),
+    "valid_from_invalid": _("Check the times: each price must begin at a time of its own."),
+    "valid_to_invalid": _("Check the times: each price must begin at a time of its own."),
+    "gap_in_time_period": _("The times leave a part of the day without a price. Check when each price begins."),
+    "incomplete_time_period": _("The prices do not cover a whole day. Check when each of them begins."),
+    "surcharge_percentage_invalid": _("FlatPeak does not take this percentage. Check it on your contract."),
+    "geo_location_not_found": _(
+        "FlatPeak does not find the market of your address. Check the address, or choose your region."
+    ),
+    "market_region_invalid": _("Choose your region."),
+    "date_format_invalid": _("FlatPeak does not take these dates. Check the day, the month and the year."),
+    "data_json_invalid": NO_REASON,
+    "action_missing": _("That is not possible here any more."),
+    "action_invalid": _("That is not possible here any more."),
+}
 
 
 def sentence(error: FlatPeakError) -> str:
     """A sentence of this site's own; FlatPeak's is quoted in it where it is about the answer, and written for people."""
     if not isinstance(error, Rejected):
-        return TRY_AGAIN
+        return str(TRY_AGAIN)
     if error.status == 429:
-        return (
-            "FlatPeak has too much to do. Nothing you typed is lost: "
-            f"please try again in {in_words(error.retry_after or 60)}."
-        )
+        wait = in_words(error.retry_after or 60)
+        return gettext("FlatPeak has too much to do. Nothing you typed is lost: please try again in %(wait)s.") % {
+            "wait": wait
+        }
     if error.status in (401, 403):
-        return NOT_ALLOWED
+        return str(NOT_ALLOWED)
     if error.status == 409:
-        return NOT_READY
+        return str(NOT_READY)
+    if error.code in CODES:
+        return str(CODES[error.code])
     if not is_for_people(error.message):
-        return NO_REASON
-    return f"FlatPeak says: “{error.message}” Nothing you typed is lost: please change your answer, or try again."
+        return str(NO_REASON)
+    said = gettext("FlatPeak says: “%(message)s” Nothing you typed is lost: please change your answer, or try again.")
+    return said % {"message": error.message}
+
+
+def at_field(error: Rejected) -> str:
+    """The same, where it stands at the field that it is about."""
+    if error.code in CODES:
+        return str(CODES[error.code])
+    if not is_for_people(error.message):
+        return str(AT_FIELD)
+    return gettext("FlatPeak did not take this, and says: “%(message)s”") % {"message": error.message}
 
 
 def in_words(seconds: float) -> str:
-    """How long to wait, rounded up: "7 seconds", "a minute", "2 hours"."""
-    for length, one, many in ((3600, "an hour", "hours"), (60, "a minute", "minutes"), (1, "a second", "seconds")):
-        if seconds >= length or length == 1:
-            number = max(1, math.ceil(seconds / length))
-            return one if number == 1 else f"{number} {many}"
-    raise AssertionError
+    """How long to wait, rounded up, as it follows "in": "7 seconds", "a minute", "2 hours"."""
+    if seconds >= 3600:
+        n = math.ceil(seconds / 3600)
+        return ngettext("an hour", "%(n)s hours", n) % {"n": n}
+    if seconds >= 60:
+        n = math.ceil(seconds / 60)
+        return ngettext("a minute", "%(n)s minutes", n) % {"n": n}
+    n = max(1, math.ceil(seconds))
+    return ngettext("a second", "%(n)s seconds", n) % {"n": n}
 
 
 def is_for_people(message: str) -> bool:

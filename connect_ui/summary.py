@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from babel.dates import format_date
+from django.utils.translation import gettext, pgettext
 
 from tariffs import connected, rates
 from tariffs.chart import chart
@@ -44,7 +45,9 @@ def describe(page: Page, now: datetime) -> dict[str, Any]:
 
 def contract(facts: dict[str, Any]) -> str:
     end = utc_day(facts["contract_end"])
-    return f"until {format_date(end, 'd MMMM y', locale())}" if end else "until terminated"
+    if not end:
+        return gettext("until terminated")
+    return gettext("until %(day)s") % {"day": format_date(end, pgettext("pattern of a date", "d MMMM y"), locale())}
 
 
 def offset_of(days: list[Any]) -> tzinfo:

@@ -9,6 +9,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -23,7 +25,7 @@ from .in_place import in_place
 from .models import ConnectSession, Page
 
 State = ConnectSession.State
-NOT_BEGUN = "FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later."
+NOT_BEGUN = _("FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later.")
 
 
 def user_id(request: HttpRequest) -> int:
@@ -137,7 +139,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
     action = request.POST.get("action", "")
     form = None if action else form_for(answered, request.POST, session.not_listed)
     if action and action not in answered.actions:
-        messages.error(request, "That is not possible here any more.")
+        messages.error(request, gettext("That is not possible here any more."))
         return redirect("connect_ui:newest", session.pk)
     if form is None and not action:
         raise Http404
@@ -149,7 +151,9 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
     if request.POST.get("newest") != str(session.newest):
         if answered.led_to and answered.answer == answer:  # a double click, or the same once more
             return redirect("connect_ui:page", session.pk, answered.led_to)
-        messages.info(request, "This question was answered already, so nothing was sent. Here is where you are.")
+        messages.info(
+            request, gettext("This question was answered already, so nothing was sent. Here is where you are.")
+        )
         return redirect("connect_ui:page", session.pk, session.newest)
     if not session.claim():
         return render(request, "connect_ui/wait.html", {"session": session})
@@ -228,7 +232,7 @@ def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
             tell(request, session, error)
         else:
             if session.last_route == "session_redirect":
-                messages.info(request, "The sign-in was not finished.")
+                messages.info(request, gettext("The sign-in was not finished."))
     return redirect("connect_ui:newest", pk)
 
 

@@ -23,6 +23,7 @@ from django.db import DatabaseError, IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathFillImage
 
 from .models import User
@@ -30,8 +31,8 @@ from .models import User
 
 class Accounts(DefaultAccountAdapter):
     error_messages = DefaultAccountAdapter.error_messages | {
-        "too_many_login_attempts": "There were too many failed attempts. Please wait five minutes, then try again.",
-        "rate_limited": "That was too often. Please wait five minutes, then try again.",
+        "too_many_login_attempts": _("There were too many failed attempts. Please wait five minutes, then try again."),
+        "rate_limited": _("That was too often. Please wait five minutes, then try again."),
     }
 
     def is_safe_url(self, url: str) -> bool:

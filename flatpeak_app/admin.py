@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 
 from .models import User
 
@@ -23,7 +24,9 @@ def has_permission(request: HttpRequest) -> bool:
 def login(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
     """Staff come here signed in when they lack something: a second factor is led to, a permission is refused."""
     if lacks_second_factor(request):
-        messages.info(request, "The administration asks for a second factor. Set yours up here, then open it again.")
+        messages.info(
+            request, gettext("The administration asks for a second factor. Set yours up here, then open it again.")
+        )
         return redirect("mfa_activate_totp")
     return redirect("admin:index")
 

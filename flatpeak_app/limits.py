@@ -7,8 +7,9 @@ from typing import Any
 from allauth.core.ratelimit import consume_or_429
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
 
-TOO_MANY = "There were too many requests within a minute. Please try again in a minute."
+TOO_MANY = _("There were too many requests within a minute. Please try again in a minute.")
 WAIT_AFTER_FAILURES = "300"  # seconds; as long as allauth counts failed sign-ins and failed codes
 View = Callable[..., HttpResponse]
 

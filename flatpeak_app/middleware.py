@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 
@@ -21,7 +22,9 @@ def headers(get_response: View) -> View:
     """What every answer says to browsers beyond what Django and django-csp say; no page is stored in any cache."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
+        # A thread serves one language after the other, and may fail before it knows whose turn it is.
+        with translation.override(settings.LANGUAGE_CODE):
+            response = get_response(request)
         response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         if settings.FRAME_ANCESTORS:
             del response["X-Frame-Options"]
@@ -36,11 +39,13 @@ def headers(get_response: View) -> View:
 def language(get_response: View) -> View:
     """Show the pages in the language that whoever is signed in has chosen, on whatever device that was.
 
-    Without a choice it stays what Django's own found: that of this browser's cookie, or of its settings.
+    Without a choice it stays what Django's own found: that of this browser's cookie, or of its settings. The
+    administration is in English, for half of its words are the product's.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        chosen = getattr(request.user, "language", "")
+        administration = request.path.startswith(reverse("admin:index"))
+        chosen = settings.LANGUAGE_CODE if administration else getattr(request.user, "language", "")
         if chosen in dict(settings.LANGUAGES):
             translation.activate(chosen)
             request.LANGUAGE_CODE = chosen

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.i18n import set_language
 from django_guid import get_guid
@@ -23,7 +24,7 @@ from .models import User
 OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
 WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
 THEMES = ("light", "dark")
-FORM_EXPIRED = (
+FORM_EXPIRED = _(
     "This form had expired, so nothing was sent. What you entered is still here: please press the button again."
 )
 
@@ -115,7 +116,7 @@ def asked_again(request: HttpRequest, pk: UUID, number: int) -> HttpResponse | N
         return None
     typed = None if "action" in request.POST else request.POST
     form = form_for(shown, typed, shown.session.not_listed)
-    return show(request, shown.session, shown, form, 403, FORM_EXPIRED)
+    return show(request, shown.session, shown, form, 403, str(FORM_EXPIRED))
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_datetime, format_skeleton, format_time
+from django.utils.translation import gettext
 
 from .money import locale, price, rounded, unit
 from .rates import Segment, clip, current, day_span, joined
@@ -75,9 +76,11 @@ def chart(
 
     def bar(begin: datetime, over: datetime, found: Sequence[Segment]) -> Bar:
         prices = {price(extreme(s.rate for s in found), currency): None for extreme in (min, max)}
-        when = weekday(begin, zone) + ("" if week else f" {local(begin, zone)} to {local(over, zone)}")
-        estimate = ", an estimate" if any(s.confidence < 1 for s in found) else ""
-        return Bar(x(begin), round(x(over) - x(begin), 2), f"{when}: {' to '.join(prices)}{estimate}")
+        said = title(week, len(prices) == 2, any(s.confidence < 1 for s in found))
+        least, most = [*prices, *prices][:2]
+        times = {} if week else {"start": local(begin, zone), "end": local(over, zone)}
+        words = said % ({"day": weekday(begin, zone), "price": least, "low": least, "high": most} | times)
+        return Bar(x(begin), round(x(over) - x(begin), 2), words)
 
     def mark(segment: Segment, lowest: bool = False) -> tuple[float, float, str]:
         """Where a segment's price is written: the lowest under its line where there is room, the highest over it."""
@@ -106,12 +109,25 @@ def chart(
         "now": x(now) if start <= now < end else None,
         "rows": [(y(level), words) for level, words in ticks],
         "hours": [] if week else _hours(start, end, zone, x),
-        "days": [(x(day), format_date(day.astimezone(zone), "EEE" if week else "EEE d MMM", locale())) for day in days],
+        "days": [(x(day), day_label(day, zone, week)) for day in days],
         "lowest": least,
         "highest": most,
         "marks": [mark(least, lowest=True), mark(most)] if least.rate != most.rate else [],
         "current": current(segments, now),
     }
+
+
+def title(week: bool, several: bool, estimated: bool) -> str:
+    """The sentence for one place of the chart: a day of a week, or a time of a day; with one price or from one to another."""
+    if week and several:
+        if estimated:
+            return gettext("%(day)s: %(low)s to %(high)s, an estimate")
+        return gettext("%(day)s: %(low)s to %(high)s")
+    if week:
+        return gettext("%(day)s: %(price)s, an estimate") if estimated else gettext("%(day)s: %(price)s")
+    if estimated:
+        return gettext("%(day)s %(start)s to %(end)s: %(price)s, an estimate")
+    return gettext("%(day)s %(start)s to %(end)s: %(price)s")
 
 
 def _levels(bottom: Decimal, top: Decimal, step: Decimal) -> list[Decimal]:
@@ -173,6 +189,11 @@ def local(moment: datetime, zone: tzinfo) -> str:
 @lru_cache(1440)
 def _clock(hour: int, minute: int, where: Locale) -> str:
     return format_time(time(hour, minute), "HH:mm", locale=where)
+
+
+def day_label(moment: datetime, zone: tzinfo, week: bool) -> str:
+    """Mon, in a week; else Mon 26 Oct."""
+    return format_skeleton("E" if week else "MMMEd", moment.astimezone(zone), locale=locale())
 
 
 def weekday(moment: datetime, zone: tzinfo) -> str:

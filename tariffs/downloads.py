@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, get_conditional_response, patch_cache_control, set_response_etag
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from flatpeak_app.limits import TOO_MANY, limited
@@ -38,7 +40,7 @@ COLUMNS = (
 )
 UNIT = "kWh"  # a rate is money, in major units of the currency, per this
 DIRECTIONS = ("IMPORT", "EXPORT")
-NOT_ASKED = "FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute."
+NOT_ASKED = _("FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute.")
 
 
 def exact(number: Decimal | None) -> str | None:
@@ -107,14 +109,14 @@ def chosen(location: Location, direction: str | None) -> Tariff | None:
 
 
 @require_safe
-@limited("download", "GET", "HEAD", refuse=lambda request, pk, form: refused(TOO_MANY, form))
+@limited("download", "GET", "HEAD", refuse=lambda request, pk, form: refused(str(TOO_MANY), form))
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     """`form` is csv or json. A GET is a view like any other, so it asks FlatPeak for what is due; a HEAD never does."""
     now = timezone.now()
     location = readable_location(request, pk, with_tariffs())
     direction = request.GET.get("direction")
     if direction not in (None, *DIRECTIONS):
-        return refused("direction must be IMPORT (what you pay) or EXPORT (what you are paid).", form)
+        return refused(gettext("direction must be IMPORT (what you pay) or EXPORT (what you are paid)."), form)
     zone = zone_of(location)
     today = now.astimezone(zone).date()
     span = SpanForm(today, request.GET)
@@ -130,7 +132,7 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     direction = tariff.direction if tariff else direction or "IMPORT"
     content = {"direction": direction, **taken(location, tariff, days, now)}
     if not asked and not content["rates"]:
-        return refused(NOT_ASKED, form, 503)
+        return refused(str(NOT_ASKED), form, 503)
     response: HttpResponse
     if form == "csv":
         response = HttpResponse(as_csv(content["rates"]), content_type="text/csv; charset=utf-8")

@@ -3,9 +3,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
+from .money import locale
 from .windows import next_time
 
 HOURS = (1, 2, 3, 4, 6, 8)
@@ -23,8 +28,12 @@ class EnergyField(forms.CharField):
         except InvalidOperation:
             energy = Decimal(0)
         if not (energy.is_finite() and 0 < energy <= 1000):
-            raise ValidationError("Type the energy in kWh, above 0 and up to 1000.")
+            raise ValidationError(gettext("Type the energy in kWh, above 0 and up to 1000."))
         return energy
+
+
+def lengths() -> list[tuple[int, str]]:
+    return [(n, ngettext("%(hours)s hour", "%(hours)s hours", n) % {"hours": n}) for n in HOURS]
 
 
 class CheapestForm(forms.Form):
@@ -38,20 +47,22 @@ class CheapestForm(forms.Form):
         super().__init__(*given, **options)
 
     hours = forms.TypedChoiceField(
-        label="For how long",
-        choices=[(n, f"{n} hour{'s' * (n > 1)}") for n in HOURS],
+        label=_("For how long"),
+        choices=lengths,
         coerce=int,
-        error_messages={"invalid_choice": f"Choose one of {', '.join(map(str, HOURS))} hours."},
+        error_messages={
+            "invalid_choice": format_lazy(_("Choose one of {hours} hours."), hours=", ".join(map(str, HOURS)))
+        },
     )
     before = forms.TimeField(
-        label="Over by (optional)",
+        label=_("Over by (optional)"),
         required=False,
         input_formats=["%H:%M"],
         widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
-        error_messages={"invalid": "Type a time of day, for example 07:00."},
+        error_messages={"invalid": _("Type a time of day, for example 07:00.")},
     )
     kwh = EnergyField(
-        label="Energy in kWh (optional)",
+        label=_("Energy in kWh (optional)"),
         required=False,
         widget=forms.TextInput({"inputmode": "decimal", "size": 6, "autocomplete": "off"}),
     )
@@ -61,21 +72,23 @@ class CheapestForm(forms.Form):
         hours, before = given.get("hours"), given.get("before")
         given["deadline"] = next_time(before, self.zone, self.now) if before else None
         if hours and before and given["deadline"] - self.now < datetime.timedelta(hours=hours):
-            only = f"{hours} hours do" if hours > 1 else "An hour does"
-            self.add_error(
-                "before", f"{only} not fit between now and {before:%H:%M}. Choose fewer hours or a later time."
+            said = ngettext(
+                "An hour does not fit between now and %(time)s. Choose fewer hours or a later time.",
+                "%(hours)s hours do not fit between now and %(time)s. Choose fewer hours or a later time.",
+                hours,
             )
+            self.add_error("before", said % {"hours": hours, "time": f"{before:%H:%M}"})
         return given
 
 
-def day_field(label: str, **options: Any) -> forms.DateField:
+def day_field(label: Any, **options: Any) -> forms.DateField:
     return forms.DateField(
         label=label,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         error_messages={
-            "required": "Choose a day.",
-            "invalid": "Type a day as year-month-day, for example 2026-10-25.",
+            "required": _("Choose a day."),
+            "invalid": _("Type a day as year-month-day, for example 2026-10-25."),
         },
         **options,
     )
@@ -94,11 +107,12 @@ class DaysForm(forms.Form):
 
     def in_reach(self, day: datetime.date) -> None:
         if not self.first <= day <= self.last:
-            raise ValidationError(f"Choose a day from {self.first} to {self.last}.")
+            first, last = (format_date(limit, "medium", locale()) for limit in (self.first, self.last))
+            raise ValidationError(gettext("Choose a day from %(first)s to %(last)s.") % {"first": first, "last": last})
 
 
 class DateForm(DaysForm):
-    date = day_field("Day")
+    date = day_field(_("Day"))
 
 
 class SpanForm(DaysForm):
@@ -106,18 +120,18 @@ class SpanForm(DaysForm):
 
     LONGEST = 90  # days that FlatPeak gives at once
 
-    start = day_field("First day", required=False)
-    end = day_field("Last day", required=False)
+    start = day_field(_("First day"), required=False)
+    end = day_field(_("Last day"), required=False)
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
         start, end = given.get("start"), given.get("end")
         if end and not start and not self.errors:
-            self.add_error("start", "Give the first day too.")
+            self.add_error("start", gettext("Give the first day too."))
         elif start and end and end < start:
-            self.add_error("end", "The last day is before the first.")
+            self.add_error("end", gettext("The last day is before the first."))
         elif start and end and (end - start).days >= self.LONGEST:
-            self.add_error("end", f"Choose {self.LONGEST} days at most.")
+            self.add_error("end", gettext("Choose %(days)s days at most.") % {"days": self.LONGEST})
         return given
 
     def days(self, today: datetime.date) -> list[datetime.date]:

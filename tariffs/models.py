@@ -13,6 +13,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 
 class DecimalDecoder(json.JSONDecoder):
@@ -144,7 +145,7 @@ class Tariff(FlatPeakObject):
         indexes = [models.Index(fields=["ask_at", "id"], name="tariff_due")]
 
     def __str__(self) -> str:
-        return ", ".join(filter(None, [self.provider, self.name])) or f"{self.direction} {self.type}"
+        return ", ".join(filter(None, [self.provider, self.name])) or gettext("Tariff without a name")
 
     def set_state(self, state: str) -> None:
         if state != self.state:

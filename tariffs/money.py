@@ -1,44 +1,47 @@
 """How a price per kWh stands on a bill: the unit people use for it, and what an ordinary price and year look like."""
 
+from copy import copy
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency, format_decimal, get_currency_precision
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 
 
 class Unit(NamedTuple):
     """`suffix` follows the number; the number is the major amount times ten to the `shift`.
 
+    Translators may set it apart from the number, or write it as their language does: 24.56c is 24,56 ct in German.
     `ordinary` is a common household price in major units per kWh, None where a wrong unit cannot be told from it.
     """
 
-    suffix: str
+    suffix: Any  # a string; in UNITS one that is translated when it is asked for
     shift: int
     ordinary: Decimal | None = None
     year: int = 3500  # kWh a household uses in an ordinary year
 
 
 UNITS = {
-    "AUD": Unit("c", 2, Decimal("0.30"), 5500),
-    "CAD": Unit("¢", 2, Decimal("0.15"), 10000),
-    "CHF": Unit(" Rp.", 2, Decimal("0.27"), 4500),
-    "DKK": Unit(" øre", 2, Decimal("2.50"), 3500),
-    "EUR": Unit("c", 2, Decimal("0.30"), 3500),
-    "GBP": Unit("p", 2, Decimal("0.25"), 2700),
-    "JPY": Unit(" ¥", 0, None, 4000),
-    "NOK": Unit(" øre", 2, Decimal("1.20"), 16000),
-    "NZD": Unit("c", 2, Decimal("0.33"), 7000),
-    "PLN": Unit(" gr", 2, Decimal("1.00"), 2000),
-    "SEK": Unit(" öre", 2, Decimal("1.50"), 8000),
-    "USD": Unit("¢", 2, Decimal("0.17"), 10500),
+    "AUD": Unit(pgettext_lazy("follows a price", "c"), 2, Decimal("0.30"), 5500),
+    "CAD": Unit(pgettext_lazy("follows a price", "¢"), 2, Decimal("0.15"), 10000),
+    "CHF": Unit(pgettext_lazy("follows a price", " Rp."), 2, Decimal("0.27"), 4500),
+    "DKK": Unit(pgettext_lazy("follows a price", " øre"), 2, Decimal("2.50"), 3500),
+    "EUR": Unit(pgettext_lazy("follows a price", "c"), 2, Decimal("0.30"), 3500),
+    "GBP": Unit(pgettext_lazy("follows a price", "p"), 2, Decimal("0.25"), 2700),
+    "JPY": Unit(pgettext_lazy("follows a price", " ¥"), 0, None, 4000),
+    "NOK": Unit(pgettext_lazy("follows a price", " øre"), 2, Decimal("1.20"), 16000),
+    "NZD": Unit(pgettext_lazy("follows a price", "c"), 2, Decimal("0.33"), 7000),
+    "PLN": Unit(pgettext_lazy("follows a price", " gr"), 2, Decimal("1.00"), 2000),
+    "SEK": Unit(pgettext_lazy("follows a price", " öre"), 2, Decimal("1.50"), 8000),
+    "USD": Unit(pgettext_lazy("follows a price", "¢"), 2, Decimal("0.17"), 10500),
 }
 
 
 def unit(currency: str) -> Unit:
-    return UNITS.get(currency) or Unit(f" {currency}", 0)
+    found = UNITS.get(currency)
+    return found._replace(suffix=str(found.suffix)) if found else Unit(f" {currency}", 0)
 
 
 def locale() -> Locale:
@@ -72,7 +75,7 @@ def _price(rate: Decimal | int, currency: str, where: Locale) -> str:
 def exactly(rate: Decimal | int, currency: str) -> str:
     """A rate in major units with every digit it has, at least two: £0.2815."""
     places = max(2, -int(Decimal(rate).normalize().as_tuple().exponent))
-    return format_currency(rate, currency, "¤#,##0." + "0" * places, locale(), currency_digits=False)
+    return _with_places(Decimal(rate), currency, places)
 
 
 def cost(value: Decimal, currency: str) -> str:
@@ -82,4 +85,16 @@ def cost(value: Decimal, currency: str) -> str:
 
 def amount(value: Decimal | int, currency: str) -> str:
     """A sum of money to the whole unit: £662."""
-    return format_currency(rounded(Decimal(value), 0), currency, "¤#,##0", locale(), currency_digits=False)
+    return _with_places(rounded(Decimal(value), 0), currency, 0)
+
+
+def _with_places(value: Decimal, currency: str, places: int) -> str:
+    """In the language's own pattern, £0.25 or 0,25 €, but with as many decimals as are asked for."""
+    pattern = copy(locale().currency_formats["standard"])
+    pattern.frac_prec = (places, places)
+    return format_currency(value, currency, pattern, locale(), currency_digits=False)
+
+
+def plain(number: Decimal) -> str:
+    """A number with its digits: 2,700 or 2.5."""
+    return format_decimal(number, locale=locale(), decimal_quantization=False)

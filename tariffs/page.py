@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from . import money, rates
 from .chart import chart
@@ -91,7 +92,7 @@ def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict)
         "level": level(current, rates.clip(segments, *rates.day_span(today, zone))),
         # Without a half that is empty for certain.
         "chart": chart(segments, span[0], midnight if today_alone else span[1], zone, location.currency_code, now),
-        "charted": "Today" if today_alone else "Today and tomorrow",
+        "charted": gettext("Today") if today_alone else gettext("Today and tomorrow"),
         "periods": periods(segments, dates, zone),
         "days": days if exact else [],
         "first": is_first(tariff, now) and not exact,

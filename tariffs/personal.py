@@ -15,6 +15,8 @@ from django.contrib.auth import logout
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -31,7 +33,7 @@ from .models import Customer, Location, RateDay, Tariff, Wait
 LEFT_OUT = {"password", "session_key", "data", "token_digest", "encrypted_token", "body"}
 ROWS = 100  # in one piece of the download
 EXCHANGED_PER_DELETION = 2  # exchanges that the deletion of an account waits for at most
-FROM_FLATPEAK = "FlatPeak is asked again until it has deleted everything too."
+FROM_FLATPEAK = _("FlatPeak is asked again until it has deleted everything too.")
 
 
 def everything(user: User) -> dict[str, QuerySet[Any]]:
@@ -96,10 +98,10 @@ def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return render(request, "tariffs/delete_location.html", {"location": get_object_or_404(mine)})
     if not (location := mine.first()):  # the button was pressed twice, or in another tab too
-        messages.info(request, "There is no such location in your list.")
+        messages.info(request, gettext("There is no such location in your list."))
         return redirect("tariffs:locations")
     erased = erase_location(location)
-    messages.success(request, f"The location is deleted. {'' if erased else FROM_FLATPEAK}".strip())
+    messages.success(request, f"{gettext('The location is deleted.')} {'' if erased else FROM_FLATPEAK}".strip())
     return redirect("tariffs:locations")
 
 
@@ -116,7 +118,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     finish(owed[:EXCHANGED_PER_DELETION])
     erased = erase_account(user)
     logout(request)
-    messages.success(request, f"Your account is deleted. {'' if erased else FROM_FLATPEAK}".strip())
+    messages.success(request, f"{gettext('Your account is deleted.')} {'' if erased else FROM_FLATPEAK}".strip())
     return redirect("home")
 
 

@@ -7,9 +7,11 @@ from importlib import import_module
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import caches
+from django.utils.translation import trans_real
 
 from sandbox.server import make_server
 from tests import scan
+from tests.pseudo import Arabic
 from tests.walk import Walk
 
 
@@ -89,6 +91,13 @@ def bob(db, django_user_model):
 @pytest.fixture
 def charlie(db, django_user_model):
     return django_user_model.objects.create_superuser("charlie@example.com", "correct horse battery")
+
+
+@pytest.fixture
+def arabic(settings, monkeypatch):
+    """One language more, which is no one's: each text of ours in Arabic letters, from right to left."""
+    settings.LANGUAGES = [*settings.LANGUAGES, ("ar", "العربية")]
+    monkeypatch.setitem(trans_real._translations, "ar", Arabic())
 
 
 @pytest.fixture

@@ -196,7 +196,7 @@ def test_connects_message_stands_at_its_field_and_the_input_stays(route, code, f
     form = answered(route)
     assert form.is_valid()
     form.add_rejection(Rejected("Connect", 422, {"code": code, "message": "Not <this> one."}))
-    assert all_errors(form) == {field or "__all__": ["Not <this> one." if field else refusals.NO_REASON]}
+    assert all_errors(form) == {field or "__all__": [refusals.CODES.get(code, refusals.NO_REASON)]}
     assert form.typed() == {k: v for k, v in ANSWERS[route][0].items() if k in form.fields}
 
 
@@ -211,8 +211,14 @@ def test_the_longest_field_name_that_a_code_begins_with_wins():
 def test_a_message_about_the_region_stands_at_the_top_where_no_region_is_asked():
     form = form_for(page("market_surcharge_capture", regions=[]), sent({"fixed": "1"}))
     form.add_rejection(Rejected("Connect", 422, {"code": "geo_location_not_found", "message": "No such place."}))
-    [said] = all_errors(form)["__all__"]
-    assert said.startswith("FlatPeak says: “No such place.” ")
+    assert all_errors(form) == {"__all__": [refusals.CODES["geo_location_not_found"]]}
+
+
+def test_a_code_that_nobody_heard_of_has_flatpeaks_own_sentence_if_that_is_for_people():
+    for message, words in (("Zero.", "FlatPeak did not take this"), ("This is too much.", "says: “This is too much.”")):
+        form = answered("rate_fixed_capture")
+        form.add_rejection(Rejected("Connect", 422, {"code": "cost_odd", "message": message}))
+        assert words in all_errors(form)["cost"][0]
 
 
 def test_an_error_without_a_message_says_something():
@@ -456,7 +462,7 @@ def test_a_price_that_was_asked_about_is_not_asked_about_again_after_an_error_of
     form = answered("rate_fixed_capture", cost="0.28", sure="0.28")
     assert form.is_valid()
     form.add_rejection(Rejected("Connect", 422, {"code": "cost_value_zero", "message": "Zero."}))
-    assert all_errors(form) == {"cost": ["Zero."]}
+    assert all_errors(form) == {"cost": [refusals.CODES["cost_value_zero"]]}
     assert answered("rate_fixed_capture", cost="0.28", sure=list(form.doubts.values())).is_valid()
 
 

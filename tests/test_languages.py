@@ -5,15 +5,16 @@ import re
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils import timezone, translation
+
+from tariffs.mails import tell
+from tariffs.models import Customer, Location, Tariff, Wait
+from tests.pseudo import latin
+from tests.walk import Walk
 
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(autouse=True)
-def three(settings):
-    settings.LANGUAGES = [("en-gb", "English"), ("de", "Deutsch"), ("fr", "Français")]
 
 
 def language_of(response):
@@ -40,6 +41,13 @@ def test_without_a_choice_it_is_what_the_browser_asks_for(client, asked, languag
     response = client.get("/", headers={"accept-language": asked})
     assert language_of(response) == response["Content-Language"] == language
     assert "Accept-Language" in response["Vary"]
+
+
+def test_no_page_is_in_the_language_of_whoever_came_before(client):
+    client.get("/", headers={"accept-language": "de"})
+    assert translation.get_language() == "en-gb"
+    refused = client.get("/", headers={"accept-language": "fr", "host": "evil.example"})
+    assert (refused.status_code, language_of(refused)) == (400, "fr")
 
 
 def test_a_choice_leads_back_to_the_page_and_is_kept_without_an_account(client):
@@ -139,4 +147,119 @@ def test_the_message_after_signing_in_is_in_the_accounts_language(client, alice)
     alice.language = "fr"
     alice.save()
     page = client.post("/account/login/", {"login": alice.email, "password": PASSWORD}, follow=True)
-    assert "Connexion avec alice@example.com réussie." in page.content.decode()
+    assert "Vous êtes connecté avec alice@example.com." in page.content.decode()
+
+
+def test_the_mail_that_prices_are_there_is_in_the_language_of_who_waits(alice):
+    alice.language = "de"
+    alice.save()
+    location = Location.objects.create(customer=Customer.objects.create(user=alice), location_id="loc_1")
+    tariff = Tariff.objects.create(location=location, direction="IMPORT", provider="Badenova", rates="ok")
+    Wait.objects.create(tariff=tariff, since=timezone.now())
+    assert tell(timezone.now()) == 0
+    [message] = mail.outbox
+    assert message.subject == "Ihre Strompreise sind da"
+    assert "Ihr Tarif bei Badenova wurde gelesen." in message.body
+    assert translation.get_language() == "en-gb"
+
+
+def test_the_administration_is_in_english(client, charlie):
+    charlie.language = "fr"
+    charlie.save()
+    client.force_login(charlie)
+    assert '<html lang="en-gb"' in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_no_text_of_the_account_pages_is_the_same_as_in_english(client, alice, language):
+    def texts(browser, path, asked, **form):
+        method = browser.post if form else browser.get
+        html = method(path, form or {}, headers={"accept-language": asked}, follow=True).content.decode()
+        return {text for text in re.findall(r">\s*([^<>{}]*[a-z]{4}[^<>{}]*?)\s*<", html) if " " in text}
+
+    shared = {"FlatPeak Connect"}
+    for browser, paths in (
+        (Client(), ["login", "signup", "password/reset", "confirm-email/no-such-key", "password/reset/key/done"]),
+        (client, ["email", "password/change", "sessions", "second-factor", "second-factor/totp/activate", "logout"]),
+    ):
+        if browser is client:
+            client.force_login(alice)
+            client.post("/account/reauthenticate/", {"password": PASSWORD})
+        for path in paths:
+            for form in ({}, {"login": "x", "email": "x", "password": "x", "password1": "x", "code": "x"}):
+                english, other = (texts(browser, f"/account/{path}/", asked, **form) for asked in ("en-GB", language))
+                assert english & other <= shared, path
+        shared |= {"alice@example.com"}
+
+
+# --- Every text of every page
+
+# Names, units, what was typed, and the words of other languages' own switch.
+NAMES = "FlatPeak Connect kWh CSV JSON GBP Ecotricity Simple Example Street London Octopus Energy com alice example UTC Test"
+
+
+def test_every_text_of_the_pages_and_of_their_errors_goes_through_gettext(arabic, client, alice, sandbox):
+    client.force_login(alice)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "ar"
+    walk, pages = Walk(client), {}
+
+    def see(response, name=""):
+        html = response.content.decode()
+        assert '<html lang="ar" dir="rtl">' in html
+        name = name or response.request["PATH_INFO"]
+        if found := latin(html) - set(NAMES.split()):
+            pages[name] = found
+
+    visitor = Client(headers={"accept-language": "ar"})
+    for door in ("", "account/login/", "account/signup/", "account/password/reset/"):
+        see(visitor.get(f"/{door}"))
+        if door:
+            see(visitor.post(f"/{door}", {}), f"{door} empty")
+    wrong = {"login": "nobody@example.com", "password": "x"}
+    see(visitor.post("/account/login/", wrong), "wrong password")
+    for place in ("", "password/change/", "sessions/", "second-factor/", "delete/", "logout/", "reauthenticate/"):
+        see(client.get(f"/account/{place or 'email/'}", follow=True))
+    see(client.get("/nowhere/"))
+    see(client.get("/locations/"))
+    see(client.get("/connect/"))
+    see(client.post("/connect/", {}), "start empty")
+
+    def seen():
+        see(walk.response, walk.route)
+        return walk
+
+    walk.start()
+    seen().answer()
+    seen().address()
+    seen().act("PROVIDER_MISSING")
+    seen().answer()
+    seen().answer(provider_name="Simple")
+    seen().answer(options="TIME_OF_DAY")
+    seen().answer(periods="2", start_0="07:00", cost_0="x")
+    seen().answer(periods="2", start_0="07:00", cost_0="30", start_1="23:00", cost_1="9.5")
+    seen().answer(tariff_name="")
+    seen().answer(tariff_name="Simple")
+    seen().answer()
+    seen().answer(term="date")
+    seen().answer(term="unknown")
+    seen().act("SAVE")
+    seen()
+    location = f"/locations/{walk.session.location_id}/"
+    for place in (
+        "",
+        "day/",
+        "week/",
+        "delete/",
+        "?direction=IMPORT&hours=2&kwh=3",
+        "?direction=IMPORT&kwh=x&before=x",
+    ):
+        see(client.get(location + place), place or "rates")
+    see(client.get("/locations/"), "my locations")
+    walk.by_hand(structure="FIXED").answer(cost="0.28")
+    seen().answer(cost="28.15")
+    seen()
+    walk.by_hand(structure="MARKET")
+    seen().answer(percentage="9999", fixed="x")
+    seen().answer(percentage="5", fixed="")
+    seen()
+    assert pages == {}

@@ -976,7 +976,7 @@ def test_a_day_not_known_is_no_number(look_at, asked):
         ("2026-02-30", "Type a day as year-month-day"),
         ("yesterday", "Type a day as year-month-day"),
         ("", "Choose a day."),
-        ("2020-01-01", "Choose a day from 2025-11-22 to 2026-12-07."),
+        ("2020-01-01", "Choose a day from 22 Nov 2025 to 7 Dec 2026."),
         ("9999-12-31", "Choose a day from"),
         ("0001-01-01", "Choose a day from"),
     ],

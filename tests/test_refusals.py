@@ -4,6 +4,7 @@ import pytest
 
 from connect_ui import refusals
 from tariffs.flatpeak import MAX_MESSAGE, Rejected, Unavailable
+from tests.test_forms import FIELD_OF_CODE
 
 FOR_PEOPLE = "This address is not served yet."
 
@@ -47,6 +48,12 @@ def test_what_is_about_the_answer_is_quoted(status):
 )
 def test_what_is_not_written_for_people_is_not_quoted(message):
     assert said(422, message) == refusals.NO_REASON
+
+
+def test_every_code_that_flatpeak_documents_has_a_sentence_of_ours():
+    codes = {code for codes in FIELD_OF_CODE.values() for code in codes} | {"action_missing", "action_invalid"}
+    assert codes <= set(refusals.CODES)
+    assert all(said(422, code=code) == refusals.CODES[code] for code in codes)
 
 
 def test_a_message_has_an_end():

@@ -80,7 +80,15 @@ def test_the_image_takes_what_runs_by_name_and_nothing_that_lies_around(reposito
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     assert {path.name for path in tmp_path.iterdir()} == set(taken)
-    command = [PYTHON, "-c", "import flatpeak_app.wsgi, gunicorn.app.base; print(flatpeak_app.wsgi.__file__)"]
+    code = """
+import flatpeak_app.wsgi, gunicorn.app.base
+from django.utils import translation
+print(flatpeak_app.wsgi.__file__)
+with translation.override("de"):
+    print(translation.gettext("My locations"))
+"""
+    command = [PYTHON, "-c", code]
     environment = {"SECRET_KEY": "build", "ENV_FILE": "/dev/null"}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert ran.stdout.startswith(str(tmp_path))
+    assert ran.stdout.splitlines()[1] == "Meine Orte"

@@ -69,7 +69,7 @@ class RouteForm(forms.Form):
     def add_rejection(self, error: Rejected) -> None:
         self.full_clean()
         field = self.field_of(error.code)
-        self.add_error(field, (error.message or refusals.AT_FIELD) if field else refusals.sentence(error))
+        self.add_error(field, refusals.at_field(error) if field else refusals.sentence(error))
 
 
 def form_for(page: Page, data: Any = None, not_listed: dict[str, str] | None = None) -> RouteForm | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from tariffs import money
 
@@ -21,7 +22,7 @@ class PriceForm(RouteForm):
         return str(self.page.data.get("currency_code") or "")
 
     def price_field(self, label: str, **options: Any) -> RateField:
-        required = {"required": "Type the price of a kilowatt-hour."}
+        required = {"required": gettext("Type the price of a kilowatt-hour.")}
         return RateField(currency=self.currency, label=label, error_messages=required, **options)
 
     def doubt(self, name: str) -> None:
@@ -34,19 +35,24 @@ class PriceForm(RouteForm):
             return
         self.doubts[name] = self.data[name]
         if self.data[name] not in self.data.getlist("sure"):  # type: ignore[attr-defined]
-            self.add_error(
-                name,
-                f"{money.price(rate, self.currency)} per kWh is unusual. "
-                f"Did you mean {money.price(likely, self.currency)}? Correct it, or continue if it really is so.",
+            said = gettext(
+                "%(price)s per kWh is unusual. Did you mean %(likely)s? Correct it, or continue if it really is so."
             )
+            prices = {"price": money.price(rate, self.currency), "likely": money.price(likely, self.currency)}
+            self.add_error(name, said % prices)
 
     def in_words(self, rate: Decimal) -> str:
-        return f"{money.price(rate, self.currency)} ({money.exactly(rate, self.currency)}) per kWh"
+        prices = {"price": money.price(rate, self.currency), "exact": money.exactly(rate, self.currency)}
+        return gettext("%(price)s (%(exact)s) per kWh") % prices
 
-    def year(self, rate: Decimal) -> str:
+    @property
+    def sells(self) -> bool:
+        return self.page.body.get("direction") == "EXPORT"
+
+    def year(self, rate: Decimal) -> dict[str, str]:
+        """The bill and the use of an ordinary year at a price, for a sentence."""
         use = money.unit(self.currency).year
-        bill = "paid to you" if self.page.body.get("direction") == "EXPORT" else "to pay"
-        return f"about {money.amount(rate * use, self.currency)} {bill} for {use:,} kWh in a year"
+        return {"bill": money.amount(rate * use, self.currency), "use": money.plain(Decimal(use))}
 
 
 @answers("rate_fixed_capture")
@@ -54,7 +60,7 @@ class RateFixedForm(PriceForm):
     """A flat price: page data `{"currency_code": "GBP", "cost": Decimal("0.2815")}`, and `{"cost"}` back."""
 
     def build(self) -> None:
-        self.fields["cost"] = self.price_field("Price per kWh")
+        self.fields["cost"] = self.price_field(gettext("Price per kWh"))
 
     def clean(self) -> None:
         self.doubt("cost")
@@ -63,7 +69,11 @@ class RateFixedForm(PriceForm):
         return {"cost": self.cleaned_data["cost"]}
 
     def said_back(self, data: JSON) -> list[str]:
-        return [f"{self.in_words(data['cost'])}: {self.year(data['cost'])}."]
+        if self.sells:
+            said = gettext("%(price)s: about %(bill)s paid to you for %(use)s kWh in a year.")
+        else:
+            said = gettext("%(price)s: about %(bill)s to pay for %(use)s kWh in a year.")
+        return [said % ({"price": self.in_words(data["cost"])} | self.year(data["cost"]))]
 
 
 @answers("rate_tod_capture")
@@ -85,13 +95,13 @@ class RateTodForm(PriceForm):
         self.count = min(max(int(asked) + more if re.fullmatch(r"\d{1,2}", asked) else known, 2), self.MOST)
         for n in range(self.count):
             self.fields[f"start_{n}"] = forms.TimeField(
-                label=f"Price {n + 1} begins at",
+                label=gettext("Price %(n)s begins at") % {"n": n + 1},
                 required=False,
                 input_formats=["%H:%M", "%H:%M:%S", "%H.%M"],
                 widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
-                error_messages={"invalid": "Type a time of day, for example 23:30."},
+                error_messages={"invalid": gettext("Type a time of day, for example 23:30.")},
             )
-            self.fields[f"cost_{n}"] = self.price_field(f"Price {n + 1} per kWh", required=False)
+            self.fields[f"cost_{n}"] = self.price_field(gettext("Price %(n)s per kWh") % {"n": n + 1}, required=False)
 
     @staticmethod
     def periods(data: JSON) -> list[JSON]:
@@ -125,16 +135,16 @@ class RateTodForm(PriceForm):
             if f"start_{n}" in self.errors or f"cost_{n}" in self.errors or (start is None and cost is None):
                 continue
             if start is None:
-                self.add_error(f"start_{n}", "When does this price begin?")
+                self.add_error(f"start_{n}", gettext("When does this price begin?"))
             elif cost is None:
-                self.add_error(f"cost_{n}", "What does it cost from then on?")
+                self.add_error(f"cost_{n}", gettext("What does it cost from then on?"))
             elif start in begins:
-                self.add_error(f"start_{n}", "Another price begins at this time already.")
+                self.add_error(f"start_{n}", gettext("Another price begins at this time already."))
             else:
                 begins[start] = f"cost_{n}"
                 self.doubt(f"cost_{n}")
         if not self.errors and len(begins) < 2:
-            raise ValidationError("Give at least two prices that begin at different times.")
+            raise ValidationError(gettext("Give at least two prices that begin at different times."))
 
     def to_data(self) -> JSON:
         given = sorted(
@@ -151,10 +161,17 @@ class RateTodForm(PriceForm):
         }
 
     def said_back(self, data: JSON) -> list[str]:
+        line = gettext("%(start)s to %(end)s: %(price)s")
+        if self.sells:
+            all_in_all = gettext(
+                "If you sold the same at every hour: about %(bill)s paid to you for %(use)s kWh in a year."
+            )
+        else:
+            all_in_all = gettext("If you used the same at every hour: about %(bill)s to pay for %(use)s kWh in a year.")
         return [
-            f"{hour['valid_from'][:5]} to {hour['valid_to'][:5]}: {self.in_words(hour['cost'])}"
-            for hour in data["hours"]
-        ] + ["If you used the same at every hour: " + self.year(self.mean(data["hours"])) + "."]
+            line % {"start": h["valid_from"][:5], "end": h["valid_to"][:5], "price": self.in_words(h["cost"])}
+            for h in data["hours"]
+        ] + [all_in_all % self.year(self.mean(data["hours"]))]
 
     @staticmethod
     def mean(hours: list[JSON]) -> Decimal:
@@ -179,22 +196,24 @@ class SurchargeForm(PriceForm):
 
     def build(self) -> None:
         self.fields["fixed"] = self.price_field(
-            "Fixed amount on top",
+            gettext("Fixed amount on top"),
             signed=True,
             required=False,
-            help_text="Leave it empty if there is none. A discount has a minus.",
+            help_text=gettext("Leave it empty if there is none. A discount has a minus."),
         )
         self.fields["percentage"] = NumberField(
-            label="Percentage on top",
+            label=gettext("Percentage on top"),
             required=False,
             widget=UnitInput("%"),
-            help_text="Taken of the market price and the fixed amount. Leave it empty if there is none.",
+            help_text=gettext("Taken of the market price and the fixed amount. Leave it empty if there is none."),
         )
         regions = self.page.data.get("regions")
         if isinstance(regions, list) and regions:
-            choices = [("", "Choose a region"), *((str(region), str(region)) for region in regions)]
-            required = {"required": "Choose your region."}
-            self.fields["region"] = forms.ChoiceField(label="Your region", choices=choices, error_messages=required)
+            choices = [("", gettext("Choose a region")), *((str(region), str(region)) for region in regions)]
+            required = {"required": gettext("Choose your region.")}
+            self.fields["region"] = forms.ChoiceField(
+                label=gettext("Your region"), choices=choices, error_messages=required
+            )
 
     def from_data(self, data: JSON) -> JSON:
         surcharge = data.get("surcharge")
@@ -204,7 +223,7 @@ class SurchargeForm(PriceForm):
     def clean_percentage(self) -> Decimal:
         percentage = self.cleaned_data["percentage"] or Decimal(0)
         if not -100 <= percentage <= 1000:
-            raise ValidationError("Type a percentage between -100 and 1000.")
+            raise ValidationError(gettext("Type a percentage between -100 and 1000."))
         return percentage
 
     def to_data(self) -> JSON:
@@ -214,6 +233,5 @@ class SurchargeForm(PriceForm):
 
     def said_back(self, data: JSON) -> list[str]:
         surcharge = data["surcharge"]
-        return [
-            f"The market price plus {self.in_words(surcharge['fixed'])}, and {surcharge['percentage']} % on that sum."
-        ]
+        said = gettext("The market price plus %(price)s, and %(percentage)s %% on that sum.")
+        return [said % {"price": self.in_words(surcharge["fixed"]), "percentage": money.plain(surcharge["percentage"])}]

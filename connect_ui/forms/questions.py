@@ -5,6 +5,9 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MinValueValidator
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from tariffs.connected import OPEN_ENDED
 
@@ -18,34 +21,34 @@ class AddressForm(RouteForm):
     """Page data `{"postal_address": {address_line1, …, country_code}}` and the same shape back; "" where unknown."""
 
     address_line1 = forms.CharField(
-        label="Street and number",
+        label=_("Street and number"),
         max_length=200,
         widget=forms.TextInput({"autocomplete": "address-line1"}),
-        error_messages={"required": "Type the street and the number."},
+        error_messages={"required": _("Type the street and the number.")},
     )
     address_line2 = forms.CharField(
-        label="Flat, floor or building (optional)",
+        label=_("Flat, floor or building (optional)"),
         max_length=200,
         required=False,
         widget=forms.TextInput({"autocomplete": "address-line2"}),
     )
     city = forms.CharField(
-        label="Town or city",
+        label=_("Town or city"),
         max_length=100,
         widget=forms.TextInput({"autocomplete": "address-level2"}),
-        error_messages={"required": "Type the town or city."},
+        error_messages={"required": _("Type the town or city.")},
     )
     state = forms.CharField(
-        label="County, state or region (optional)",
+        label=_("County, state or region (optional)"),
         max_length=100,
         required=False,
         widget=forms.TextInput({"autocomplete": "address-level1"}),
     )
     post_code = forms.CharField(
-        label="Postcode",
+        label=_("Postcode"),
         max_length=20,
         widget=forms.TextInput({"autocomplete": "postal-code", "size": 10}),
-        error_messages={"required": "Type the postcode."},
+        error_messages={"required": _("Type the postcode.")},
     )
     country_code = CountryField()
     codes = {"timezone_not_found": "city"}
@@ -61,7 +64,8 @@ class AddressForm(RouteForm):
 class ListForm(RouteForm):
     """One of a list, by id; rendered by the page's own template, since 2,000 choices never go through a form."""
 
-    key, items, name, missing = "", "", "", ""
+    key, items, name = "", "", ""
+    missing: Any = ""
 
     def build(self) -> None:
         self.fields[self.key] = forms.CharField(error_messages={"required": self.missing})
@@ -78,7 +82,7 @@ class ListForm(RouteForm):
     def clean(self) -> None:
         chosen = self.cleaned_data.get(self.key)
         if chosen and chosen not in {item["id"] for item in self.offered}:
-            self.add_error(self.key, self.missing)
+            self.add_error(self.key, str(self.missing))
 
     def to_data(self) -> JSON:
         return {self.key: {"id": self.cleaned_data[self.key]}}
@@ -94,23 +98,27 @@ class ListForm(RouteForm):
 class ProviderForm(ListForm):
     """Page data `{"providers": [{id, display_name, logo_url}]}`; answer `{"provider": {"id"}}`."""
 
-    key, items, name, missing = "provider", "providers", "display_name", "Choose your provider from the list."
+    key, items, name = "provider", "providers", "display_name"
+    missing = _("Choose your provider from the list.")
 
 
 @answers("tariff_select")
 class TariffForm(ListForm):
     """Page data `{"provider", "tariffs": [{id, name, description}]}`; answer `{"tariff": {"id"}}`."""
 
-    key, items, name, missing = "tariff", "tariffs", "name", "Choose your tariff from the list."
+    key, items, name = "tariff", "tariffs", "name"
+    missing = _("Choose your tariff from the list.")
 
 
 class NameForm(RouteForm):
     """Page data and answer `{<key>: {"name"}}`. A name that a search did not find stands in the field already."""
 
-    key, label = "", ""
+    key = ""
+    label: Any = ""
+    missing: Any = ""
 
     def build(self) -> None:
-        required = {"required": f"Type the name of your {self.key}."}
+        required = {"required": self.missing}
         self.fields[f"{self.key}_name"] = forms.CharField(label=self.label, max_length=200, error_messages=required)
 
     def from_data(self, data: JSON) -> JSON:
@@ -124,12 +132,12 @@ class NameForm(RouteForm):
 
 @answers("provider_name_capture")
 class ProviderNameForm(NameForm):
-    key, label = "provider", "Name of your provider"
+    key, label, missing = "provider", _("Name of your provider"), _("Type the name of your provider.")
 
 
 @answers("tariff_name_capture")
 class TariffNameForm(NameForm):
-    key, label = "tariff", "Name of your tariff"
+    key, label, missing = "tariff", _("Name of your tariff"), _("Type the name of your tariff.")
 
 
 @answers("tariff_structure_select")
@@ -137,12 +145,12 @@ class StructureForm(RouteForm):
     """Page data `{"options": ["FIXED", "TIME_OF_DAY", "MARKET"]}`; answer `{"options": [one]}`."""
 
     WORDS = {
-        "FIXED": ("One price, all the time", "Every unit costs the same, day and night."),
-        "TIME_OF_DAY": ("Different prices at different times", "For example a cheaper price at night."),
-        "MARKET": ("A price that follows the market", "It changes every hour or half hour."),
+        "FIXED": (_("One price, all the time"), _("Every unit costs the same, day and night.")),
+        "TIME_OF_DAY": (_("Different prices at different times"), _("For example a cheaper price at night.")),
+        "MARKET": (_("A price that follows the market"), _("It changes every hour or half hour.")),
     }
     codes = {"option_invalid": "options", "option_not_supported": "options"}
-    options = forms.ChoiceField(error_messages={"required": "Choose how your price works."})
+    options = forms.ChoiceField(error_messages={"required": _("Choose how your price works.")})
 
     def build(self) -> None:
         offered = self.page.data.get("options")
@@ -152,7 +160,7 @@ class StructureForm(RouteForm):
     def from_data(self, data: JSON) -> JSON:
         return {}
 
-    def choices(self) -> list[tuple[str, str, str]]:
+    def choices(self) -> list[tuple[str, Promise, Promise]]:
         return [(name, *self.WORDS[name]) for name in self.offered]
 
     def to_data(self) -> JSON:
@@ -163,23 +171,23 @@ class StructureForm(RouteForm):
 class ContractForm(RouteForm):
     """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, year 1 for open-ended, null for unknown."""
 
-    CHOICES = [("date", "It ends on a date"), ("open", "It has no end date"), ("unknown", "I don't know")]
+    CHOICES = [("date", _("It ends on a date")), ("open", _("It has no end date")), ("unknown", _("I don't know"))]
     term = forms.ChoiceField(
-        label="Does your contract end?",
+        label=_("Does your contract end?"),
         choices=CHOICES,
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose one of the three."},
+        error_messages={"required": _("Choose one of the three.")},
     )
     # Browsers make the year 27 of "27"; and the year 1 would say that there is no end.
-    WHOLE_YEAR = MinValueValidator(date(1970, 1, 1), "Type the year with four digits.")
+    WHOLE_YEAR = MinValueValidator(date(1970, 1, 1), _("Type the year with four digits."))
     contract_end_date = forms.DateField(
-        label="Last day of the contract",
+        label=_("Last day of the contract"),
         required=False,
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         validators=[WHOLE_YEAR],
     )
     contract_start_date = forms.DateField(
-        label="First day (optional)",
+        label=_("First day (optional)"),
         required=False,
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         validators=[WHOLE_YEAR],
@@ -198,9 +206,9 @@ class ContractForm(RouteForm):
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
         if self.cleaned_data.get("term") == "date" and "contract_end_date" not in self.errors:
             if not end:
-                self.add_error("contract_end_date", "Give the date, or choose that you don't know it.")
+                self.add_error("contract_end_date", gettext("Give the date, or choose that you don't know it."))
             elif start and end < start:
-                self.add_error("contract_end_date", "This is before the first day.")
+                self.add_error("contract_end_date", gettext("This is before the first day."))
 
     def to_data(self) -> JSON:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))

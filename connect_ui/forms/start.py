@@ -2,6 +2,8 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from ..fields import CountryField
 
@@ -10,10 +12,10 @@ class StartForm(forms.Form):
     """Where the tariff is, and whether it is for buying or selling; or a stored location, whose country is known."""
 
     direction = forms.ChoiceField(
-        label="What is the tariff for?",
+        label=_("What is the tariff for?"),
         choices=[
-            ("IMPORT", "Electricity that I buy"),
-            ("EXPORT", "Electricity that I sell, for example from solar panels"),
+            ("IMPORT", _("Electricity that I buy")),
+            ("EXPORT", _("Electricity that I sell, for example from solar panels")),
         ],
         widget=forms.RadioSelect,
     )
@@ -26,4 +28,4 @@ class StartForm(forms.Form):
 
     def clean(self) -> None:
         if not self.cleaned_data.get("location") and not self.cleaned_data.get("country_code"):
-            self.add_error("country_code", "Choose the country that you use electricity in.")
+            self.add_error("country_code", gettext("Choose the country that you use electricity in."))

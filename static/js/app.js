@@ -4,6 +4,9 @@
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const first = (selector, within = document) => within.querySelector(selector);
 
+// Sentences come with the page, in its language.
+const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
+
 // --- Names in a long list: the same rules as connect_ui/search.py --------------------------------------------------
 
 const PLAIN = { ø: "o", æ: "ae", œ: "oe", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i", ß: "ss", ς: "σ" };
@@ -66,7 +69,8 @@ function searchable(input, list) {
       else list.insertBefore(item.element, at);
     }
     const left = keys.length - missing.length;
-    count.textContent = !query ? said : left ? `${left} of ${keys.length}` : `Nothing matches “${input.value.trim()}”.`;
+    const { count: some, none } = count.dataset;
+    count.textContent = !query ? said : left ? fill(some, { left, all: keys.length }) : fill(none, { query: input.value.trim() });
   }
 
   input.addEventListener("focus", prepare);
@@ -83,9 +87,9 @@ function searchable(input, list) {
 
 // The typed number and whether it is in major units ("£0.245" in the field for pence), as connect_ui/fields.py reads it.
 function typedPrice(text, symbol, suffix) {
-  text = text.replace(/\s*(\/|per)\s*kwh$/i, "").replace(/[\s']/g, "");
-  const sign = [symbol, symbol.replace(/^[A-Z]+/, "")].find((one) => one && one !== suffix && text.includes(one));
-  text = sign ? text.replace(sign, "") : text.replace(/(?<=[\d.,])(p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr)$/i, "");
+  text = text.replace(/\s*(\/|per|pro|je|par|le)\s*kwh$/i, "").replace(/[\s']/g, "");
+  const sign = !text.endsWith(suffix) && [symbol, symbol.replace(/[A-Z]+/, "")].find((one) => one && one !== suffix && text.includes(one));
+  text = sign ? text.replace(sign, "") : text.replace(/(?<=[\d.,])(c€|p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr)$/i, "");
   const thousands = text.lastIndexOf(".") > text.lastIndexOf(",") ? /(?<=\d),(?=\d{3}(?!\d))/g : /(?<=\d)\.(?=\d{3}(?!\d))/g;
   if (text.includes(".") && text.includes(",")) text = text.replace(thousands, "");
   const number = /^\+?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})$/.test(text) ? Number(text.replace(",", ".")) : 0;
@@ -93,10 +97,10 @@ function typedPrice(text, symbol, suffix) {
 }
 
 function priced(input) {
-  const { price: currency, shift, year, symbol } = input.dataset;
-  const suffix = (first(".unit", input.parentElement)?.textContent || "").replace(/ ?per kWh$/, "").trim();
+  const { price: currency, shift, year, symbol, suffix, said: short, bill: long } = input.dataset;
+  const { lang } = document.documentElement;
   const money = (value, least, most) =>
-    new Intl.NumberFormat(document.documentElement.lang, {
+    new Intl.NumberFormat(lang, {
       style: "currency", currency, minimumFractionDigits: least, maximumFractionDigits: most,
     }).format(value);
   const said = document.createElement("output");
@@ -105,13 +109,13 @@ function priced(input) {
   input.parentElement.after(said);
 
   function say() {
-    const { number, major } = typedPrice(input.value, symbol, suffix);
+    const { number, major } = typedPrice(input.value, symbol, suffix.trim());
     const rate = major ? number : number / 10 ** shift;
     // The prices of a day's periods are used for some hours each, so a year at one of them says nothing.
-    const bill = input.closest(".period") ? "" : `, about ${money(rate * year, 0, 0)} a year at ${Number(year).toLocaleString(document.documentElement.lang)} kWh`;
-    const minor = (rate * 10 ** shift).toLocaleString(document.documentElement.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-    const both = shift > 0 ? `${minor}${suffix.length > 1 ? " " : ""}${suffix} (${money(rate, 2, 8)})` : money(rate, 2, 8);
-    said.textContent = rate > 0 ? `${both} per kWh${bill}` : "";
+    const words = input.closest(".period") ? short : long;
+    const minor = (rate * 10 ** shift).toLocaleString(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    const price = shift > 0 ? `${minor}${suffix} (${money(rate, 2, 8)})` : money(rate, 2, 8);
+    said.textContent = rate > 0 ? fill(words, { price, bill: money(rate * year, 0, 0) }) : "";
   }
 
   input.addEventListener("input", say);

@@ -76,8 +76,8 @@ def open_visit(chromium, site, watch):
     contexts = []
 
     def open_visit(screen="phone", **options):
-        options = SCREENS[screen] | options
-        context = chromium.new_context(base_url=site, locale="en-GB", timezone_id="Europe/London", **options)
+        options = {"locale": "en-GB", "timezone_id": "Europe/London"} | SCREENS[screen] | options
+        context = chromium.new_context(base_url=site, **options)
         contexts.append(context)
         context.set_default_timeout(10_000)
         watch.over(context)

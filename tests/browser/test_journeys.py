@@ -138,3 +138,26 @@ def test_a_disconnected_tariff_stays_in_the_list_and_says_so(visit):
     expect(visit.main).not_to_contain_text("p per kWh")
     visit.open("/locations/").sees("Ecotricity", "disconnected")
     assert stored().state == Tariff.State.DISCONNECTED
+
+
+def test_somebody_who_reads_german_connects_a_tariff_and_sees_its_prices(open_visit):
+    visit = open_visit("phone", locale="de-DE", timezone_id="Europe/Berlin")
+    visit.open("/").on("Wissen, was Ihr Strom kostet, Stunde für Stunde").follow("Registrieren")
+    visit.on("Konto anlegen").fill(email="dora@example.com", password1="correct horse battery").press("Registrieren")
+    visit.on("Meine Orte").follow("Tarif verbinden").on("Verbinden Sie Ihren Tarif")
+    expect(visit.field("Land")).to_have_value("DE")
+    visit.field("Strom, den ich kaufe").check()
+    visit.press("Los geht’s").on("Wo verbrauchen Sie diesen Strom?").press("Weiter")
+    visit.sees("Es gibt ein Problem", "Geben Sie die Postleitzahl ein.")
+    visit.type({"Straße und Hausnummer": "Beispielstraße 1", "Stadt oder Gemeinde": "Berlin", "Postleitzahl": "10115"})
+    visit.press("Weiter").on("Wer ist Ihr Stromanbieter?").search("zzz").sees("Nichts passt zu „zzz“.")
+    visit.search("baden").press("Badenova").on("Wie wird Ihr Preis gebildet?").choose("Ein Preis, rund um die Uhr")
+    visit.on("Was zahlen Sie für eine Kilowattstunde?").type({"Preis pro kWh": "28,15"})
+    visit.sees("28,15 ct (0,2815 €) pro kWh, etwa 985 € im Jahr bei 3.500 kWh")
+    visit.press("Weiter").sees("28,15 ct (0,2815 €) pro kWh: Sie zahlen etwa 985 € für 3.500 kWh im Jahr.")
+    visit.on("Wie heißt Ihr Tarif?").type({"Name Ihres Tarifs": "Einfach"}).press("Weiter")
+    visit.on("Bis wann läuft Ihr Vertrag?").field("Ich weiß es nicht").check()
+    visit.press("Weiter").on("Ist das Ihr Tarif?").press("Ja, speichern")
+    visit.on("Ihr Tarif ist verbunden").follow("Preise ansehen")
+    visit.sees("Was Sie zahlen", "Jetzt 28,15 ct pro kWh.")
+    expect(visit.page.locator("html")).to_have_attribute("lang", "de")

@@ -364,3 +364,45 @@ def test_the_cheapest_time_other_days_and_downloads_work_from_the_rates_page(vis
     visit.on(re.compile("^The week from Monday"))
     visit.page.get_by_role("row").nth(1).get_by_role("link").click()
     visit.on(re.compile("^Monday"))
+
+
+# -- the language
+
+
+@only("phone", "no script")
+def test_the_language_is_switched_on_any_page_and_stays(visitor, screen):
+    visitor.open("/account/login/?next=/connect/").on("Sign in").press("Deutsch").on("Anmelden")
+    expect(visitor.page).to_have_url(re.compile(r"/account/login/\?next=/connect/$"))
+    expect(visitor.button("Deutsch")).to_have_attribute("aria-current", "true")
+    visitor.open("/").on("Wissen, was Ihr Strom kostet, Stunde für Stunde")
+    visitor.press("Français").on("Sachez ce que coûte votre électricité, heure par heure")
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "ar"])
+def test_other_languages_fit_a_narrow_screen_from_whichever_side_they_are_written(
+    open_visit, sign_in, arabic, walk, language
+):
+    walk.by_hand(structure="MARKET").answer(percentage="5", fixed="2").name_and_term().act("SAVE")
+    location = f"/locations/{walk.session.location_id}/"
+    questions = []
+    for step in (lambda: walk.start(), walk.address, lambda: walk.provider("Ecotricity")):
+        step()
+        questions.append(walk.path)
+    questions += [walk.answer(options="TIME_OF_DAY").path]
+    walk.answer(periods="2", start_0="07:00", cost_0="30", start_1="23:00", cost_1="9.5")
+    questions += [walk.path, walk.name_and_term().path]
+    visit = sign_in(open_visit(**NARROW | {"locale": language}))
+    rates = [location, f"{location}?direction=IMPORT&hours=2&kwh=3", f"{location}week/", f"{location}day/"]
+    account = [f"/account/{place}/" for place in ("email", "sessions", "second-factor", "password/change")]
+    for path in ("/connect/", *questions, "/locations/", *rates, *account, "/nowhere/"):
+        visit.open(path)
+        expect(visit.page.locator("html")).to_have_attribute("lang", language)
+        fits(visit)
+        beyond = OUTSIDE.replace("right > innerWidth + 1", "left < -1")
+        assert visit.page.evaluate(beyond) == [], path
+    assert visit.page.evaluate("document.dir") == ("rtl" if language == "ar" else "")
+    visit.page.locator("summary").first.click()
+    fits(visit)
+    visitor = open_visit(**NARROW | {"locale": language})
+    for path in ("/", "/account/login/", "/account/signup/"):
+        fits(visitor.open(path))
