@@ -44,6 +44,7 @@ def test_the_first_page_of_connect_fits_into_the_first_flight(walk, client):
 def test_a_step_is_small(walk, client, route):
     reach, _, _ = PAGES[route]
     reach(walk)
+    route = route.partition("/")[0]  # one route may be reached in several ways
     assert walk.route == route
     # What a step brings is what a POST is answered that changes nothing, such as one that says which page was newest.
     response = client.post(walk.path, {"newest": 0, "cost": "1"}, headers=GZIP | {"Part": "main"})
