@@ -101,7 +101,8 @@ def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
         messages.info(request, gettext("There is no such location in your list."))
         return redirect("tariffs:locations")
     erased = erase_location(location)
-    messages.success(request, f"{gettext('The location is deleted.')} {'' if erased else FROM_FLATPEAK}".strip())
+    deleted = gettext("The location is deleted.")
+    messages.success(request, deleted if erased else f"{deleted} {FROM_FLATPEAK}")
     return redirect("tariffs:locations")
 
 
@@ -118,7 +119,8 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     finish(owed[:EXCHANGED_PER_DELETION])
     erased = erase_account(user)
     logout(request)
-    messages.success(request, f"{gettext('Your account is deleted.')} {'' if erased else FROM_FLATPEAK}".strip())
+    deleted = gettext("Your account is deleted.")
+    messages.success(request, deleted if erased else f"{deleted} {FROM_FLATPEAK}")
     return redirect("home")
 
 
