@@ -64,11 +64,11 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         return list(pool.map(go, calls))
 
 
-def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(ready: Callable[[], bool], seconds: float = 30, every: float = 0.01) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, f"not so after {seconds} seconds"
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 def shared_cache() -> str:
