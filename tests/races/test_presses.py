@@ -148,7 +148,7 @@ def test_reloads_while_an_answer_is_under_way_send_nothing(site, tab, step, faul
     if fault:
         site.control(faults=[{"call": "*", "times": 0} | fault])
     else:
-        site.delay(300)
+        site.delay(1000)
     readers, done, shown = [tab.another() for _ in range(3)], [], []
 
     def reload(reader):

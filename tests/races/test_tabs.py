@@ -48,7 +48,7 @@ def owed(site, tab):
 def test_a_tab_that_waits_is_not_sent_to_a_question_that_is_an_earlier_one_when_it_gets_there(site, tab):
     tab.walk_to("options")
     before, other = site.sent, tab.another()
-    site.delay(300)
+    site.delay(1500)
     end = under_way(tab.answer)
     other.get(tab.conversation)
     assert (other.is_waiting, other.path) == (True, tab.conversation)
@@ -63,7 +63,7 @@ def test_a_tab_that_waits_is_not_sent_to_a_question_that_is_an_earlier_one_when_
 def test_a_sign_out_in_another_tab_does_not_undo_the_answer_under_way(site, tab, step):
     tab.walk_to(step)
     before, other = site.sent, tab.another()
-    site.delay(300)
+    site.delay(1500)
     end = under_way(tab.answer)
     sign_out(other)
     end.result()
@@ -142,7 +142,7 @@ def test_returns_from_a_login_at_once_are_one_page(site, tab):
 def test_a_callback_and_the_answer_that_ends_the_conversation_do_not_disturb_each_other(site, tab, first):
     tab.walk_to("SAVE")
     before, other, address = site.sent, tab.another(), callback()
-    site.delay(300)
+    site.delay(1500)
     calls = {"answer": tab.answer, "callback": lambda: other.get(address)}
     end = under_way(calls.pop(first))
     calls.popitem()[1]()
