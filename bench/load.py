@@ -13,11 +13,12 @@ class View:
     def __init__(self, connection: http.client.HTTPConnection, path: str, cookie: str) -> None:
         self.begin = time.perf_counter()
         try:
-            connection.request("GET", path, headers={"Cookie": cookie})
+            connection.request("GET", path, headers={"Cookie": cookie, "Accept-Encoding": "gzip"})  # as browsers do
             answer = connection.getresponse()
-            self.status, self.body = answer.status, answer.read()
+            answer.read()
+            self.status = answer.status
         except (OSError, http.client.HTTPException):
-            self.status, self.body = 0, b""
+            self.status = 0
         self.seconds = time.perf_counter() - self.begin
 
 
