@@ -5,7 +5,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -66,7 +66,9 @@ def choose_language(request: HttpRequest) -> HttpResponse:
 def choose_theme(request: HttpRequest) -> HttpResponse:
     """Light or dark pages, kept in a cookie, or as the device has them; then back to the page it came from."""
     target = request.POST.get("next", "")
-    response = redirect(target if url_has_allowed_host_and_scheme(target, None) else "home")
+    # Not by redirect(), to which a word is the name of a view.
+    is_ours = target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
+    response = HttpResponseRedirect(target if is_ours else "/")
     theme = request.POST.get("theme")
     if theme in THEMES:
         response.set_cookie(

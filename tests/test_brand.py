@@ -100,7 +100,19 @@ def test_light_or_dark_is_remembered_and_leads_back(client, theme):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("target", ["https://example.com/", "//example.com/", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://example.com/",
+        "//example.com/",
+        "javascript:alert(1)",
+        "",
+        "nowhere",
+        "account_email",
+        "http://[",
+        "\\\\example.com",
+    ],
+)
 def test_a_choice_of_colours_leads_to_our_own_pages_alone(client, target):
     assert client.post("/theme/", {"theme": "dark", "next": target})["Location"] == "/"
 
@@ -113,3 +125,11 @@ def test_a_cookie_with_another_theme_is_none(client):
 
 def test_in_production_the_cookie_is_of_this_host_alone(tmp_path):
     assert load(tmp_path, "THEME_COOKIE_NAME", **PRODUCTION) == {"THEME_COOKIE_NAME": "__Host-theme"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("target", ["/\r\nSet-Cookie: a=b", "/\0", "/\ud800", "/ü?a=ü", "/" + "x" * 5000])
+def test_no_way_back_is_an_error_or_a_header_of_its_own(client, target):
+    response = client.post("/theme/", {"theme": "dark", "next": target.encode(errors="surrogatepass")})
+    assert response.status_code in (302, 400)
+    assert "a" not in response.cookies
