@@ -170,16 +170,16 @@ function sentOnce(event) {
 // is sent as it would be without script; it says which page it answers, so nothing is answered twice.
 async function step(event, form) {
   event.preventDefault();
-  const { name, value } = event.submitter || {};
   const body = new URLSearchParams(new FormData(form));
+  const { name, value } = event.submitter || {};
   if (name) body.append(name, value);
   try {
     const answer = await fetch(form.getAttribute("action") || location.href, { method: "POST", body, headers: { Part: "main" } });
     if (answer.redirected) return location.assign(answer.url);
     const path = answer.headers.get("Content-Location");
     if (!path) throw answer;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (first("meta", page)) return location.assign(path); // it loads itself again
+    const page = await parsed(answer);
+    if (first("noscript", page)) return location.assign(path); // it is one that waits
     if (path !== here) history.pushState(null, "", path);
     here = path;
     document.title = page.title;
@@ -189,15 +189,31 @@ async function step(event, form) {
     first("h1").tabIndex = -1;
     (ready() || first("h1")).focus();
   } catch {
-    if (name) form.insertAdjacentHTML("beforeend", `<input type="hidden" name="${name}">`);
-    if (name) form.lastChild.value = value;
-    form.submit();
+    here = ""; // from now on forms are sent as without script
+    release();
+    setTimeout(() => form.requestSubmit(event.submitter)); // not while this press is still being told to others
   }
 }
 
+const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+
+// A page that waits is left alone until it would say something else: nobody is interrupted in the middle of reading it.
+// Without script it loads itself again and again.
+function waiting() {
+  const [, wait, path] = first("noscript")?.textContent.match(/="(\d+)[^/]*([^"]*)/) || [];
+  const said = main.textContent;
+  async function look() {
+    try {
+      if (first("main", await parsed(await fetch(path))).textContent !== said) return location.assign(path);
+    } catch {} // nobody there: later, then
+    later();
+  }
+  const later = () => wait && setTimeout(look, wait * 1000);
+  later();
+}
+
 function release() {
-  for (const element of all("form[aria-busy]")) element.removeAttribute("aria-busy");
-  for (const element of all("button[aria-disabled]")) element.removeAttribute("aria-disabled");
+  for (const name of ["aria-busy", "aria-disabled"]) for (const element of all(`[${name}]`)) element.removeAttribute(name);
 }
 
 // The date of a contract's end is asked only of those who have one.
@@ -225,6 +241,7 @@ function ready() {
 
 const main = first("main");
 let here = location.pathname;
+waiting();
 ready()?.focus();
 addEventListener("submit", sentOnce);
 // What a step left is not kept: as without script, Back asks for the earlier page.
