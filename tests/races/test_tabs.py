@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from allauth.mfa.totp.internal.auth import TOTP
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession
-from tariffs.models import Location
+from tariffs.models import Erasure, Location
+from tests.races.conftest import HASHED
+from tests.races.places import SECRET, code_of_app
 from tests.races.servers import at_once, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
@@ -123,6 +126,42 @@ def test_while_exchange_pending_makes_an_exchange_a_visit_and_a_callback_wait_fo
     assert "Your tariff is connected" in back.settle().text
     assert "Ecotricity" in visit.get("/").text
     assert site.counts["exchange"] == before + 1
+
+
+def test_an_exchange_that_staff_press_for_several_times_beside_a_callback_is_one(site, tab, owed, django_user_model):
+    charlie = django_user_model.objects.create_superuser("charlie@example.com")
+    charlie.password = HASHED
+    charlie.save()
+    TOTP.activate(charlie, SECRET)
+    desk = site.tab().get("/account/login/?next=/admin/connect_ui/connectsession/").sign_in(charlie)
+    desk.press(**code_of_app(desk))
+    assert "1 connect session" in desk.text
+    before = site.counts["exchange"]
+    chosen = {"action": "exchange_owed", "_selected_action": str(ConnectSession.objects.get().pk)}
+    site.delay(300)
+    desks, back = [desk.another() for _ in range(3)], tab.another()
+    at_once(*(lambda each=each: each.press(**chosen) for each in desks), lambda: back.get(owed).settle())
+    site.delay(0)
+    assert site.counts["exchange"] == before + 1
+    assert "Your tariff is connected" in back.text
+    assert site.statuses.keys() <= {200, 302}
+    said = " ".join(each.text for each in desks)
+    assert re.search("[01] finished, [01] still owed", said)
+
+
+def test_what_a_deletion_and_erase_pending_ask_for_at_once_is_asked_for_once(site, tab):
+    tab.get("/connect/").finish()
+    page = tab.get(f"/locations/{Location.objects.get().pk}/delete/")
+    site.delay(1500)
+    pool = ThreadPoolExecutor(1)
+    deletion = pool.submit(page.press)
+    wait_until(Erasure.objects.exists)
+    said = [site.manage("erase_pending") for _ in range(2)]
+    assert deletion.result().path == "/locations/"
+    pool.shutdown()
+    assert said[0].startswith("0 erased, 0 failed, ")
+    assert site.counts["delete_location"] == 1
+    assert Erasure.objects.get().done_at
 
 
 def test_returns_from_a_login_at_once_are_one_page(site, tab):
