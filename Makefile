@@ -1,6 +1,7 @@
 # make run    everything on this machine, at one address; Ctrl-C stops it and the next start goes on from there
 # make test   every test: TESTS="tests/test_run.py -x" picks some
 # make torture  every fault of FlatPeak's, every race, and twenty thousand examples of hostile input
+# make shots  pictures of every page in every state, into var/shots
 # make scan   scanners that others wrote: bandit over the code, the Nu HTML checker over pages, wapiti over the app
 # make bench  how fast it is, as ratios, written into bench/README.md
 # make messages  the texts of all languages, up to date with the sources and compiled
@@ -12,7 +13,7 @@ NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 
-.PHONY: messages run test torture scan bench lint
+.PHONY: messages run test torture scan shots bench lint
 
 # exec: the signal that stops make reaches the program itself.
 run: $(VENV)/installed
@@ -22,6 +23,12 @@ run: $(VENV)/installed
 COV ?= --cov $(if $(CI),,--cov-fail-under=0)
 test: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m pytest $(COV) -n auto --maxprocesses 8 --dist loadfile $(TESTS)
+
+SHOTS := var/shots
+shots: $(VENV)/installed-dev
+	@rm -rf $(SHOTS)
+	@SHOTS=$(SHOTS) $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 8 $(or $(TESTS),tests/browser/test_states.py)
+	@echo "$$(find $(SHOTS) -name '*.png' | wc -l) pictures are in $(SHOTS)."
 
 # What a test makes of its seed it makes again of the same one: `make torture TORTURE_SEED=…`
 TORTURE_SEED := $(or $(TORTURE_SEED),$(shell date +%s))
@@ -44,7 +51,7 @@ scan: $(VENV)/installed-dev $(SCANNERS)/$(WAPITI) $(SCANNERS)/$(VNU)
 		$(or $(TESTS),-m "not browser and not long")
 	@echo "The Nu HTML checker looks at $$(ls $(PAGES) | wc -l) pages:"
 	java -jar $(SCANNERS)/$(VNU)/node_modules/vnu-jar/build/dist/vnu.jar --format text \
-		--filterpattern 'Bad value .(\d\d:\d\d|\d{4}-\d\d-\d\d). for .*input.*' $(PAGES)
+		--filterpattern 'Bad value .* for attribute .value. on element .input.*' $(PAGES)
 	$(VENV)/bin/python -m tests.scanners $(SCANNERS)/$(WAPITI)/bin/wapiti
 
 # In an environment of its own, for it pins what the product has in other versions.
