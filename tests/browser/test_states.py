@@ -1,0 +1,318 @@
+"""Every page in every state that people see, looked at by `fits`.
+
+`make shots` takes pictures of each as well, into var/shots: phone and desktop, light and dark, in each language.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from connect_ui.models import ConnectSession
+from tariffs.models import Location
+from tests.browser.fits import NARROW, fits
+from tests.test_faults import NIGHT_AND_DAY, PAGES
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+SHOTS = os.environ.get("SHOTS")  # the folder for the pictures; without it none is taken
+SCREENS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
+
+
+class Stage:
+    """Where a state is made: by the server's side, for a customer whose browser then opens a page."""
+
+    def __init__(self, walk, sandbox, later, settings, charlie):
+        self.walk, self.sandbox, self.later, self.settings, self.charlie = walk, sandbox, later, settings, charlie
+
+    def fault(self, call, fault, **more):
+        with self.sandbox.lock:
+            self.sandbox.set_faults([{"call": call, "fault": fault, **more}])
+
+    @property
+    def location(self):
+        return f"/locations/{Location.objects.get().pk}/"
+
+    @property
+    def session(self):
+        return f"/connect/{self.walk.session.pk}/"
+
+
+# What is opened, or a function that leads there and says what. Where a name ends with "refused" the form is sent as it is.
+VISITOR = {
+    "home": "/",
+    "sign-in": "/account/login/",
+    "sign-in refused": "/account/login/",
+    "sign-up": "/account/signup/",
+    "sign-up refused": "/account/signup/",
+    "password reset": "/account/password/reset/",
+    "password reset refused": "/account/password/reset/",
+    "status 404 signed out": "/nowhere/",
+}
+
+
+def route(name):
+    def reach(stage):
+        PAGES[name][0](stage.walk)
+        return stage.walk.path
+
+    return reach
+
+
+def to_provider(name, log_in=False):
+    def reach(stage):
+        stage.walk.to_providers().provider(name)
+        if log_in:
+            stage.walk.log_in_at_provider()
+        return stage.walk.path
+
+    return reach
+
+
+def saved(path="", **start):
+    def reach(stage):
+        stage.walk.fixed(**start)
+        return stage.location + path
+
+    return reach
+
+
+def market(path=""):
+    def reach(stage):
+        stage.walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
+        return stage.location + path
+
+    return reach
+
+
+def complete(stage):
+    return stage.walk.fixed().path
+
+
+def owed(stage):
+    stage.fault("exchange", "status_500")
+    return stage.walk.fixed().path
+
+
+def conflict(stage):
+    path = stage.walk.fixed().path
+    ConnectSession.objects.update(state=ConnectSession.State.CONFLICT)
+    return path
+
+
+def disconnected(stage):
+    complete(stage)
+    stage.walk.post("/connect/", {"location": Location.objects.get().pk, "direction": "IMPORT"})
+    return stage.walk.act("DISCONNECT").path
+
+
+def disconnected_rates(stage):
+    disconnected(stage)
+    return stage.location
+
+
+def expired(stage):
+    path = route("rate_fixed_capture")(stage)
+    stage.later(days=2)
+    return path
+
+
+def stalled(stage):
+    stage.fault("connect", "status_500")
+    stage.walk.start()
+    return stage.session
+
+
+def waiting(stage):
+    path = route("rate_fixed_capture")(stage)
+    ConnectSession.objects.update(claimed_at=timezone.now())
+    return path
+
+
+def incomplete(stage):
+    stage.walk.start()
+    stage.fault("connect.postal_address_capture", "missing_field", field="providers")
+    return stage.walk.address().path
+
+
+def failing(stage):
+    path = route("rate_fixed_capture")(stage)
+    stage.fault("connect", "status_500")
+    return path
+
+
+def pending(stage):
+    to_provider("Test: pending for 2 minutes", log_in=True)(stage)
+    stage.walk.act("SAVE")
+    return stage.location
+
+
+def failed(stage):
+    to_provider("Test: cannot be read", log_in=True)(stage)
+    stage.walk.act("SAVE")
+    return stage.location
+
+
+def failed_summary(stage):
+    failed(stage)
+    stage.walk.get(stage.location)
+    return stage.walk.post("/connect/", {"location": Location.objects.get().pk, "direction": "IMPORT"}).path
+
+
+def day_and_night(stage):
+    stage.walk.by_hand(structure="TIME_OF_DAY").answer(**NIGHT_AND_DAY).name_and_term().act("SAVE")
+    return stage.location
+
+
+def both_directions(stage):
+    market()(stage)
+    location = Location.objects.get().pk
+    stage.walk.post("/connect/", {"location": location, "direction": "EXPORT"})
+    if stage.walk.route == "postal_address_capture":
+        stage.walk.address()
+    stage.walk.provider("Ecotricity").answer(options="FIXED").answer(cost="15").name_and_term().act("SAVE")
+    return stage.location
+
+
+def out_of_reach(stage):
+    path = market()(stage)
+    stage.later(days=1, hours=20)
+    stage.fault("rates", "status_500")
+    return path
+
+
+def thirty(stage):
+    complete(stage)
+    first = Location.objects.get()
+    tariff = first.tariffs.get()
+    for number in range(2, 31):
+        first.pk, first.location_id = None, f"loc_{number:024x}"
+        first.address_line1 = f"{number} Example Street"
+        first._state.adding = True
+        first.save()
+        tariff.pk, tariff.location = None, first
+        tariff._state.adding = True
+        tariff.save()
+    return "/locations/"
+
+
+def in_admin(path, made=complete):
+    def reach(stage):
+        made(stage)
+        stage.walk.client.force_login(stage.charlie)
+        return f"/admin/{path}"
+
+    return reach
+
+
+def raising(status):
+    def reach(stage):
+        stage.settings.ROOT_URLCONF = "tests.browser.raising"
+        return f"/raise/{status}/"
+
+    return reach
+
+
+CUSTOMER = {
+    "no location": "/locations/",
+    "one location": lambda stage: saved()(stage) and "/locations/",
+    "thirty locations": thirty,
+    "location deleted": saved("delete/"),
+    "start": "/connect/",
+    "start unfinished": lambda stage: route("rate_fixed_capture")(stage) and "/connect/",
+    **{f"connect {name}": route(name) for name in PAGES if "/" not in name},
+    **{
+        f"connect {name} refused": route(name)
+        for name in (
+            "postal_address_capture",
+            "provider_name_capture",
+            "rate_fixed_capture",
+            "rate_tod_capture",
+            "tariff_name_capture",
+            "contract_term_capture",
+        )
+    },
+    "connect session_redirect": to_provider("Octopus Energy"),
+    "connect region": to_provider("Test: asks for the region"),
+    "connect long names": to_provider("Test: long names"),
+    "connect error": to_provider("Test: error page"),
+    "connect unknown": to_provider("Test: unknown page"),
+    "connect market login": to_provider("Test: login approved", log_in=True),
+    "connect FlatPeak fails": failing,
+    "connect incomplete": incomplete,
+    "connect failed": failed_summary,
+    "connect expired": expired,
+    "connect stalled": stalled,
+    "connect waiting": waiting,
+    "complete": complete,
+    "complete owed": owed,
+    "complete conflict": conflict,
+    "complete disconnected": disconnected,
+    "rates one price": saved(),
+    "rates sold": saved(direction="EXPORT"),
+    "rates day and night": day_and_night,
+    "rates market": market(),
+    "rates market asked": market("?direction=IMPORT&hours=3&kwh=7"),
+    "rates both": both_directions,
+    "rates pending": pending,
+    "rates failed": failed,
+    "rates disconnected": disconnected_rates,
+    "rates old": out_of_reach,
+    "rates week": market("week/"),
+    "rates day": market("day/"),
+    "account": "/account/email/",
+    "account password": "/account/password/change/",
+    "account sessions": "/account/sessions/",
+    "account second factor": "/account/second-factor/",
+    "account second factor on": "/account/second-factor/totp/activate/",
+    "account sign-out": "/account/logout/",
+    "account deleted": "/account/delete/",
+    "admin": in_admin(""),
+    "admin locations": in_admin("tariffs/location/"),
+    "admin conversations": in_admin("connect_ui/connectsession/"),
+    **{f"status {status}": raising(status) for status in ("400", "403", "403-csrf", "429", "500", "503")},
+    "status 404": "/nowhere/",
+}
+
+
+@pytest.fixture
+def stage(walk, sandbox, later, settings, charlie):
+    settings.STAFF_MFA = False
+    return Stage(walk, sandbox, later, settings, charlie)
+
+
+def look_at(visit, name, path):
+    """The page, in the state that its name says."""
+    visit.open(path)
+    if name.endswith("refused"):
+        visit.leave_by(visit.main.locator("form[method=post] .button:not(.quiet)").first)
+        expect(visit.page.get_by_role("alert").first).to_be_visible()
+    return visit
+
+
+@pytest.mark.parametrize("name", [*VISITOR, *CUSTOMER])
+def test_a_page_in_this_state_fits_everybody(name, stage, open_visit, site, watch):
+    state = CUSTOMER.get(name) or VISITOR[name]
+    watch.expected |= {f"/raise/{status}/" for status in (500, 503)}
+    path = state(stage) if callable(state) else state
+    watch.expected.add(path)
+
+    def visit(**options):
+        visit = open_visit(**NARROW | options)
+        if name in CUSTOMER:
+            cookie = django_settings.SESSION_COOKIE_NAME
+            value = stage.walk.client.cookies[cookie].value
+            visit.page.context.add_cookies([{"name": cookie, "value": value, "url": site}])
+        return visit
+
+    if not name.startswith("admin"):  # whose pages are Django's
+        fits(look_at(visit(), name, path))
+    for language, _ in django_settings.LANGUAGES if SHOTS else ():
+        for screen, viewport in SCREENS.items():
+            visit_there = look_at(visit(viewport=viewport, locale=language), name, path)
+            for scheme in ("light", "dark"):
+                visit_there.page.emulate_media(color_scheme=scheme)
+                file = Path(SHOTS) / f"{language} {screen} {scheme}" / f"{name}.png"
+                visit_there.page.screenshot(path=file, full_page=True)
