@@ -10,6 +10,8 @@ handler500 = views.server_error
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("offline/", views.offline, name="offline"),
+    path("offline.js", views.offline_worker, name="offline_worker"),
     path("language/", views.choose_language, name="set_language"),
     path("theme/", views.choose_theme, name="set_theme"),
     path("account/data.json", personal.download, name="account_data"),

@@ -23,6 +23,7 @@ from .models import User
 
 OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
 WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
+OFFLINE_WORKER = settings.BASE_DIR / "static/js/offline.js"
 THEMES = ("light", "dark")
 FORM_EXPIRED = _(
     "This form had expired, so nothing was sent. What you entered is still here: please press the button again."
@@ -93,6 +94,22 @@ def home(request: HttpRequest) -> HttpResponse:
             finish(ConnectSession.owed().filter(user=request.user.pk)[:OWED_PER_VISIT])
         return redirect("tariffs:locations")
     return render(request, "home.html")
+
+
+@login_not_required
+@require_safe
+def offline(request: HttpRequest) -> HttpResponse:
+    """What a browser keeps, to show it where there is no network: nothing of a person, whose messages can wait."""
+    return render(request, "offline.html", {"messages": ()})
+
+
+@login_not_required
+@require_safe
+def offline_worker(request: HttpRequest) -> HttpResponse:
+    """The service worker that shows it. At the top of the site, for it may see to no pages above its own address."""
+    return HttpResponse(
+        OFFLINE_WORKER.read_bytes(), content_type="text/javascript", headers={"Cache-Control": "no-cache"}
+    )
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

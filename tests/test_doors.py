@@ -53,6 +53,8 @@ NO_PERMISSION = staff("403, 403", TO_SIGN_IN)
 RULES = {
     "set_language": everybody("405, home", "405, home"),
     "set_theme": everybody("405, home", "405, home"),
+    "offline": everybody(READ, READ),
+    "offline_worker": everybody(READ, READ),
     "home": everybody("tariffs:locations, 405", READ),
     "account_login": ENTRANCE,
     "account_signup": ENTRANCE,

@@ -183,14 +183,15 @@ async function step(event, form) {
     if (path !== here) history.pushState(null, "", path);
     here = path;
     document.title = page.title;
-    for (const next of all('.switch [name="next"]')) next.value = path;
+    for (const next of all(".switch [name=next]")) next.value = path;
     main.replaceChildren(...page.body.childNodes);
     scrollTo(0, 0);
     first("h1").tabIndex = -1;
     (ready() || first("h1")).focus();
   } catch {
-    here = ""; // from now on forms are sent as without script
     release();
+    if (!(first(".offline").hidden = navigator.onLine)) return;
+    here = ""; // from now on forms are sent as without script
     setTimeout(() => form.requestSubmit(event.submitter)); // not while this press is still being told to others
   }
 }
@@ -248,12 +249,12 @@ addEventListener("submit", sentOnce);
 addEventListener("popstate", () => location.pathname !== here && location.reload());
 // A browser that kept a page as it was would answer with what was newest then.
 addEventListener("pageshow", ({ persisted }) => (persisted ? location.reload() : release()));
-addEventListener("click", ({ target }) => {
-  for (const menu of all(".menu[open]")) if (!menu.contains(target)) menu.open = false;
+const menu = first(".menu");
+addEventListener("click", (event) => {
+  if (menu && !menu.contains(event.target)) menu.open = false;
 });
-addEventListener("keydown", ({ key: pressed }) => {
-  const menu = pressed === "Escape" && first(".menu[open]");
-  if (!menu) return;
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !menu?.open) return;
   menu.open = false;
   first("summary", menu).focus();
 });

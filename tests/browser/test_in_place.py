@@ -1,6 +1,7 @@
 """With script a step costs one round trip, and everything else is as without it."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 import rjsmin
@@ -76,6 +77,31 @@ def test_where_the_script_cannot_ask_the_form_is_sent_as_without_it(visitor, sig
     with sandbox.lock:
         assert sandbox.counts["connect.rate_fixed_capture"] == 1
         assert sandbox.counts["connect.summary_fixed_confirm"] == 1
+
+
+def test_an_answer_without_a_network_stays_in_its_form_until_there_is_one(visit, sandbox, watch):
+    to_price(visit).type({"Price per kWh": "28.15"}).page.context.set_offline(True)
+    watch.expected.add(urlsplit(visit.page.url).path)
+    visit.button("Continue").click()
+    note = visit.page.get_by_role("alert").filter(has_text="You are offline, so nothing was sent.")
+    expect(note).to_be_in_viewport()
+    expect(visit.field("Price per kWh")).to_have_value("28.15")
+    visit.page.context.set_offline(False)
+    visit.press("Continue").on("What is your tariff called?")
+    expect(note).to_be_hidden()
+    assert sandbox.counts["connect.rate_fixed_capture"] == 1
+
+
+def test_without_a_network_a_page_of_ours_says_so(open_visit, screen, sign_in, watch):
+    visit = sign_in(open_visit(screen, locale="de"))
+    visit.open("/locations/").page.evaluate("navigator.serviceWorker.ready.then(() => 1)")
+    visit.page.wait_for_function("caches.match('/offline/')")
+    watch.expected.add("/connect/")
+    visit.page.context.set_offline(True)
+    visit.open("/connect/").on("Sie sind offline")
+    visit.page.context.set_offline(False)
+    visit.page.reload()
+    visit.on("Verbinden Sie Ihren Tarif")
 
 
 def test_who_was_signed_out_meanwhile_signs_in_and_is_at_the_question(visit):

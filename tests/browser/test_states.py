@@ -50,6 +50,7 @@ VISITOR = {
     "password reset": "/account/password/reset/",
     "password reset refused": "/account/password/reset/",
     "status 404 signed out": "/nowhere/",
+    "offline": "/offline/",
 }
 
 

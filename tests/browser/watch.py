@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from tests.scan import RETURN_ADDRESSES
 
 TOKEN = re.compile(r"cot_[0-9a-f]{24}")
-# How Chromium reports an answer of 400 and above; which of them are right is judged by the answer itself.
-STATUS = "Failed to load resource: the server responded with a status of"
+# How Chromium reports what did not come, or with 400 and above; which of them are right is judged by the answer itself.
+NOT_LOADED = "Failed to load resource:"
 
 
 class Watch:
@@ -55,5 +55,5 @@ class Watch:
             self.findings.append(f"status {response.status} from {path}")
 
     def message(self, message) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(STATUS):
+        if message.type in ("error", "warning") and not message.text.startswith(NOT_LOADED):
             self.findings.append(f"the console says: {message.text}")
