@@ -380,3 +380,10 @@ def test_recovery_codes_that_are_replaced_while_they_are_read_are_read_again(cli
     monkeypatch.setattr("allauth.mfa.recovery_codes.internal.flows.view_recovery_codes", replaced)
     page = "/account/second-factor/recovery-codes/"
     assert client.get(page)["Location"] == page
+
+
+def test_the_summary_says_which_field_is_empty(client):
+    page = client.post("/account/login/", {}).content.decode()
+    summary = page[page.index("There is a problem") :].partition("</div>")[0]
+    assert "Email: This field is required." in summary
+    assert "Password: This field is required." in summary

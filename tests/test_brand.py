@@ -1,6 +1,9 @@
 """White label: whose name, colours, logo, help and legal pages are shown, by settings and a folder; light and dark."""
 
+import re
+
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from flatpeak_app import brand
@@ -133,3 +136,11 @@ def test_no_way_back_is_an_error_or_a_header_of_its_own(client, target):
     response = client.post("/theme/", {"theme": "dark", "next": target.encode(errors="surrogatepass")})
     assert response.status_code in (302, 400)
     assert "a" not in response.cookies
+
+
+def test_the_admin_has_the_colours_of_the_pages():
+    def roles(name):
+        css = (settings.BASE_DIR / "static/css" / name).read_text()
+        return re.findall(r"--(accent|accent-strong|on-accent): (#\w+);", css)
+
+    assert roles("admin.css") == roles("app.css")

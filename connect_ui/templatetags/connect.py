@@ -4,9 +4,11 @@ from urllib.parse import urlsplit
 
 from django import template
 from django.conf import settings
+from django.forms import BoundField, Field
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 from ..models import ConnectSession, Page
 from ..search import words
@@ -38,6 +40,13 @@ def providers(items: Iterable[dict[str, Any]], chosen: Any) -> SafeString:
             for item in items
         ),
     )
+
+
+@register.simple_tag
+def told(field: BoundField, error: str) -> str:
+    """An error in the summary on top of a page, where Django's own words for an empty field do not say which."""
+    empty = error == Field.default_error_messages["required"]
+    return gettext("%(field)s: %(error)s") % {"field": field.label, "error": error} if empty else error
 
 
 @register.simple_tag
