@@ -29,7 +29,7 @@ function key(element) {
     starts.add(joined.length);
     joined += word;
   }
-  return { element, name, joined, starts, shown: true };
+  return { element, name, joined, starts };
 }
 
 // 0 where the name begins with the query, 1 where one of its words does, 3 if nowhere; 2 where it is inside, or each of
@@ -59,16 +59,18 @@ function searchable(input, list) {
     const query = wanted.join("");
     const places = [[], [], [], []];
     for (const item of keys) places[rank(item, query, wanted)].push(item);
-    const missing = places.pop();
-    for (const item of missing) if (item.shown) item.shown = !(item.element.hidden = true);
+    for (const { element } of places.pop()) element.hidden ||= true;
+    // To move a button costs a look at every button of its form, so what a search has moved, and no other, is put back.
+    if (!query) keys.reduceRight((at, { element }) => at === element.nextElementSibling ? element : list.insertBefore(element, at), null);
+    const found = places.flat();
     let at = list.firstElementChild;
-    for (const item of places.flat()) {
-      if (!item.shown) item.shown = !(item.element.hidden = false);
-      while (at !== item.element && at?.hidden) at = at.nextElementSibling;
-      if (at === item.element) at = at.nextElementSibling;
-      else list.insertBefore(item.element, at);
+    for (const { element } of found) {
+      element.hidden &&= false;
+      while (at !== element && at?.hidden) at = at.nextElementSibling;
+      if (at === element) at = at.nextElementSibling;
+      else list.insertBefore(element, at);
     }
-    const left = keys.length - missing.length;
+    const left = found.length;
     const { count: some, none } = count.dataset;
     count.textContent = !query ? said : left ? fill(some, { left, all: keys.length }) : fill(none, { query: input.value.trim() });
   }
