@@ -1,6 +1,6 @@
 """`python -m bench`: measure everything, print it, and write it into bench/README.md.
 
-`python -m bench load` measures one of them (pages, due, segments, refresh_rates, load) and writes nothing.
+`python -m bench load` measures one of them (pages, due, segments, refresh_rates, load, browser) and writes nothing.
 `python -m bench --quick` measures little of each and writes nothing: whether the bench itself still works.
 """
 
@@ -10,14 +10,14 @@ import platform
 from datetime import date
 from pathlib import Path
 
-from . import journeys, rates
+from . import browser, journeys, rates
 from .site import Site
 
 README = Path(__file__).with_name("README.md")
 HEADING = "## Figures\n"
 MEASURES = {
     measure.__name__: measure
-    for measure in (rates.pages, rates.due, rates.segments, rates.refresh_rates, journeys.load)
+    for measure in (rates.pages, rates.due, rates.segments, rates.refresh_rates, journeys.load, browser.browser)
 }
 
 

@@ -43,7 +43,7 @@ def get(port: int, path: str = "/", **headers: str) -> requests.Response:
     return requests.get(f"http://127.0.0.1:{port}{path}", headers=headers, allow_redirects=False, timeout=10)
 
 
-def run(*command: str | Path, **settings: object) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, timeout: float = 60, **settings: object) -> subprocess.CompletedProcess[str]:
     """Run to the end; stdout has what was said on either stream."""
     return subprocess.run(
         command,
@@ -53,7 +53,7 @@ def run(*command: str | Path, **settings: object) -> subprocess.CompletedProcess
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=timeout,
     )
 
 

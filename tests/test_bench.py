@@ -7,11 +7,11 @@ import pytest
 
 from tests.programs import run
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 def test_a_quick_run_measures_everything():
-    done = run(sys.executable, "-m", "bench", "--quick")
+    done = run(sys.executable, "-m", "bench", "--quick", timeout=300)
     assert done.returncode == 0, done.stdout
     rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|", done.stdout, re.MULTILINE))
     found = {name.split(": ")[-1]: value for name, value in rows.items()}
@@ -24,3 +24,4 @@ def test_a_quick_run_measures_everything():
     ]
     assert found["… unhandled errors"] == "0"
     assert any(name.startswith("refresh_rates, 40 tariffs") for name in rows)
+    assert found["… what its answers take on the wire, headers and bodies, and how many they are"].endswith(", 4")

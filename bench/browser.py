@@ -1,0 +1,231 @@
+"""What a customer with a slow phone on a bad line feels: paints, steps, bytes, shifts and keys, in Chromium.
+
+The line and the processor are Chromium's own emulation, as its developer tools have it. Its round trip lasts at least so
+long from the request to the answer's headers: the server's time passes within it, and connecting costs nothing.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+
+from playwright.sync_api import Browser, Page, Response, sync_playwright
+
+from tests.browser.conftest import ARGUMENTS, PHONE
+
+from .journeys import Customer
+from .site import Row, Site
+
+ROUND_TRIP = 150  # milliseconds
+LINE = {"offline": False, "latency": ROUND_TRIP, "downloadThroughput": 200_000, "uploadThroughput": 93_750}  # bytes/s
+SLOWER = 4  # times, the processor
+READING = 700  # milliseconds before a press, in which the logos of a list arrive
+ADDRESS = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA"}
+PROVIDERS = 2000
+QUERIES = ["octopus", "british gas", "energy 19", "zzz"]  # some, one, many and none of the list
+
+# Milliseconds from the start of the navigation to the paint of the largest thing in view.
+LARGEST_PAINT = """() => new Promise((resolve) =>
+  new PerformanceObserver((list) => resolve(list.getEntries().at(-1).startTime))
+    .observe({ type: "largest-contentful-paint", buffered: true }))"""
+
+# Layout shifts of a page so far, as shares of the view: those that nobody caused, and all.
+SHIFTS = """() => new Promise((resolve) => {
+  const sum = (entries) => entries.reduce((total, { value }) => total + value, 0);
+  const observer = new PerformanceObserver(() => {});
+  observer.observe({ type: "layout-shift", buffered: true });
+  const entries = observer.takeRecords();
+  resolve([sum(entries.filter(({ hadRecentInput }) => !hadRecentInput)), sum(entries)]);
+})"""
+
+# From the next press to the second frame after another heading is there, in milliseconds.
+WATCH = """() => {
+  const left = document.querySelector("h1");
+  let pressed;
+  addEventListener("click", ({ timeStamp }) => (pressed = timeStamp), { capture: true, once: true });
+  window.painted = new Promise((resolve) =>
+    new MutationObserver((_, observer) => {
+      if (left.isConnected) return;
+      observer.disconnect();
+      requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now() - pressed)));
+    }).observe(document.querySelector("main"), { childList: true, subtree: true }));
+}"""
+
+# Of each key the input event's listeners and the layout that follows, in milliseconds; each query begins by clearing.
+TYPE = """async (queries) => {
+  const input = document.querySelector("[data-search]");
+  input.focus();
+  const took = [];
+  for (const query of queries)
+    for (let length = 0; length <= query.length; length++) {
+      await new Promise(requestAnimationFrame);
+      const began = performance.now();
+      input.value = query.slice(0, length);
+      input.dispatchEvent(new InputEvent("input", { bubbles: true }));
+      document.body.offsetHeight;
+      took.push(performance.now() - began);
+    }
+  return took;
+}"""
+
+
+class Phone:
+    """A slow phone on a bad line with empty caches, whose customer is signed in."""
+
+    def __init__(self, chromium: Browser, port: int, cookie: str) -> None:
+        url = f"http://127.0.0.1:{port}"
+        name, value = cookie.split("=", 1)
+        self.context = chromium.new_context(base_url=url, locale="en-GB", **PHONE)  # type: ignore[arg-type]
+        self.context.add_cookies([{"name": name, "value": value, "url": url}])
+
+    def open(self, path: str) -> Page:
+        """A page of its own for a path, loaded and at rest; `answers` and `headers` are in bytes."""
+        page = self.context.new_page()
+        line = self.context.new_cdp_session(page)
+        line.send("Network.enable")
+        line.send("Network.emulateNetworkConditions", LINE)
+        line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+        self.headers: list[int] = []
+        self.answers: list[int] = []
+        line.on("Network.responseReceived", lambda event: self.headers.append(event["response"]["encodedDataLength"]))
+        line.on("Network.loadingFinished", lambda event: self.answers.append(event["encodedDataLength"]))
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        return page
+
+
+@dataclass
+class Run:
+    """One customer's journey; times in milliseconds, sizes in bytes, shifts as shares of the view."""
+
+    first_paint: float
+    again_paint: float
+    answers: list[int]  # of the first page, headers and bodies
+    headers: int
+    steps: dict[str, float]
+    shifts: float
+    all_shifts: float
+
+
+def run(chromium: Browser, site: Site, cookie: str) -> Run:
+    phone = Phone(chromium, site.port, cookie)
+    path = begun(site, cookie).path
+    page = phone.open(path)
+    first, answers, headers = page.evaluate(LARGEST_PAINT), phone.answers, sum(phone.headers)
+    moved = page.evaluate(SHIFTS)
+    page = phone.open(path)
+    again = page.evaluate(LARGEST_PAINT)
+    steps = dict(journey(page))
+    shifts, all_shifts = map(sum, zip(moved, page.evaluate(SHIFTS), strict=True))
+    phone.context.close()
+    return Run(first, again, answers, headers, steps, shifts, all_shifts)
+
+
+def begun(site: Site, cookie: str) -> Customer:
+    """A customer who has begun a conversation and is at its first page, that of the address."""
+    customer = Customer(site.port, cookie, "phone")
+    customer.get("/connect/")
+    customer.press({"direction": "IMPORT", "country_code": "GB"})
+    return customer
+
+
+def journey(page: Page) -> Iterator[tuple[str, float]]:
+    """From the address to the stored tariff: each step's name and its time."""
+    fill(page, ADDRESS)
+    yield "address", press(page, "Continue")
+    yield "provider", press(page, "Ecotricity")
+    yield "structure", press(page, "One price, all the time")
+    fill(page, {"cost": "28.15"})
+    yield "price", press(page, "Continue")
+    fill(page, {"tariff_name": "Simple"})
+    yield "name", press(page, "Continue")
+    page.get_by_label("I don't know").check()
+    yield "term", press(page, "Continue")
+    yield "save", press(page, "Yes, save it")
+
+
+def fill(page: Page, fields: dict[str, str]) -> None:
+    for name, value in fields.items():
+        page.fill(f'[name="{name}"]', value)
+
+
+def press(page: Page, name: str) -> float:
+    """Milliseconds from the press to the paint of the next heading, less what the server took beyond the round trip."""
+
+    def is_answer(response: Response) -> bool:
+        return response.request.method == "POST"
+
+    page.wait_for_timeout(READING)
+    page.evaluate(WATCH)
+    with page.expect_response(is_answer) as answer:
+        page.get_by_role("button", name=name).first.tap(force=True)
+    painted: float = page.evaluate("painted")
+    timing = answer.value.request.timing
+    return painted - max(timing["responseStart"] - timing["requestStart"] - ROUND_TRIP, 0)
+
+
+def keys(chromium: Browser, site: Site, cookie: str) -> list[float]:
+    """Milliseconds of each key in the search of a long list."""
+    customer = begun(site, cookie)
+    site.control(faults=[{"call": "connect.postal_address_capture", "fault": "many_choices", "count": PROVIDERS}])
+    customer.press(ADDRESS | {"country_code": "GB"})
+    phone = Phone(chromium, site.port, cookie)
+    page = phone.open(customer.path)
+    assert page.locator("[data-list] > li").count() == PROVIDERS
+    took: list[float] = page.evaluate(TYPE, QUERIES)
+    phone.context.close()
+    return took
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's, or else Playwright's own."""
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def browser(site: Site, quick: bool) -> Iterator[Row]:
+    """Medians of seven journeys, two if quick, each in a browser context of its own; of shifts the worst journey."""
+    cookie = site.sign_up("phone@example.com")
+    count = 2 if quick else 7
+    with site.sandbox(), site.app(), chromium() as program:
+        runs = [run(program, site, cookie) for _ in range(count)]
+        typed = [keys(program, site, cookie) for _ in range(count)]
+    steps = {name: median(each.steps[name] for each in runs) for name in runs[0].steps}
+    first, size = runs[0], sum(runs[0].answers)
+    slowest = max(steps, key=steps.__getitem__)
+    per_key = [median(times) for times in zip(*typed, strict=True)]
+    yield (
+        f"A phone {SLOWER} times slower, {ROUND_TRIP} ms, 1.6 Mbit/s: the first page of Connect, its largest paint",
+        f"{median(each.first_paint for each in runs):.0f} ms",
+        "≤ 900 ms",
+    )
+    yield (
+        "… what its answers take on the wire, headers and bodies, and how many they are",
+        f"{size / 1000:.1f} KB ({(size - first.headers) / 1000:.1f} KB without headers), {len(first.answers)}",
+        "≤ 14 KB, ≤ 4",
+    )
+    yield (
+        "… the same page again, its largest paint",
+        f"{median(each.again_paint for each in runs):.0f} ms",
+        "≤ 450 ms",
+    )
+    yield (
+        "… a step from the press to the paint, without the server's own time: median, slowest",
+        f"{median(steps.values()):.0f} ms, {steps[slowest]:.0f} ms ({slowest})",
+        "≤ 300 ms",
+    )
+    yield (
+        "… layout shifts of the journey that no input caused, and all",
+        f"{max(each.shifts for each in runs):.3f}, {max(each.all_shifts for each in runs):.3f}",
+        "0",
+    )
+    yield (
+        f"… a key in the search of {PROVIDERS:,} providers: median, slowest",
+        f"{median(per_key):.1f} ms, {max(per_key):.1f} ms",
+        "< 16 ms",
+    )
