@@ -27,8 +27,8 @@ EMAIL, PASSWORD = "alice@example.com", "correct horse battery"  # nosec B105
 # `ssl`, which looks at the certificate of the proxy.
 LOOKS = "backup,cookieflags,csp,csrf,htaccess,http_headers,https_redirect,methods"
 ATTACKS = "crlf,exec,file,ldap,permanentxss,redirect,shellshock,spring4shell,sql,ssrf,timesql,upload,xss,xxe"
-# What would end the session or take away what is looked at.
-KEPT_OUT = ("account/logout/", "account/delete/", "locations/*/delete/")
+# What would end the session, take away what is looked at, or the English by which wapiti knows that it is signed in.
+KEPT_OUT = ("account/logout/", "account/delete/", "locations/*/delete/", "language/")
 KINDS = ("vulnerabilities", "anomalies", "additionals")
 # Findings that SECURITY.md explains, by category: that addresses answer OPTIONS is all that this one says.
 EXPLAINED = ("HTTP Methods",)
