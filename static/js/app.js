@@ -70,9 +70,8 @@ function searchable(input, list) {
       if (at === element) at = at.nextElementSibling;
       else list.insertBefore(element, at);
     }
-    const left = found.length;
     const { count: some, none } = count.dataset;
-    count.textContent = !query ? said : left ? fill(some, { left, all: keys.length }) : fill(none, { query: input.value.trim() });
+    count.textContent = !query ? said : found.length ? fill(some, { left: found.length, all: keys.length }) : fill(none, { query: input.value.trim() });
   }
 
   input.addEventListener("focus", prepare);
@@ -95,7 +94,7 @@ function typedPrice(text, symbol, suffix) {
   const thousands = text.lastIndexOf(".") > text.lastIndexOf(",") ? /(?<=\d),(?=\d{3}(?!\d))/g : /(?<=\d)\.(?=\d{3}(?!\d))/g;
   if (text.includes(".") && text.includes(",")) text = text.replace(thousands, "");
   const number = /^\+?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})$/.test(text) ? Number(text.replace(",", ".")) : 0;
-  return { number, major: Boolean(sign) };
+  return { number, major: sign };
 }
 
 function priced(input) {
@@ -112,7 +111,7 @@ function priced(input) {
 
   function say() {
     const { number, major } = typedPrice(input.value, symbol, suffix.trim());
-    const rate = major ? number : number / 10 ** shift;
+    const rate = number / (major ? 1 : 10 ** shift);
     // The prices of a day's periods are used for some hours each, so a year at one of them says nothing.
     const words = input.closest(".period") ? short : long;
     const minor = (rate * 10 ** shift).toLocaleString(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -142,7 +141,7 @@ function readable(svg) {
   }
 
   svg.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
     event.preventDefault();
     read(Math.max(at + step, 0));
@@ -250,7 +249,7 @@ addEventListener("submit", sentOnce);
 // What a step left is not kept: as without script, Back asks for the earlier page.
 addEventListener("popstate", () => location.pathname !== here && location.reload());
 // A browser that kept a page as it was would answer with what was newest then.
-addEventListener("pageshow", ({ persisted }) => (persisted ? location.reload() : release()));
+addEventListener("pageshow", ({ persisted }) => persisted ? location.reload() : release());
 const menu = first(".menu");
 addEventListener("click", (event) => {
   if (menu && !menu.contains(event.target)) menu.open = false;

@@ -32,6 +32,19 @@ def to_price(visit):
     return visit.on(re.compile("What do you pay"))
 
 
+SHIFTS = """() => {
+    const observer = new PerformanceObserver(() => {});
+    observer.observe({ type: "layout-shift", buffered: true });
+    return observer.takeRecords().map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML)]);
+}"""
+
+
+def test_nothing_on_a_page_jumps_at_a_step(visit):
+    to_price(visit).type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
+    visit.name_and_term().on("Is this your tariff?").press("Yes, save it").on("Your tariff is connected")
+    assert visit.page.evaluate(SHIFTS) == []  # though Chromium forgives what follows a press within half a second
+
+
 def test_a_step_is_one_request_and_the_heading_has_the_focus(visit):
     to_price(visit)
     before = visit.page.url
