@@ -387,3 +387,17 @@ def test_the_summary_says_which_field_is_empty(client):
     summary = page[page.index("There is a problem") :].partition("</div>")[0]
     assert "Email: This field is required." in summary
     assert "Password: This field is required." in summary
+
+
+def test_the_browser_is_told_what_account_fields_are_for(client, alice):
+    def tokens(path):
+        return re.findall(r'<input[^>]*autocomplete="([\w-]+)"', client.get(path).content.decode())
+
+    assert tokens("/account/login/") == ["email", "current-password"]
+    assert tokens("/account/signup/") == ["email", "new-password"]
+    assert tokens("/account/password/reset/") == ["email"]
+    client.force_login(alice)
+    assert tokens("/account/email/") == ["email"]
+    assert tokens("/account/password/change/") == ["current-password", "new-password", "new-password"]
+    assert tokens("/account/delete/") == []
+    assert tokens(client.get("/account/delete/")["Location"]) == ["current-password"]

@@ -64,6 +64,30 @@ def test_a_translation_has_the_tags_and_the_edges_of_its_text(language):
     assert wrong == []
 
 
+def reading_grade(text):
+    """The American school year whose pupils can read it, by the Automated Readability Index; they are five or six older."""
+    words = re.findall(r"[\w’'-]+", text)
+    sentences = re.findall(r"[.?!:;](?=\s|$)", text)
+    return 4.71 * len("".join(words)) / len(words) + 0.5 * len(words) / max(len(sentences), 1) - 21.43
+
+
+def test_a_reader_of_twelve_understands_every_page():
+    """Where each template and module stands for a page; sentences of six words and more, for a short one has no grade."""
+    said = {}
+    for message in catalogs.stored("de"):
+        for text in [message.id] if isinstance(message.id, str) else message.id:
+            plain = re.sub(r"%\(\w+\)s|%[sd]|{\w+}", "ten", re.sub(r"<[^>]+>", "", text))
+            if len(plain.split()) >= 6 and plain.rstrip().endswith((".", "?")):
+                for place, _ in message.locations:
+                    said.setdefault(place, []).append(plain)
+    del said["django-allauth"]
+    grades = {place: reading_grade(" ".join(texts)) for place, texts in said.items()}
+    assert {place: grade for place, grade in grades.items() if grade > 7} == {}
+    hard = [text for texts in said.values() for text in texts if reading_grade(text) > 10]
+    assert hard == []
+    assert reading_grade("Utilisation of the aforementioned tariff structure necessitates authentication.") > 15
+
+
 def test_missing_finds_what_is_not_translated_and_what_is_doubtful():
     catalog = catalogs.Catalog(locale="de")
     catalog.add("One", "Eins")

@@ -18,8 +18,10 @@ SMALL = """() => [...document.querySelectorAll('button, input:not([type=hidden])
 def fits(visit):
     """Nothing reaches over the right side or is too small to hit; and axe finds nothing, by day and by night."""
     heading = visit.page.get_by_role("heading", level=1).inner_text()
-    assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), heading
-    assert visit.page.evaluate(OUTSIDE) == [], heading
+    for width in (640, 320):  # a screen of 1280 at 200 and 400 %
+        visit.page.set_viewport_size({"width": width, "height": 640})
+        assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), heading
+        assert visit.page.evaluate(OUTSIDE) == [], heading
     assert visit.page.evaluate(SMALL) == [], heading
     for scheme in ("dark", "light"):
         visit.page.emulate_media(color_scheme=scheme)

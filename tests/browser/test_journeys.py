@@ -166,3 +166,8 @@ def test_somebody_who_reads_german_connects_a_tariff_and_sees_its_prices(open_vi
     visit.on("Ihr Tarif ist verbunden").follow("Preise ansehen")
     visit.sees("Was Sie zahlen", "Jetzt 28,15 ct pro kWh.")
     expect(visit.page.locator("html")).to_have_attribute("lang", "de")
+
+
+def test_a_tariff_is_connected_on_a_screen_at_four_times_its_size(open_visit, sign_in):
+    zoomed = {"viewport": {"width": 320, "height": 225}, "device_scale_factor": 4}
+    sign_in(open_visit("desktop", **zoomed)).connect_fixed().pays("28.15p", until="")
