@@ -10,9 +10,12 @@ Item = TypeVar("Item")
 
 # Letters that carry no accent which Unicode could take off, as people type them who do not have the key.
 PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
-LEGAL = re.compile(
-    "ab|ag|ak|as|asa|aps|bv|co|corp|eg|ev|gmbh|inc|kg|kgaa|limited|llc|llp|ltd|mbh|nv|oy|oyj|plc|pty|sa|sarl|sas|se|spa|srl|ug"
+# The legal forms of companies; the script has them from the page.
+LEGAL = (
+    "ab ag ak as asa aps bv co corp eg ev gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj plc pty sa "
+    "sarl sas se spa srl ug"
 )
+LEGAL_FORM = re.compile(LEGAL.replace(" ", "|"))
 
 
 @lru_cache(maxsize=8192)
@@ -23,7 +26,7 @@ def words(text: str) -> tuple[str, ...]:
         plain = unicodedata.normalize("NFKD", plain.translate(PLAIN))
         plain = "".join(c for c in plain if not unicodedata.combining(c))
     found = re.findall(r"[^\W_]+", re.sub(r"[.'’]", "", plain))
-    while len(found) > 1 and LEGAL.fullmatch(found[-1]):
+    while len(found) > 1 and LEGAL_FORM.fullmatch(found[-1]):
         found.pop()
     return tuple(found)
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from ..models import ConnectSession, Page
-from ..search import words
+from ..search import LEGAL, words
 from ..summary import describe
 
 register = template.Library()
@@ -40,6 +40,11 @@ def providers(items: Iterable[dict[str, Any]], chosen: Any) -> SafeString:
             for item in items
         ),
     )
+
+
+@register.simple_tag
+def legal_forms() -> str:
+    return LEGAL
 
 
 @register.simple_tag

@@ -10,14 +10,12 @@ const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name
 // --- Names in a long list: the same rules as connect_ui/search.py --------------------------------------------------
 
 const PLAIN = { ø: "o", æ: "ae", œ: "oe", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i", ß: "ss", ς: "σ" };
-const LEGAL = new Set(
-  ("ab ag ak as asa aps bv co corp eg ev gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj plc pty sa sarl sas se spa srl ug").split(" "),
-);
+let legal; // forms of companies, as the page has them
 
 function words(text) {
   const plain = text.toLowerCase().replace(/[øæœłđðþıßς]/g, (letter) => PLAIN[letter]).normalize("NFKD");
   const found = plain.replace(/\p{Mn}|[.'’]/gu, "").match(/[\p{L}\p{N}]+/gu) || [];
-  while (found.length > 1 && LEGAL.has(found.at(-1))) found.pop();
+  while (found.length > 1 && legal.includes(found.at(-1))) found.pop();
   return found;
 }
 
@@ -42,34 +40,44 @@ function rank({ name, joined, starts }, query, wanted) {
   return 2;
 }
 
+// To move a button costs a look at every other of its form. So the list stays as it is, and what is found is shown as
+// copies, which press what they are copies of: those in view at once, and the others when nothing more is typed.
 function searchable(input, list) {
   const count = first("[data-count]");
   // A page that came with a query holds a part of the list only; finding more is then the server's.
   const complete = !input.defaultValue.trim();
   const said = count.textContent;
-  let keys;
+  legal = input.dataset.legal.split(" ");
+  const shown = document.createElement("ul");
+  shown.className = "choices";
+  list.after(shown);
+  let keys, later;
 
   const prepare = () => (keys ||= [...list.children].map(key));
+
+  function copy({ element }) {
+    const made = element.cloneNode(true);
+    const button = first("button", made);
+    button.type = "button";
+    button.onclick = () => {
+      button.setAttribute("aria-disabled", "true");
+      first("button", element).click();
+    };
+    return made;
+  }
 
   function show() {
     for (const hidden of all("[data-query]")) hidden.value = input.value;
     if (!complete) return;
-    prepare();
     const wanted = words(input.value);
     const query = wanted.join("");
     const places = [[], [], [], []];
-    for (const item of keys) places[rank(item, query, wanted)].push(item);
-    for (const { element } of places.pop()) element.hidden ||= true;
-    // To move a button costs a look at every button of its form, so what a search has moved, and no other, is put back.
-    if (!query) keys.reduceRight((at, { element }) => at === element.nextElementSibling ? element : list.insertBefore(element, at), null);
-    const found = places.flat();
-    let at = list.firstElementChild;
-    for (const { element } of found) {
-      element.hidden &&= false;
-      while (at !== element && at?.hidden) at = at.nextElementSibling;
-      if (at === element) at = at.nextElementSibling;
-      else list.insertBefore(element, at);
-    }
+    for (const item of prepare()) places[rank(item, query, wanted)].push(item);
+    const found = query ? places.slice(0, 3).flat() : [];
+    shown.hidden = !(list.hidden = query);
+    shown.replaceChildren(...found.slice(0, 50).map(copy));
+    clearTimeout(later);
+    later = setTimeout(() => shown.append(...found.slice(50).map(copy)), 300);
     const { count: some, none } = count.dataset;
     count.textContent = !query ? said : found.length ? fill(some, { left: found.length, all: keys.length }) : fill(none, { query: input.value.trim() });
   }

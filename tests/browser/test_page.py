@@ -90,6 +90,7 @@ def test_script_and_server_put_what_is_found_in_the_same_order(visit):
     here = {}
     for typed in ("e", "en", "energy", "co", "test: re", "good energy", "energy good", "&", "zzz"):
         visit.page.get_by_role("searchbox").fill(typed)
+        visit.page.wait_for_timeout(400)  # the first fifty are there at once, and then the others
         here[typed] = visit.names()
     address = visit.page.url
     for typed, names in here.items():
