@@ -1,6 +1,5 @@
 """Limits: how often what may be asked, counted in the cache that workers share; what is said beyond them, and until when."""
 
-import os
 import sys
 from contextlib import ExitStack
 from uuid import uuid4
@@ -14,6 +13,7 @@ from django.core.cache import cache
 import flatpeak_app.settings as product
 from tariffs.models import Location
 from tests.programs import Program, free_port, run
+from tests.races.servers import shared_cache
 from tests.test_accounts import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_a_password_asked_for_again_and_a_second_factor_are_guessed_at_a_few_tim
 @pytest.fixture
 def two_servers(tmp_path):
     """The ports of two gunicorns with a database and a Redis between them, as two workers or two machines have."""
-    url = os.environ.get("CACHE_URL", "redis://127.0.0.1:6379/15")
+    url = shared_cache() or "redis://127.0.0.1:6379/15"
     try:
         redis.from_url(url).ping()
     except redis.RedisError:
