@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,7 @@ def test_two_workers_start_with_a_cache_that_they_share(production, tmp_path):
     with Program(*here(SERVE, port), **production, WEB_CONCURRENCY=2, CACHE_URL=shared) as app:
         app.wait_for_page(port, "/healthz")
         app.wait_until(lambda: app.output.count("Booting worker") == 2)
+        time.sleep(1)  # a worker that boots listens to no signal yet
         assert app.terminate() == 0
 
 

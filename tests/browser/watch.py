@@ -49,7 +49,8 @@ class Watch:
 
     def response(self, response) -> None:
         path = urlsplit(response.url).path
-        is_page = response.request.is_navigation_request() or "part" in response.request.headers
+        request = response.request  # the service worker's are those of pages
+        is_page = request.service_worker or request.is_navigation_request() or "part" in request.headers
         least = 500 if is_page else 400
         if response.status >= least and path not in self.expected:
             self.findings.append(f"status {response.status} from {path}")
