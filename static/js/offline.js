@@ -5,7 +5,7 @@
 const PAGE = "/offline/";
 
 if ("document" in globalThis) {
-  navigator.serviceWorker?.register(document.currentScript.src);
+  navigator.serviceWorker?.register(document.currentScript.src).catch(() => {}); // without it nothing else is missing
 } else {
   addEventListener("install", (event) => {
     skipWaiting();
