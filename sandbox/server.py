@@ -62,6 +62,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         self.server.idle.add(self.connection)
+        if self.server.opens_at:  # it became idle too late for refuse() to see it
+            self.close_connection = True
+            return
         super().handle_one_request()
 
     def finish(self) -> None:
