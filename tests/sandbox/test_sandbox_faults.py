@@ -147,7 +147,7 @@ def test_nothing_listens_for_so_many_seconds_and_then_something_does_again(sandb
     assert sandbox.world.struck == {"connection_refused": 1}
 
 
-def test_a_connection_that_becomes_idle_while_refusal_begins_is_ended_too(sandbox):
+def test_a_connection_that_becomes_idle_while_refusal_begins_is_ended_too():
     refused = threading.Event()
 
     class Late(set):
@@ -155,16 +155,22 @@ def test_a_connection_that_becomes_idle_while_refusal_begins_is_ended_too(sandbo
             assert refused.wait(5)
             super().add(connection)
 
-    kept = http.client.HTTPConnection(*sandbox.server.server_address, timeout=5)
+    server = make_server(quiet=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    kept = http.client.HTTPConnection(*server.server_address, timeout=5)
     kept.connect()
-    while not sandbox.server.idle:
+    while not server.idle:
         time.sleep(0.01)
-    sandbox.server.idle = Late()
+    server.idle = Late()
     kept.request("GET", "/_sandbox")
     kept.getresponse().read()
-    sandbox.world.set_faults([{"call": "*", "fault": "connection_refused", "seconds": 60}])
+    server.world.set_faults([{"call": "*", "fault": "connection_refused", "seconds": 60}])
     refused.set()
     assert kept.sock.recv(1) == b""
+    server.shutdown()
+    thread.join(5)
+    server.server_close()
 
 
 def test_a_refusal_ends_at_once_when_it_is_turned_off_and_can_come_again(sandbox):
