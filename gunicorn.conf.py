@@ -19,11 +19,6 @@ timeout = 60
 # just as a request arrives.
 keepalive = 75
 
-# The path alone: the query of two addresses is a connect token, and a referer could repeat it.
-accesslog = "-"
-access_log_format = "%(t)s %(m)s %(U)s %(s)s %(b)s bytes %(L)s s %({x-request-id}o)s"
-# Probes every few seconds would bury the rest.
-logging.getLogger("gunicorn.access").addFilter(lambda record: record.args["U"] != "/healthz")
 # Django answers HEAD with a body and leaves it to the server to drop it; gunicorn does, and warns each time.
 logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
 

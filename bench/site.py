@@ -92,7 +92,7 @@ class Site:
     @contextmanager
     def app(self, workers: int = 1) -> Iterator[Program]:
         command = ("-m", "gunicorn", "flatpeak_app.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers))
-        with Program(sys.executable, *command, "--access-logfile", "/dev/null", **self.settings) as program:
+        with Program(sys.executable, *command, **self.settings) as program:
             program.wait_for_page(self.port, "/healthz")
             yield program
 

@@ -4,6 +4,8 @@ import traceback
 from django.views.debug import ExceptionReporter
 from django_guid import get_guid, set_guid
 from django_guid.utils import generate_guid
+from pythonjsonlogger.core import LogData
+from pythonjsonlogger.json import JsonFormatter
 
 
 class RequestId(logging.Filter):
@@ -17,11 +19,26 @@ class RequestId(logging.Filter):
         return True
 
 
+class JsonLine(JsonFormatter):
+    """A line of the log as JSON, with what was told of a request or a call to FlatPeak.
+
+    Of all else that may hang on a line nothing: Django's own have the request, and so an address with its query.
+    """
+
+    FIELDS = (
+        *("time", "level", "logger", "request_id", "message", "exc_info"),
+        *("method", "view", "status", "ms", "user", "call", "outcome", "flatpeak_request_id"),
+    )
+
+    def process_log_record(self, log_data: LogData) -> LogData:
+        return {name: log_data[name] for name in self.FIELDS if name in log_data}
+
+
 class Unhandled(logging.Filter):
     """Lets those lines pass that tell of an error which nobody caught.
 
     Django's others have nothing but the status of an answer: why it was given is in a line already, the status and the
-    path are in the access log, and a 503 that this site means to give is nothing to mail about.
+    view are in the request's line, and a 503 that this site means to give is nothing to mail about.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,3 +1,5 @@
+import logging
+import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -5,8 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
+from django.utils.functional import SimpleLazyObject
+
+logger = logging.getLogger("flatpeak_app.requests")
 
 View = Callable[[HttpRequest], HttpResponse]
+
+
+METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
 def healthz(get_response: View) -> View:
@@ -16,6 +24,41 @@ def healthz(get_response: View) -> View:
         return HttpResponse("ok\n", "text/plain") if request.path == "/healthz" else get_response(request)
 
     return middleware
+
+
+def requests(get_response: View) -> View:
+    """A line in the log for each request: the view's name, and no address."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
+        response = get_response(request)
+        seconds = time.perf_counter() - began
+        told = {
+            "method": request.method if request.method in METHODS else "other",
+            "view": view_name(request),
+            "status": response.status_code,
+            "ms": round(seconds * 1000),
+            "user": user_id(request),
+        }
+        logger.info("%(method)s %(view)s %(status)s in %(ms)s ms, user %(user)s", told, extra=told)
+        return response
+
+    return middleware
+
+
+def view_name(request: HttpRequest) -> str:
+    """Of a number that is bounded: what leads nowhere is `other`, whatever was asked for."""
+    if request.resolver_match:
+        return request.resolver_match.view_name
+    return "static" if request.path.startswith(settings.STATIC_URL) else "other"
+
+
+def user_id(request: HttpRequest) -> int | None:
+    """Of whoever is signed in, if that is known by now: to ask here could be to ask a database that is gone."""
+    user = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject):
+        user = getattr(request, "_cached_user", None)
+    return user.pk if user else None
 
 
 def headers(get_response: View) -> View:

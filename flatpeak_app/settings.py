@@ -153,6 +153,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "flatpeak_app.middleware.healthz",
     "django_guid.middleware.guid_middleware",
+    "flatpeak_app.middleware.requests",
     "flatpeak_app.middleware.headers",
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -321,17 +322,30 @@ DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {request_id} {message}", "style": "{"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {request_id} {message}", "style": "{"},
+        "json": {
+            "()": "flatpeak_app.errors.JsonLine",
+            "fmt": ["levelname", "name", "request_id", "message"],
+            "rename_fields": {"levelname": "level", "name": "logger"},
+            "timestamp": "time",
+        },
+    },
     "filters": {
         "request_id": {"()": "flatpeak_app.errors.RequestId"},
         "unhandled": {"()": "flatpeak_app.errors.Unhandled"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if PRODUCTION else "line",
+            "filters": ["request_id"],
+        },
         "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR"},
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
+        "flatpeak_app": {"level": "INFO"},
         "connect_ui": {"level": "INFO", "handlers": ["mail_admins"]},
         "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
         "django.request": {"filters": ["unhandled"]},

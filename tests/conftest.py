@@ -69,6 +69,18 @@ def scan_logs():
     logging.getLogger().removeHandler(handler)
 
 
+def is_routine(record):
+    """Whether a line of the log is the one that each request has, and each call to FlatPeak that went well."""
+    return record.name == "flatpeak_app.requests" or getattr(record, "outcome", "") == "ok"
+
+
+@pytest.fixture
+def caplog(caplog):
+    """What is said beside the routine lines, of which tests/test_logs.py knows."""
+    caplog.handler.addFilter(lambda record: not is_routine(record))
+    return caplog
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks(mailoutbox):
     """No test passes that let a token, a bearer or a key out, or a page load something from another origin."""

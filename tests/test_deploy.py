@@ -83,15 +83,18 @@ def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(pr
         assert app.terminate() == 0
 
 
-def test_the_access_log_has_paths_without_query_or_referer_and_no_probes(production):
+def test_a_request_is_one_line_of_json_without_query_or_referer_and_a_probe_is_none(production):
     port = free_port()
     with Program(*here(SERVE, port), **production) as app:
         app.wait_for_page(port, "/healthz")
         get(port, "/connect/return/?fp_cot=cot_secret", **HTTPS, Referer="https://example.com/?fp_cot=cot_secret")
-        app.wait_until(lambda: "GET /connect/return/" in app.output)
+        app.wait_until(lambda: "connect_ui:return" in app.output)
         assert app.terminate() == 0
-        assert "cot_secret" not in app.output
-        assert "healthz" not in app.output
+        output = app.output
+    [line] = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    assert (line["method"], line["view"], line["status"], line["user"]) == ("GET", "connect_ui:return", 302, None)
+    for absent in ("cot_secret", "healthz", "/connect/return"):
+        assert absent not in output
 
 
 @pytest.mark.parametrize(("arguments", "settings"), [([], {"WEB_CONCURRENCY": "2"}), (["--workers=2"], {})])

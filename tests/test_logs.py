@@ -1,0 +1,105 @@
+"""One line of the log for each request and for each call to FlatPeak, as production writes it, and its id."""
+
+import io
+import json
+import logging
+import re
+from datetime import datetime
+
+import pytest
+from django.conf import settings as product
+from django.utils.module_loading import import_string
+
+from flatpeak_app.errors import RequestId
+
+pytestmark = pytest.mark.django_db
+
+GIVEN = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def log():
+    """The lines that production would have written since it was last called."""
+    options = dict(product.LOGGING["formatters"]["json"])
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(import_string(options.pop("()"))(**options))
+    handler.addFilter(RequestId())
+    logging.getLogger().addHandler(handler)
+
+    def lines():
+        text = handler.stream.getvalue()
+        handler.stream.seek(0)
+        handler.stream.truncate()
+        return [json.loads(line) for line in text.splitlines()]
+
+    yield lines
+    logging.getLogger().removeHandler(handler)
+
+
+def without_times(line):
+    assert datetime.fromisoformat(line.pop("time")).tzinfo
+    assert 0 <= line.pop("ms") < 10_000
+    return line
+
+
+def test_a_request_is_one_line_with_its_view_and_user_and_no_address(walk, alice, log):
+    walk.fixed()
+    log()
+    location = walk.session.location_id
+    response = walk.client.get(f"/locations/{location}/?day=2026-10-01", headers={"X-Request-ID": GIVEN})
+    assert response["X-Request-ID"] == GIVEN
+    [line] = log()
+    assert without_times(line) == {
+        "level": "INFO",
+        "logger": "flatpeak_app.requests",
+        "request_id": GIVEN,
+        "message": line["message"],
+        "method": "GET",
+        "view": "tariffs:rates",
+        "status": 200,
+        "user": alice.pk,
+    }
+    assert re.fullmatch(rf"GET tariffs:rates 200 in \d+ ms, user {alice.pk}", line["message"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("get", "/", ("GET", "home", 200)),
+        ("get", "/locations/", ("GET", "tariffs:locations", 302)),
+        ("get", "/nowhere/1%20Example%20Street/?fp_cot=secret", ("GET", "other", 404)),
+        ("post", "/offline/", ("POST", "offline", 405)),
+    ],
+)
+def test_whoever_asks_what_is_a_line_of_the_same_form(client, log, method, path, told):
+    getattr(client, method)(path)
+    [line] = log()
+    assert (line["method"], line["view"], line["status"]) == told
+    assert line["user"] is None
+    assert not re.search("Example|fp_cot|secret", json.dumps(line))
+
+
+def test_a_method_that_nobody_knows_is_not_repeated(client, log):
+    client.generic("COT-SECRET", "/")
+    assert [line["method"] for line in log()] == ["other"]
+
+
+def test_a_sign_in_is_a_line_with_who_it_was(client, alice, log):
+    client.post("/account/login/", {"login": alice.email, "password": "correct horse battery"})
+    assert [(line["view"], line["status"], line["user"]) for line in log()] == [("account_login", 302, alice.pk)]
+
+
+def test_an_error_that_nobody_caught_is_its_traceback_and_the_line(client, alice, log, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("a reason")
+
+    monkeypatch.setattr("tariffs.views.with_days", broken)
+    client.force_login(alice)
+    client.raise_request_exception = False
+    response = client.get("/locations/?q=secret")
+    error, line = log()
+    assert (error["logger"], error["level"]) == ("django.request", "ERROR")
+    assert "in broken" in error["exc_info"]
+    assert "secret" not in json.dumps(error)  # Django hangs the request on its line
+    assert error["request_id"] == line["request_id"] == response["X-Request-ID"]
+    assert (line["status"], line["user"]) == (500, alice.pk)
