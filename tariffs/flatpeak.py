@@ -4,14 +4,15 @@ Each function is one call. All raise `Unavailable` (network, timeout, 5xx, not J
 `Rejected` (an error object or a 4xx: FlatPeak's message and code). Numbers arrive as Decimal and leave as numbers.
 Amounts are major currency units per kWh. No token, key, address or query string gets into a log line or an exception.
 
-A call that fails leaves one line in the log, which says why; whoever catches the error need not log it again.
+Each call leaves one line in the log, which says why if it failed; whoever catches the error need not log it again.
 """
 
 import hashlib
 import logging
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -39,11 +40,23 @@ JSON = dict[str, Any]
 
 
 class FlatPeakError(Exception):
-    """What every failed call raises; `str()` of it is safe to log."""
+    """What every failed call raises; `str()` of it is safe to log.
+
+    `outcome` is one of rejected, unusable, no_answer and not_tried; `status` is 0 where there was no answer, and
+    `request_id` "" where FlatPeak gave none.
+    """
+
+    outcome: str
+    status: int
+    request_id: str
 
 
 class Unavailable(FlatPeakError):
     """FlatPeak gave no usable answer, and whether it took the request is not known."""
+
+    def __init__(self, why: str, outcome: str = "unusable", status: int = 0, request_id: str = "") -> None:
+        self.outcome, self.status, self.request_id = outcome, status, request_id
+        super().__init__(why)
 
 
 class Rejected(FlatPeakError):
@@ -52,6 +65,8 @@ class Rejected(FlatPeakError):
     `retry_after` is the number of seconds that FlatPeak wants to be left alone, None if it did not say. What is no
     `word` is no code and no request id.
     """
+
+    outcome = "rejected"
 
     def __init__(self, call: str, status: int, body: JSON, retry_after: float | None = None) -> None:
         self.status = status
@@ -114,10 +129,13 @@ def answer(connect_token: str, route: str, data: JSON | None = None, action: str
         body["action"] = action
     elif data is not None:
         body["data"] = data
-    page = _call("Connect", "POST", settings.FLATPEAK_CONNECT_URL + "/", body=body)
-    if not isinstance(page.get("route"), str) or not isinstance(page.get("data") or {}, dict):
-        raise _failed("Connect", "the answer is no page")
-    return page  # type: ignore[return-value]
+    url = settings.FLATPEAK_CONNECT_URL + "/"
+    return _call("Connect", "POST", url, body=body, unfit=_no_page)  # type: ignore[return-value]
+
+
+def _no_page(page: JSON) -> str:
+    is_page = isinstance(page.get("route"), str) and isinstance(page.get("data") or {}, dict)
+    return "" if is_page else "the answer is no page"
 
 
 def restore(connect_token: str) -> Page:
@@ -135,31 +153,33 @@ def create_connect_token(body: JSON) -> JSON:
 
 def exchange(connect_token: str) -> JSON:
     """`{customer_id, location_id, complete_action, …}`; asking again is allowed. Reference: exchange connect token."""
-    params = {"connect_token": connect_token}
-    ids = _rest("GET", "/connect/tariff/token", params=params, needs={"customer_id": str, "location_id": str})
-    if max(len(ids["customer_id"]), len(ids["location_id"])) > MAX_ID:
-        raise _failed("GET /connect/tariff/token", f"an id is longer than {MAX_ID} characters")
-    return ids
+    params, needs = {"connect_token": connect_token}, {"customer_id": str, "location_id": str}
+    return _rest("GET", "/connect/tariff/token", params=params, needs=needs, unfit=_long_id)
+
+
+def _long_id(ids: JSON) -> str:
+    is_long = max(len(ids["customer_id"]), len(ids["location_id"])) > MAX_ID
+    return f"an id is longer than {MAX_ID} characters" if is_long else ""
 
 
 def location(location_id: str) -> JSON:
     """`{timezone, currency_code, postal_address, …}`. Reference: retrieve location."""
-    return _rest("GET", f"/locations/{quote(location_id, safe='')}")
+    return _rest("GET", "/locations/{}", location_id)
 
 
 def location_status(location_id: str) -> JSON:
     """`{tariff_status: {commodity_import: {status, provider, tariff}, …}}`. Reference: location status."""
-    return _rest("GET", f"/locations/{quote(location_id, safe='')}/status", needs={"tariff_status": dict})
+    return _rest("GET", "/locations/{}/status", location_id, needs={"tariff_status": dict})
 
 
 def delete_location(location_id: str) -> None:
     """Delete a location with its tariffs; Rejected with status 404 if FlatPeak has none such. Reference: delete location."""
-    _rest("DELETE", f"/locations/{quote(location_id, safe='')}")
+    _rest("DELETE", "/locations/{}", location_id)
 
 
 def delete_customer(customer_id: str) -> None:
     """Delete a customer with all locations; Rejected with status 404 if there is none such. Reference: delete customer."""
-    _rest("DELETE", f"/customers/{quote(customer_id, safe='')}")
+    _rest("DELETE", "/customers/{}", customer_id)
 
 
 def rates(location_id: str, start: datetime, end: datetime, direction: str) -> JSON:
@@ -173,18 +193,18 @@ def rates(location_id: str, start: datetime, end: datetime, direction: str) -> J
         "direction": direction,
         "include_carbon": "true",
     }
-    return _rest("GET", f"/tariffs/rates/{quote(location_id, safe='')}", params=params, needs={"data": list})
+    return _rest("GET", "/tariffs/rates/{}", location_id, params=params, needs={"data": list})
 
 
 def login() -> JSON:
     """`{bearer_token, expires_in (seconds), live_mode}`, with the account's credentials. Reference: authorization."""
-    credentials = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY)
-    granted = _call(
-        "GET /login", "GET", settings.FLATPEAK_API_URL + "/login", auth=credentials, needs={"bearer_token": str}
-    )
-    if not (granted["bearer_token"].isascii() and granted["bearer_token"].isprintable()):
-        raise _failed("GET /login", "a bearer that no header can carry")
-    return granted
+    credentials, url = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY), settings.FLATPEAK_API_URL + "/login"
+    return _call("GET /login", "GET", url, auth=credentials, needs={"bearer_token": str}, unfit=_no_header)
+
+
+def _no_header(granted: JSON) -> str:
+    token = granted["bearer_token"]
+    return "" if token.isascii() and token.isprintable() else "a bearer that no header can carry"
 
 
 def bearer(refused: str = "") -> str:
@@ -199,10 +219,11 @@ def bearer(refused: str = "") -> str:
     return token
 
 
-def _rest(method: str, path: str, **options: Any) -> JSON:
+def _rest(method: str, path: str, *ids: str, **options: Any) -> JSON:
     # Ids stay out of the call's name, which ends in the log.
-    call = f"{method} /{'/'.join(part for part in path.split('/') if part and '_' not in part)}"
-    url, token = settings.FLATPEAK_API_URL + path, bearer()
+    call = f"{method} {path.replace('/{}', '')}"
+    url = settings.FLATPEAK_API_URL + path.format(*(quote(each, safe="") for each in ids))
+    token = bearer()
     try:
         return _call(call, method, url, auth=_Bearer(token), expected=(401, 403), **options)
     except Rejected as error:
@@ -259,7 +280,31 @@ class _Breaker:
             cache.delete(self.key)
 
 
-def _call(
+def _call(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), **options: Any) -> JSON:
+    """One call with its line in the log; refusals of an `expected` status are no error, whatever the purpose."""
+    began = time.perf_counter()
+    try:
+        status, answered = _ask(call, method, url, **options)
+    except FlatPeakError as error:
+        gone = method == "DELETE" and error.status == 404
+        serious = _purpose.get() and not gone and error.status not in (429, *expected)
+        refused = logging.ERROR if serious else logging.INFO
+        level = refused if isinstance(error, Rejected) else logging.WARNING
+        _log(level, f"{error}", began, call, error.outcome, error.status, error.request_id)
+        raise
+    _log(logging.INFO, f"{call}: {status}", began, call, "ok", status, word(answered.get("request_id")))
+    return answered
+
+
+def _log(level: int, line: str, began: float, call: str, outcome: str, status: int, request_id: str) -> None:
+    seconds = time.perf_counter() - began
+    ms = round(seconds * 1000)
+    told = {"call": call, "outcome": outcome, "status": status, "ms": ms, "flatpeak_request_id": request_id}
+    line += f" in {ms} ms" if outcome == "ok" else ""
+    logger.log(level, "%s%s", line, f", for {_purpose.get()}" if _purpose.get() else "", extra=told)
+
+
+def _ask(
     call: str,
     method: str,
     url: str,
@@ -268,11 +313,12 @@ def _call(
     params: dict[str, str] | None = None,
     auth: Any = None,
     needs: dict[str, type] | None = None,
-    expected: tuple[int, ...] = (),
-) -> JSON:
+    unfit: Callable[[JSON], str] | None = None,
+) -> tuple[int, JSON]:
+    """The status and the JSON of an answer that has what it `needs`, and of which `unfit` does not say why it won't do."""
     breaker = _Breaker(url)
     if not breaker.lets_pass():
-        raise _failed(call, "not tried, as FlatPeak does not answer")
+        raise Unavailable(f"{call}: not tried, as FlatPeak does not answer", "not_tried")
     try:
         with _http().request(
             method,
@@ -290,34 +336,23 @@ def _call(
     except (requests.RequestException, OSError) as error:
         breaker.failed()
         # The exception's own text has the address with its query, and so the token.
-        raise _failed(call, f"no answer ({type(error).__name__})") from None
+        raise Unavailable(f"{call}: no answer ({type(error).__name__})", "no_answer") from None
     breaker.answered()
     # 202 and 204 say all there is to say: a deletion is answered without a body.
     empty = not isinstance(answered, dict) and status not in (202, 204)
     if status >= 500 or (empty and status < 400) or 300 <= status < 400:
         request_id = word(answered.get("request_id")) if isinstance(answered, dict) else ""
-        raise _failed(call, f"unusable answer ({status}){request_id and f', request {request_id}'}")
+        why = f"{call}: unusable answer ({status}){request_id and f', request {request_id}'}"
+        raise Unavailable(why, "unusable", status, request_id)
     answered = answered if isinstance(answered, dict) else {}
     if status >= 400 or answered.get("object") == "error":
-        rejected = Rejected(call, status, answered, _retry_after(response.headers.get("Retry-After", "")))
-        gone = method == "DELETE" and status == 404
-        serious = _purpose.get() and not gone and status not in (429, *expected)
-        _log(logging.ERROR if serious else logging.INFO, str(rejected))
-        raise rejected
+        raise Rejected(call, status, answered, _retry_after(response.headers.get("Retry-After", "")))
     missing = [name for name, kind in (needs or {}).items() if not isinstance(answered.get(name), kind)]
     if missing or any(answered[name] == "" for name in needs or {}):
-        raise _failed(call, f"answer without {' or '.join(needs or {})}")
-    return answered
-
-
-def _failed(call: str, why: str) -> Unavailable:
-    """The error to raise, of which the log knows now."""
-    _log(logging.WARNING, f"{call}: {why}")
-    return Unavailable(f"{call}: {why}")
-
-
-def _log(level: int, line: str) -> None:
-    logger.log(level, "%s%s", line, f", for {_purpose.get()}" if _purpose.get() else "")
+        raise Unavailable(f"{call}: answer without {' or '.join(needs or {})}", "unusable", status)
+    if unfit and (why := unfit(answered)):
+        raise Unavailable(f"{call}: {why}", "unusable", status)
+    return status, answered
 
 
 def _read(call: str, response: requests.Response) -> Any:
@@ -326,7 +361,7 @@ def _read(call: str, response: requests.Response) -> Any:
     for chunk in response.iter_content(64 * 1024):
         body += chunk
         if len(body) > MAX_BODY:
-            raise _failed(call, f"answer larger than {MAX_BODY} bytes")
+            raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes", "unusable", response.status_code)
     try:
         return _clean(simplejson.loads(body.decode(), parse_float=_decimal))
     except (ValueError, ArithmeticError, RecursionError):

@@ -48,7 +48,7 @@ def test_a_request_is_one_line_with_its_view_and_user_and_no_address(walk, alice
     location = walk.session.location_id
     response = walk.client.get(f"/locations/{location}/?day=2026-10-01", headers={"X-Request-ID": GIVEN})
     assert response["X-Request-ID"] == GIVEN
-    [line] = log()
+    *calls, line = log()
     assert without_times(line) == {
         "level": "INFO",
         "logger": "flatpeak_app.requests",
@@ -60,6 +60,8 @@ def test_a_request_is_one_line_with_its_view_and_user_and_no_address(walk, alice
         "user": alice.pk,
     }
     assert re.fullmatch(rf"GET tariffs:rates 200 in \d+ ms, user {alice.pk}", line["message"])
+    assert [call["call"] for call in calls] == ["GET /tariffs/rates"]
+    assert {call["request_id"] for call in calls} == {GIVEN}
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,39 @@ def test_an_error_that_nobody_caught_is_its_traceback_and_the_line(client, alice
     assert "secret" not in json.dumps(error)  # Django hangs the request on its line
     assert error["request_id"] == line["request_id"] == response["X-Request-ID"]
     assert (line["status"], line["user"]) == (500, alice.pk)
+
+
+def test_a_call_to_flatpeak_is_one_line_whatever_becomes_of_it(walk, sandbox, log):
+    walk.start()
+    log()
+    for fault, told in {
+        "": ("INFO", "ok", 200),
+        "status_409": ("INFO", "rejected", 409),
+        "status_500": ("WARNING", "unusable", 500),
+        "json_list": ("WARNING", "unusable", 200),
+        "connection_reset": ("WARNING", "no_answer", 0),
+    }.items():
+        with sandbox.lock:
+            sandbox.set_faults([{"call": "connect", "fault": fault}] if fault else [])
+        walk.client.post(f"/connect/{walk.session.pk}/")  # asks where Connect stands
+        line, request = log()
+        assert (line["level"], line["outcome"], line["status"]) == told, fault
+        assert (line["call"], line["logger"]) == ("Connect", "tariffs.flatpeak")
+        assert line["request_id"] == request["request_id"]
+        assert 0 <= line["ms"] < 5000
+        # FlatPeak names a request in its errors alone.
+        assert re.fullmatch(r"req_\w+" if fault.startswith("status_") else "", line["flatpeak_request_id"])
+        assert line["flatpeak_request_id"] in line["message"]
+
+
+def test_the_readme_shows_lines_as_they_are(walk, sandbox, log):
+    text = (product.BASE_DIR / "README.md").read_text().partition("### Logs")[2].partition("### Metrics")[0]
+    shown = [json.loads(line) for line in re.findall(r"^    (\{.*?\})$", text, re.M | re.S)]
+    walk.start()
+    log()
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "connect", "fault": "status_500"}])
+    walk.client.post(f"/connect/{walk.session.pk}/{walk.session.newest}/", walk.ADDRESS | {"newest": 1})
+    call, request = log()
+    assert [list(line) for line in shown] == [list(request), list(call)]
+    assert [line["status"] for line in shown] == [request["status"], call["status"]]

@@ -159,9 +159,10 @@ class Servers:
         self.log, self.seen, self.statuses = "", len(self.app.output), Counter()
 
     def manage(self, command: str) -> str:
+        """What the command says at its end; each call to FlatPeak is a line of the log before that."""
         done = run(sys.executable, "manage.py", command, **self.settings)
         assert done.returncode == 0, done.stdout
-        return done.stdout
+        return done.stdout.splitlines(keepends=True)[-1]
 
     # -- the sandbox
 
