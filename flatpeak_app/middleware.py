@@ -1,4 +1,5 @@
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ logger = logging.getLogger("flatpeak_app.requests")
 View = Callable[[HttpRequest], HttpResponse]
 
 
+# Of a proxy's ids those are taken that are a UUID and look like one; django-guid takes more, of any length.
+REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
@@ -22,6 +25,17 @@ def healthz(get_response: View) -> View:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         return HttpResponse("ok\n", "text/plain") if request.path == "/healthz" else get_response(request)
+
+    return middleware
+
+
+def request_id(get_response: View) -> View:
+    """Stands before django-guid's, which makes an id where there is none: it goes into log lines and the answer."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not REQUEST_ID.fullmatch(request.META.get("HTTP_X_REQUEST_ID", "")):
+            request.META.pop("HTTP_X_REQUEST_ID", None)
+        return get_response(request)
 
     return middleware
 

@@ -152,6 +152,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "flatpeak_app.middleware.healthz",
+    "flatpeak_app.middleware.request_id",
     "django_guid.middleware.guid_middleware",
     "flatpeak_app.middleware.requests",
     "flatpeak_app.middleware.headers",

@@ -130,6 +130,40 @@ def test_a_call_to_flatpeak_is_one_line_whatever_becomes_of_it(walk, sandbox, lo
         assert line["flatpeak_request_id"] in line["message"]
 
 
+# --- the id of a request
+
+
+@pytest.mark.parametrize(
+    "sent", [GIVEN, GIVEN.upper(), "01234567-89ab-4def-8123-456789abcdef"], ids=["hex", "capitals", "hyphens"]
+)
+def test_the_id_of_a_proxy_is_kept(client, log, sent):
+    assert client.get("/", headers={"X-Request-ID": sent})["X-Request-ID"] == sent
+    assert [line["request_id"] for line in log()] == [sent]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "cot_0123",
+        "1 Example Street",
+        GIVEN + "0",
+        GIVEN + "\n",
+        f"{{{GIVEN}}}",
+        f"urn:uuid:{GIVEN}",
+        "-" * 4000 + GIVEN,
+        "0_1" + GIVEN[3:],
+        "²" * 32,
+    ],
+    ids=repr,
+)
+def test_what_is_no_id_is_replaced(client, log, sent):
+    made = client.get("/", headers={"X-Request-ID": sent})["X-Request-ID"]
+    assert re.fullmatch("[0-9a-f]{32}", made)
+    assert made != GIVEN
+    assert [line["request_id"] for line in log()] == [made]
+
+
 def test_the_readme_shows_lines_as_they_are(walk, sandbox, log):
     text = (product.BASE_DIR / "README.md").read_text().partition("### Logs")[2].partition("### Metrics")[0]
     shown = [json.loads(line) for line in re.findall(r"^    (\{.*?\})$", text, re.M | re.S)]
