@@ -5,6 +5,7 @@ from tariffs import personal
 
 from . import accounts, views
 
+handler400 = views.bad_request
 handler429 = views.too_many_requests  # allauth looks it up here
 handler500 = views.server_error
 

@@ -44,6 +44,7 @@ def site_context(request: HttpRequest) -> dict[str, object]:
         "theme": theme if (theme := request.COOKIES.get(settings.THEME_COOKIE_NAME)) in THEMES else "",
         "LANGUAGES": settings.LANGUAGES,
         "HERE": here(request),
+        "request_id": get_guid(),
     }
 
 
@@ -144,9 +145,18 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def without_request(status: int, **headers: str) -> HttpResponse:
+    """The page of an error in which who asks, and what for, may not be known."""
+    context = {"request_id": get_guid(), "BRAND_NAME": settings.BRAND_NAME, "SUPPORT_EMAIL": settings.SUPPORT_EMAIL}
+    return HttpResponse(render_to_string(f"{status}.html", context), status=status, headers=headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return without_request(400)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """What broke is ours to mend, 500; a database that can't be reached, or is locked, may be back soon, 503."""
-    context = {"request_id": get_guid(), "BRAND_NAME": settings.BRAND_NAME, "SUPPORT_EMAIL": settings.SUPPORT_EMAIL}
     if isinstance(sys.exception(), OperationalError | InterfaceError):
-        return HttpResponse(render_to_string("503.html", context), status=503, headers={"Retry-After": WAIT})
-    return HttpResponse(render_to_string("500.html", context), status=500)
+        return without_request(503, **{"Retry-After": WAIT})
+    return without_request(500)

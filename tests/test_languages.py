@@ -207,7 +207,7 @@ def test_every_text_of_the_pages_and_of_their_errors_goes_through_gettext(arabic
         html = response.content.decode()
         assert '<html lang="ar" dir="rtl">' in html
         name = name or response.request["PATH_INFO"]
-        if found := latin(html) - set(NAMES.split()):
+        if found := latin(re.sub(r"[0-9a-f-]{32,36}", "", html)) - set(NAMES.split()):  # a reference is no text
             pages[name] = found
 
     visitor = Client(headers={"accept-language": "ar"})

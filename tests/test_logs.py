@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 from django.conf import settings as product
+from django.test import Client
 from django.utils.module_loading import import_string
 
 from flatpeak_app.errors import RequestId
@@ -162,6 +163,22 @@ def test_what_is_no_id_is_replaced(client, log, sent):
     assert re.fullmatch("[0-9a-f]{32}", made)
     assert made != GIVEN
     assert [line["request_id"] for line in log()] == [made]
+
+
+def test_a_form_without_its_token_names_the_id_to_give_to_support():
+    response = Client(enforce_csrf_checks=True).post("/account/login/")
+    assert response.status_code == 403
+    assert f"Reference: {response['X-Request-ID']}" in response.content.decode()
+
+
+@pytest.mark.parametrize("fault", ["unknown_route", "status_500"], ids=["unknown", "stalled"])
+def test_where_a_conversation_stops_its_id_is_the_reference_and_in_the_log(walk, sandbox, log, fault):
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "connect.session_restore", "fault": fault}])
+    walk.start()
+    assert f"Reference: {walk.session.pk}" in walk.text
+    if fault == "unknown_route":
+        assert str(walk.session.pk) in json.dumps(log())
 
 
 def test_the_readme_shows_lines_as_they_are(walk, sandbox, log):
