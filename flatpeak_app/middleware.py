@@ -20,15 +20,6 @@ REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
-def healthz(get_response: View) -> View:
-    """Answer `/healthz` before anything else: a prober speaks plain http and knows no host name of ours."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        return HttpResponse("ok\n", "text/plain") if request.path == "/healthz" else get_response(request)
-
-    return middleware
-
-
 def request_id(get_response: View) -> View:
     """Stands before django-guid's, which makes an id where there is none: it goes into log lines and the answer."""
 

@@ -151,9 +151,9 @@ INSTALLED_APPS = [
     "django.forms",
 ]
 MIDDLEWARE = [
-    "flatpeak_app.middleware.healthz",
     "flatpeak_app.middleware.request_id",
     "django_guid.middleware.guid_middleware",
+    "flatpeak_app.probes.probes",
     "flatpeak_app.middleware.requests",
     "flatpeak_app.middleware.headers",
     "django.middleware.gzip.GZipMiddleware",
@@ -204,6 +204,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+    # A server that is gone without a word holds nobody up for minutes: seconds to connect, milliseconds to be heard.
+    patience = {"connect_timeout": 3, "tcp_user_timeout": 10_000}
+    DATABASES["default"]["OPTIONS"] = patience | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": env.cache("CACHE_URL", default="locmemcache://"),

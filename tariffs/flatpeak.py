@@ -280,6 +280,12 @@ class _Breaker:
             cache.delete(self.key)
 
 
+def silent() -> dict[str, bool]:
+    """Whether FlatPeak's hosts do not answer, so that most calls are not tried: {"api": False, "connect": True}."""
+    urls = {"api": settings.FLATPEAK_API_URL, "connect": settings.FLATPEAK_CONNECT_URL}
+    return {name: _Breaker(url).failures >= FAILURES for name, url in urls.items()}
+
+
 def _call(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), **options: Any) -> JSON:
     """One call with its line in the log; refusals of an `expected` status are no error, whatever the purpose."""
     began = time.perf_counter()

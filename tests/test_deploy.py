@@ -87,13 +87,14 @@ def test_a_request_is_one_line_of_json_without_query_or_referer_and_a_probe_is_n
     port = free_port()
     with Program(*here(SERVE, port), **production) as app:
         app.wait_for_page(port, "/healthz")
+        assert get(port, "/readyz").status_code == 200
         get(port, "/connect/return/?fp_cot=cot_secret", **HTTPS, Referer="https://example.com/?fp_cot=cot_secret")
         app.wait_until(lambda: "connect_ui:return" in app.output)
         assert app.terminate() == 0
         output = app.output
     [line] = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     assert (line["method"], line["view"], line["status"], line["user"]) == ("GET", "connect_ui:return", 302, None)
-    for absent in ("cot_secret", "healthz", "/connect/return"):
+    for absent in ("cot_secret", "healthz", "readyz", "/connect/return"):
         assert absent not in output
 
 

@@ -153,6 +153,16 @@ def test_a_demonstration_in_production_may_use_the_sandbox(tmp_path):
     assert load(tmp_path, "PRODUCTION", "SANDBOX", **PRODUCTION | sandbox) == {"PRODUCTION": True, "SANDBOX": True}
 
 
+def test_a_postgresql_that_is_silent_is_not_waited_for_unless_its_address_says_so(tmp_path):
+    def options(query=""):
+        url = f"postgres://user:password@127.0.0.1:5432/name{query}"
+        return load(tmp_path, "DATABASES", DATABASE_URL=url)["DATABASES"]["default"]["OPTIONS"]
+
+    assert options() == {"connect_timeout": 3, "tcp_user_timeout": 10_000}
+    assert options("?sslmode=require&connect_timeout=9")["connect_timeout"] == 9
+    assert options("?sslmode=require")["sslmode"] == "require"
+
+
 def test_staff_need_a_second_factor_in_production_unless_it_is_switched_off(tmp_path):
     assert load(tmp_path, "STAFF_MFA") == {"STAFF_MFA": False}
     assert load(tmp_path, "STAFF_MFA", **PRODUCTION) == {"STAFF_MFA": True}
