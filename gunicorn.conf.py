@@ -1,6 +1,10 @@
 """How gunicorn runs the app; `--bind` and the number of workers are the operator's."""
 
 import logging
+import os
+import secrets
+import shutil
+import tempfile
 from typing import Any
 
 # A request mostly waits for FlatPeak, so what is needed is threads. One process has them all until there is a cache
@@ -25,6 +29,12 @@ logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
 # Nothing here uses it, and its default place is the same for every gunicorn of a user.
 control_socket_disable = True
 
+# Where the workers of this master keep the counters that /metrics adds up; the app looks for it when it is loaded.
+# Each master has one of its own: a reload, which reads this file again, goes on, and who takes over begins anew.
+if not os.environ.get("PROMETHEUS_MULTIPROC_DIR", "").endswith(f"-{os.getpid()}"):
+    name = f"flatpeak-metrics-{secrets.token_hex(8)}-{os.getpid()}"
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.path.join(tempfile.gettempdir(), name)
+
 
 def on_starting(server: Any) -> None:
     """Refuse several workers while each would have a cache of its own, and with it its own limits on sign-ins."""
@@ -36,3 +46,8 @@ def on_starting(server: Any) -> None:
             f"{workers} workers need a cache that they share: set CACHE_URL (as in redis://127.0.0.1:6379/0), "
             "or WEB_CONCURRENCY or --workers to 1."
         )
+    os.mkdir(os.environ["PROMETHEUS_MULTIPROC_DIR"], mode=0o700)
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

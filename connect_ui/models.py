@@ -57,6 +57,7 @@ class ConnectSession(FlatPeakObject):
         indexes = [
             models.Index(fields=["user", "-started_at"], name="session_of_user"),
             models.Index(fields=["state", "exchange_after"], name="session_owed"),
+            models.Index(fields=["started_at"], name="session_begun"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
-"""What machines ask of this process: whether it lives, and whether it can serve.
+"""What machines ask of this process: whether it lives, whether it can serve, and its metrics.
 
-Both are answered before anything else: a prober speaks plain http and knows no host name of ours.
+All are answered before anything else: a prober speaks plain http and knows no host name of ours.
 """
 
 import functools
@@ -8,12 +8,17 @@ import logging
 import secrets
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from tariffs import flatpeak
+
+from .metrics import exposition
 
 logger = logging.getLogger(__name__)
 View = Callable[[HttpRequest], HttpResponse]
@@ -25,6 +30,9 @@ def probes(get_response: View) -> View:
             return HttpResponse("ok\n", "text/plain")
         if request.path == "/readyz":
             return readyz()
+        # Without a token it is an address like any other that there is not.
+        if request.path == "/metrics" and settings.METRICS_TOKEN:
+            return metrics(request)
         return get_response(request)
 
     return middleware
@@ -76,3 +84,9 @@ def migrations() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise NotReady
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}"):
+        return HttpResponse("", "text/plain", status=401, headers={"WWW-Authenticate": "Bearer"})
+    return HttpResponse(exposition(), CONTENT_TYPE_PLAIN_0_0_4)

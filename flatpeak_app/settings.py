@@ -320,8 +320,11 @@ if PRODUCTION:
 # Subdomains under HSTS (W005) and browsers' preload lists (W021) decide over a domain that is not this app's.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
-# --- Logging ----------------------------------------------------------------------------------------------------
+# --- Logging and metrics ----------------------------------------------------------------------------------------
 
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+if 0 < len(METRICS_TOKEN) < 32:
+    raise ImproperlyConfigured("METRICS_TOKEN can be guessed: give it 32 or more random characters, or leave it out.")
 DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False}
 LOGGING = {
     "version": 1,

@@ -24,6 +24,7 @@ import requests
 import simplejson
 from django.conf import settings
 from django.core.cache import cache
+from prometheus_client import Histogram
 
 from .rates import number
 from .transport import session
@@ -37,6 +38,13 @@ MAX_ID = 100  # characters of an id or a code, as the database has columns for t
 MAX_MESSAGE = 500  # characters of FlatPeak's sentence to the customer
 MAX_DEPTH = 50  # lists and objects inside each other; FlatPeak's are 5
 JSON = dict[str, Any]
+
+DURATION = Histogram(
+    "flatpeak_call_duration_seconds",
+    "Calls to FlatPeak, by what became of them.",
+    ["call", "outcome"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+)
 
 
 class FlatPeakError(Exception):
@@ -220,7 +228,7 @@ def bearer(refused: str = "") -> str:
 
 
 def _rest(method: str, path: str, *ids: str, **options: Any) -> JSON:
-    # Ids stay out of the call's name, which ends in the log.
+    # Ids stay out of the call's name, which ends in the log and among the metrics.
     call = f"{method} {path.replace('/{}', '')}"
     url = settings.FLATPEAK_API_URL + path.format(*(quote(each, safe="") for each in ids))
     token = bearer()
@@ -304,6 +312,7 @@ def _call(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), *
 
 def _log(level: int, line: str, began: float, call: str, outcome: str, status: int, request_id: str) -> None:
     seconds = time.perf_counter() - began
+    DURATION.labels(call, outcome).observe(seconds)
     ms = round(seconds * 1000)
     told = {"call": call, "outcome": outcome, "status": status, "ms": ms, "flatpeak_request_id": request_id}
     line += f" in {ms} ms" if outcome == "ok" else ""

@@ -142,7 +142,10 @@ class Tariff(FlatPeakObject):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["location", "direction", "type"], name="tariff_once")]
-        indexes = [models.Index(fields=["ask_at", "id"], name="tariff_due")]
+        indexes = [
+            models.Index(fields=["ask_at", "id"], name="tariff_due"),
+            models.Index(fields=["rates_since"], condition=Q(rates="failing"), name="tariff_failing"),
+        ]
 
     def __str__(self) -> str:
         return ", ".join(filter(None, [self.provider, self.name])) or gettext("Tariff without a name")

@@ -1,4 +1,4 @@
-"""What probers ask, who know no host name of ours and speak plain http."""
+"""What probers and Prometheus ask, who know no host name of ours and speak plain http."""
 
 import json
 import socket
@@ -15,6 +15,7 @@ from tariffs import flatpeak
 pytestmark = pytest.mark.django_db
 
 WELL = {"database": "ok", "cache": "ok", "migrations": "ok", "flatpeak": "ok"}
+TOKEN = "a metrics token of forty characters or so"
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +79,34 @@ def test_with_a_migration_missing_it_is_not_ready_until_it_is_applied(client):
 def test_a_silent_flatpeak_is_told_and_does_not_count(client, settings):
     cache.set(f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}", flatpeak.FAILURES)
     assert ready(client) == (200, WELL | {"flatpeak": "silent"})
+
+
+# --- who may read the metrics
+
+
+def metrics(client, **headers):
+    return client.get("/metrics", headers={"host": "10.0.0.7:8000"} | headers)
+
+
+def test_without_a_token_in_the_settings_there_are_no_metrics(client, settings):
+    settings.SECURE_SSL_REDIRECT = False
+    for given in ("", "Bearer ", "Bearer None"):
+        assert client.get("/metrics", headers={"host": "example.com", "authorization": given}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer ", TOKEN, f"bearer {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer ü"]
+)
+def test_metrics_are_refused_without_the_token(client, settings, given):
+    settings.METRICS_TOKEN = TOKEN
+    response = metrics(client, authorization=given)
+    assert (response.status_code, response.content) == (401, b"")
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+def test_metrics_are_given_for_the_token(client, settings):
+    settings.METRICS_TOKEN = TOKEN
+    response = metrics(client, authorization=f"Bearer {TOKEN}")
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert b"# TYPE http_request_duration_seconds histogram" in response.content

@@ -132,6 +132,7 @@ def test_production_follows_from_https(tmp_path):
         (PRODUCTION | {"SECRET_KEY": "abc" * 20}, "SECRET_KEY can be guessed"),
         (PRODUCTION | {"SECRET_KEY": "django-insecure-" + PRODUCTION["SECRET_KEY"]}, "SECRET_KEY can be guessed"),
         (PRODUCTION | {"TOKEN_KEYS": PRODUCTION["SECRET_KEY"] + ",short"}, "TOKEN_KEYS has a key that can be guessed"),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN can be guessed: give it 32"),
         (PRODUCTION | {"FLATPEAK_API_URL": "http://127.0.0.1:8900"}, "ALLOW_SANDBOX=true"),
         (PRODUCTION | {"FLATPEAK_CONNECT_URL": "http://connect.example.com"}, "FLATPEAK_CONNECT_URL is not https"),
         (
