@@ -20,7 +20,7 @@ from .site import Row, Site
 ROUND_TRIP = 150  # milliseconds
 LINE = {"offline": False, "latency": ROUND_TRIP, "downloadThroughput": 200_000, "uploadThroughput": 93_750}  # bytes/s
 SLOWER = 4  # times, the processor
-READING = 700  # milliseconds before a press, in which the logos of a list arrive
+READING = 700  # milliseconds between scrolling to a button and pressing it, in which the logos around it arrive
 ADDRESS = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA"}
 PROVIDERS = 2000
 QUERIES = ["octopus", "british gas", "energy 19", "zzz"]  # some, one, many and none of the list
@@ -52,13 +52,15 @@ WATCH = """() => {
     }).observe(document.querySelector("main"), { childList: true, subtree: true }));
 }"""
 
-# Of each key the input event's listeners and the layout that follows, in milliseconds; each query begins by clearing.
+# Of each key the input event's listeners and the layout that follows, in milliseconds; each query begins by clearing, a
+# second after the one before, when what it has found is being shown bit by bit.
 TYPE = """async (queries) => {
   const input = document.querySelector("[data-search]");
   input.focus();
   const took = [];
   for (const query of queries)
     for (let length = 0; length <= query.length; length++) {
+      if (!length) await new Promise((resolve) => setTimeout(resolve, 1000));
       await new Promise(requestAnimationFrame);
       const began = performance.now();
       input.value = query.slice(0, length);
@@ -156,10 +158,12 @@ def press(page: Page, name: str) -> float:
     def is_answer(response: Response) -> bool:
         return response.request.method == "POST"
 
+    button = page.get_by_role("button", name=name).first
+    button.scroll_into_view_if_needed()  # by itself, tap() would do both at once, which no finger does
     page.wait_for_timeout(READING)
     page.evaluate(WATCH)
     with page.expect_response(is_answer) as answer:
-        page.get_by_role("button", name=name).first.tap(force=True)
+        button.tap(force=True)
     painted: float = page.evaluate("painted")
     timing = answer.value.request.timing
     return painted - max(timing["responseStart"] - timing["requestStart"] - ROUND_TRIP, 0)

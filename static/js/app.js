@@ -41,7 +41,7 @@ function rank({ name, joined, starts }, query, wanted) {
 }
 
 // To move a button costs a look at every other of its form. So the list stays as it is, and what is found is shown as
-// copies, which press what they are copies of: those in view at once, and the others when nothing more is typed.
+// copies, which press what they are copies of: those in view at once, the others bit by bit, so that no key waits for them.
 function searchable(input, list) {
   const count = first("[data-count]");
   // A page that came with a query holds a part of the list only; finding more is then the server's.
@@ -75,11 +75,15 @@ function searchable(input, list) {
     for (const item of prepare()) places[rank(item, query, wanted)].push(item);
     const found = query ? places.slice(0, 3).flat() : [];
     shown.hidden = !(list.hidden = query);
-    shown.replaceChildren(...found.slice(0, 50).map(copy));
-    clearTimeout(later);
-    later = setTimeout(() => shown.append(...found.slice(50).map(copy)), 300);
+    const more = () => {
+      shown.append(...found.splice(0, 15).map(copy));
+      if (found.length) later = setTimeout(more, 50);
+    };
     const { count: some, none } = count.dataset;
     count.textContent = !query ? said : found.length ? fill(some, { left: found.length, all: keys.length }) : fill(none, { query: input.value.trim() });
+    clearTimeout(later);
+    shown.replaceChildren();
+    more();
   }
 
   input.addEventListener("focus", prepare);
@@ -187,16 +191,18 @@ async function step(event, form) {
     if (answer.redirected) return location.assign(answer.url);
     const path = answer.headers.get("Content-Location");
     if (!path) throw answer;
-    const page = await parsed(answer);
-    if (first("noscript", page)) return location.assign(path); // it is one that waits
+    const page = await answer.text();
+    if (page.includes("<noscript")) return location.assign(path); // it is one that waits
     if (path !== here) history.pushState(null, "", path);
     here = path;
-    document.title = page.title;
     for (const next of all(".switch [name=next]")) next.value = path;
-    main.replaceChildren(...page.body.childNodes);
-    scrollTo(0, 0);
+    scrollTo(0, 0); // before what makes a look at the page a new layout
+    main.innerHTML = page;
+    const title = first("title", main);
+    document.title = title.textContent;
+    title.remove();
     first("h1").tabIndex = -1;
-    (ready() || first("h1")).focus();
+    (ready() || first("h1")).focus({ preventScroll: true });
   } catch {
     release();
     if (!(first(".offline").hidden = navigator.onLine)) return;
