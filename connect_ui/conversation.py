@@ -20,12 +20,13 @@ from tariffs.models import Customer, Location, Tariff
 from tariffs.rates import number
 
 from .forms import FORMS, RouteForm, form_for
-from .models import ConnectSession, Page
+from .models import OTHER, ConnectSession, Page
 
 logger = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 COMPLETE = ("session_complete", "complete_tariff")  # the second is the first's old name
+PROVIDER = ("provider_select", "provider_name_capture")
 PENDING = ("summary_tariff_inprogress",)
 FAILED = ("summary_tariff_failed",)
 WITHOUT_FORM = {
@@ -131,6 +132,7 @@ def again(old: ConnectSession) -> ConnectSession:
         new.not_listed = old.not_listed
         follow(old, new)
     except flatpeak.FlatPeakError:
+        ConnectSession.objects.filter(pk=new.pk).update(counted=True)  # no customer saw it, so none has left it
         new.delete()
         raise
     return new
@@ -175,7 +177,7 @@ def catch_up(session: ConnectSession) -> None:
     try:
         page = flatpeak.restore(session.connect_token)
     except flatpeak.Rejected as error:
-        refused(session, error)
+        refused(session, error, session.last_route)
         raise
     except flatpeak.Unavailable:
         session.release()
@@ -220,7 +222,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
             go_on_from(session, flatpeak.restore(session.connect_token))
             return
     except flatpeak.Rejected as error:
-        refused(session, error)
+        refused(session, error, page.route)
         raise
     except flatpeak.Unavailable:
         session.doubtful = True
@@ -230,11 +232,11 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
     append(session, new, page)
 
 
-def refused(session: ConnectSession, error: flatpeak.Rejected) -> None:
-    session.last_error_code = (error.code or str(error.status))[:100]
+def refused(session: ConnectSession, error: flatpeak.Rejected, route: str) -> None:
+    session.note_error(error.code or str(error.status), route)
     if gone(session, error):
         session.end(ConnectSession.State.EXPIRED)
-    session.release("last_error_code", *ConnectSession.ENDED)
+    session.release(*ConnectSession.ERROR, *ConnectSession.ENDED)
 
 
 def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
@@ -247,8 +249,8 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
     page = Page(session=session, number=session.newest + 1, route=new["route"][:100], body=body_of(new, session))
     page.came_from = answered.number if answered else (session.newest or None)
     session.newest, session.last_route = page.number, page.route
-    session.provider = (provider_of(page, answered) or session.provider)[:300]
-    fields = ["newest", "last_route", "provider", "state"]
+    note_provider(session, page, answered)
+    fields = ["newest", "last_route", "provider", "listed_provider", "state"]
     if page.route in COMPLETE:
         session.state = ConnectSession.State.OWED
     report(page)
@@ -301,15 +303,23 @@ def may_leave_to(url: Any) -> bool:
     return bool(parts.hostname) and (parts.scheme == "https" or (settings.SANDBOX and parts.scheme == "http"))
 
 
-def provider_of(page: Page, answered: Page | None) -> str:
-    """The name of the provider that a page is about, or that was chosen on the page before it."""
-    provider = page.data.get("provider")
-    if isinstance(provider, dict) and (name := provider.get("display_name") or provider.get("name")):
-        return str(name)
-    chosen = (answered.typed.get("provider") if answered else None) or None
-    offered = answered.data.get("providers") if answered and chosen else None
-    items = [item for item in offered if isinstance(item, dict)] if isinstance(offered, list) else []
-    return next((str(item.get("display_name") or "") for item in items if item.get("id") == chosen), "")
+def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> None:
+    """The provider that a page is about, or that was chosen on the page before it; and what the funnel counts it under.
+
+    That is a name of FlatPeak's list, and never one that the customer typed: Connect shows those too, also in a later
+    conversation about the same location.
+    """
+    about = page.data.get("provider")
+    about = about if isinstance(about, dict) else {}
+    told, chosen = str(about.get("display_name") or about.get("name") or ""), ""
+    if answered and answered.route in PROVIDER:
+        offered = answered.data.get("providers")
+        items = [item for item in offered if isinstance(item, dict)] if isinstance(offered, list) else []
+        listed = {str(item.get("id")): str(item.get("display_name") or "") for item in items}
+        chosen = listed.get(str(answered.typed.get("provider")), "")
+        session.listed_provider = (chosen or (told if told in listed.values() else "") or OTHER)[:300]
+    session.provider = (told or chosen or session.provider)[:300]
+    session.listed_provider = session.listed_provider or (OTHER if session.provider else "")
 
 
 def without_token(value: Any, token: str) -> Any:
@@ -336,9 +346,11 @@ def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
             ids = flatpeak.exchange(session.connect_token)
     except flatpeak.FlatPeakError as error:
         if owed:
-            rejected = isinstance(error, flatpeak.Rejected)
-            session.exchange_after = timezone.now() + timedelta(minutes=15 if rejected else 1)
-        session.release("exchange_after")
+            session.exchange_after = timezone.now() + timedelta(minutes=1)
+            if isinstance(error, flatpeak.Rejected):
+                session.exchange_after = timezone.now() + timedelta(minutes=15)
+                session.note_error(error.code or str(error.status), session.last_route)
+        session.release("exchange_after", *ConnectSession.ERROR)
         return error
     if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
         last = Page(session=session, number=session.newest + 1, route=COMPLETE[0], body={}, came_from=session.newest)

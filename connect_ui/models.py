@@ -12,6 +12,8 @@ from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, Ta
 
 from . import vault
 
+OTHER = "other"  # in the place of a name that is not to be counted by itself
+
 
 class ConnectSession(FlatPeakObject):
     """One conversation with Connect: who leads it, where it stands, and what became of it."""
@@ -35,6 +37,8 @@ class ConnectSession(FlatPeakObject):
     type = models.CharField(max_length=20, default="COMMODITY")
     country_code = models.CharField(max_length=2, blank=True)
     provider = models.CharField(max_length=300, blank=True)
+    # The provider's name as FlatPeak's list has it, OTHER for one that came otherwise; "" before there is one.
+    listed_provider = models.CharField(max_length=300, default="", db_default="", editable=False)
     # Names typed in a search that found nothing, by the field that asks for them later: {"provider": …, "tariff": …}
     not_listed = models.JSONField(default=dict, editable=False)
 
@@ -42,6 +46,7 @@ class ConnectSession(FlatPeakObject):
     newest = models.PositiveIntegerField("pages seen", default=0)
     last_route = models.CharField(max_length=100, blank=True)
     last_error_code = models.CharField(max_length=100, blank=True)
+    last_error_route = models.CharField(max_length=100, default="", db_default="", editable=False)
     # One answer at a time is under way; `doubtful` is true when Connect may have taken one whose answer was lost.
     claimed_at = models.DateTimeField(null=True, editable=False)
     doubtful = models.BooleanField(default=False, editable=False)
@@ -50,14 +55,17 @@ class ConnectSession(FlatPeakObject):
     started_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    counted = models.BooleanField(default=False, db_default=False, editable=False)  # in FunnelCount
 
     ENDED = ("state", "ended_at", "encrypted_token")
+    ERROR = ("last_error_code", "last_error_route")
 
     class Meta:
         indexes = [
             models.Index(fields=["user", "-started_at"], name="session_of_user"),
             models.Index(fields=["state", "exchange_after"], name="session_owed"),
             models.Index(fields=["started_at"], name="session_begun"),
+            models.Index(fields=["started_at"], condition=models.Q(counted=False), name="session_uncounted"),
         ]
 
     def __str__(self) -> str:
@@ -126,6 +134,10 @@ class ConnectSession(FlatPeakObject):
         self.claimed_at = None
         return kept
 
+    def note_error(self, code: str, route: str) -> None:
+        """What FlatPeak refused last, and on which page. The caller saves ERROR with it."""
+        self.last_error_code, self.last_error_route = code[:100], route
+
     def end(self, state: str) -> None:
         """The state it ends in; the token is of no more use, and wiped. The caller saves ENDED with it."""
         self.state, self.ended_at, self.encrypted_token = state, timezone.now(), ""
@@ -133,7 +145,16 @@ class ConnectSession(FlatPeakObject):
 
 @receiver(pre_delete, sender=ConnectSession)
 def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
-    """Where an exchange is owed, FlatPeak has something whose id nobody knows: it is learnt, and deleted there, later."""
+    """It is counted, within the transaction of the deletion, whatever brought that about.
+
+    Where an exchange is owed, FlatPeak has something whose id nobody knows: it is learnt, and deleted there, later.
+    """
+    from . import funnel  # which needs these models
+
+    if not instance.counted:
+        if instance.location_id:  # locked in the order in which the deletion of a location does it
+            Location.objects.select_for_update().filter(pk=instance.location_id).first()
+        funnel.count([instance.pk])
     if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
         Erasure.objects.create(
             kind=Erasure.Kind.CONVERSATION,
@@ -189,3 +210,28 @@ class Page(models.Model):
     def actions(self) -> list[str]:
         actions = self.body.get("actions", DOCUMENTED_ACTIONS.get(self.route))
         return [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
+
+
+class FunnelCount(FlatPeakObject):
+    """How many conversations, of those begun on a day, came to a route, and how many ended there unconnected.
+
+    Also, in rows with a `code`, how many FlatPeak refused or stopped there with that; and, in rows without a route, how
+    many began, which is more than came to a first page where FlatPeak did not answer. Kept for ever: nothing in it leads
+    to a person. `funnel` says when a conversation is counted. Rows are added and never changed, and are summed when they
+    are read: the same key may have several, and nobody waits for a counter, or deadlocks over one.
+    """
+
+    day = models.DateField()  # of UTC
+    direction = models.CharField(max_length=10)
+    country_code = models.CharField(max_length=2)
+    listed_provider = models.CharField(max_length=300)
+    route = models.CharField(max_length=64)
+    code = models.CharField(max_length=64)
+    reached = models.PositiveIntegerField()
+    left = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "live_mode", "day"], name="funnel_days")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.route} {self.code}"

@@ -1,0 +1,366 @@
+"""Where customers leave: every conversation is counted once, whatever becomes of it, and nobody can be known by it."""
+
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from importlib import import_module
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from connect_ui import funnel
+from connect_ui.conversation import note_provider
+from connect_ui.models import ConnectSession, FunnelCount, Page
+from tariffs import flatpeak
+from tariffs.models import Customer, Location
+
+pytestmark = pytest.mark.django_db
+
+State = ConnectSession.State
+BY = ("direction", "country_code", "listed_provider")
+
+
+def seen(*by):
+    """What the funnel says of the last week: {route or (…, route): (reached, left)}, and codes as {(…, route, code): n}."""
+    found = funnel.sums(*by, since=timezone.now().date() - timedelta(days=7))
+    return {key[:-1] if not key[-1] else key: value for key, value in found.items()}
+
+
+def routes():
+    return {key[0]: value for key, value in seen().items() if len(key) == 1}
+
+
+def purge():
+    out = StringIO()
+    call_command("purge_sessions", stdout=out)
+    return out.getvalue().strip()
+
+
+def sessions(user, count=1, routes=("postal_address_capture", "provider_select"), **fields):
+    """Conversations that came to these routes and expired at the last of them."""
+    now = timezone.now()
+    defaults = {"state": State.EXPIRED, "expires_at": now, "direction": "IMPORT", "country_code": "GB"} | fields
+    made = []
+    for _ in range(count):
+        number = ConnectSession.objects.count()
+        session = ConnectSession(user=user, newest=len(routes), last_route=routes[-1], **defaults)
+        session.connect_token = f"cot-{number}"
+        session.save()
+        Page.objects.bulk_create(
+            Page(session=session, number=n, route=route, body={}) for n, route in enumerate(routes, 1)
+        )
+        made.append(session)
+    return made
+
+
+# --- What is counted
+
+
+def test_a_conversation_under_way_has_reached_its_routes_and_left_none(walk):
+    walk.by_hand()
+    assert routes() == {
+        "": (1, 0),
+        "postal_address_capture": (1, 0),
+        "provider_select": (1, 0),
+        "tariff_structure_select": (1, 0),
+        "rate_fixed_capture": (1, 0),
+    }
+    assert seen(*BY)["IMPORT", "GB", "Ecotricity", "rate_fixed_capture"] == (1, 0)
+
+
+def test_one_that_comes_back_to_a_route_has_reached_it_once(walk):
+    walk.by_hand().back().answer(options="FIXED")
+    assert routes()["rate_fixed_capture"] == (1, 0)
+
+
+def test_one_whose_time_is_over_has_left_where_it_stood_before_and_after_it_is_closed_and_purged(walk, later):
+    walk.by_hand()
+    later(hours=25)
+    expected = routes() | {"rate_fixed_capture": (1, 1)}
+    assert expected == routes()
+    assert purge() == "1 closed, 0 pages deleted"
+    assert FunnelCount.objects.count() == 5
+    assert routes() == expected
+    later(days=5)
+    ConnectSession.objects.update(updated_at=timezone.now() - timedelta(days=31))
+    assert purge() == "0 closed, 4 pages deleted"
+    assert purge() == "0 closed, 0 pages deleted"
+    assert routes() == expected
+
+
+def test_one_that_finished_has_left_nowhere(walk):
+    walk.fixed()
+    before = routes()
+    assert before["session_complete"] == before[""] == (1, 0)
+    purge()
+    assert walk.session.counted
+    assert routes() == before
+
+
+def test_what_is_owed_is_counted_when_it_is_no_more(walk, monkeypatch):
+    def down(token):
+        raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
+
+    with monkeypatch.context() as without:
+        without.setattr(flatpeak, "exchange", down)
+        walk.fixed()
+    purge()
+    assert not FunnelCount.objects.exists()
+    assert routes()["session_complete"] == (1, 0)
+    call_command("exchange_pending", stdout=StringIO())
+    ConnectSession.objects.update(exchange_after=timezone.now())
+    call_command("exchange_pending", stdout=StringIO())
+    purge()
+    assert routes()["session_complete"] == (1, 0)
+    assert FunnelCount.objects.filter(route="session_complete").exists()
+
+
+def test_the_day_is_that_of_the_beginning(alice):
+    sessions(alice)
+    yesterday = timezone.now() - timedelta(days=1)
+    ConnectSession.objects.update(started_at=yesterday)
+    before = seen("day")
+    assert before[yesterday.date(), "provider_select"] == (1, 1)
+    purge()
+    assert seen("day") == before
+
+
+def test_one_to_which_flatpeak_gave_no_page_has_begun_and_left_there(alice):
+    [session] = sessions(alice)
+    session.pages.all().delete()
+    ConnectSession.objects.update(newest=0, last_route="")
+    assert routes() == {"": (1, 1)}
+
+
+def test_codes_are_counted_where_flatpeak_refused_or_stopped(walk, alice):
+    walk.by_hand().answer(cost="0.0000001")
+    ConnectSession.objects.update(last_error_code="cost_value_zero", last_error_route="rate_fixed_capture")
+    stopped = sessions(alice, routes=("provider_select", "error"))[0]
+    stopped.pages.filter(route="error").update(body={"error_code": "provider_error"})
+    silent = sessions(alice, routes=("provider_select", "error"))[0]
+    talkative = sessions(alice, routes=("provider_select", "error"))[0]
+    talkative.pages.filter(route="error").update(body={"error_code": "Mrs Example of 1 Example Street was refused"})
+    assert silent.pages.count() == 2
+    expected = {
+        ("rate_fixed_capture", "cost_value_zero"): (1, 0),
+        ("error", "provider_error"): (1, 0),
+        ("error", "none"): (1, 0),
+        ("error", "other"): (1, 0),
+    }
+    assert {key: value for key, value in seen().items() if len(key) == 2} == expected
+    purge()
+    assert {key: value for key, value in seen().items() if len(key) == 2} == expected
+
+
+def test_a_refusal_is_noted_with_the_page_that_it_was_about(walk, sandbox):
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "connect.rate_fixed_capture", "fault": "status_429"}])
+    walk.by_hand().answer(cost="28.15")
+    assert walk.session.last_error_code
+    assert walk.session.last_error_route == "rate_fixed_capture"
+
+
+# --- What is not
+
+
+def test_a_name_that_the_customer_typed_is_counted_as_other(walk):
+    walk.to_providers().act("PROVIDER_MISSING", q="The Smiths")
+    walk.answer(provider_name="The Smiths")
+    assert walk.session.last_route != "provider_name_capture"
+    ConnectSession.objects.update(state=State.EXPIRED)
+    purge()
+    assert set(FunnelCount.objects.values_list("listed_provider", flat=True)) == {"other"}
+
+
+def test_who_types_a_name_after_choosing_one_is_counted_as_other_and_the_other_way_round(walk):
+    walk.to_providers().provider("Ecotricity")
+    assert walk.session.listed_provider == "Ecotricity"
+    walk.back().act("PROVIDER_MISSING")
+    assert walk.session.listed_provider == "other"
+    walk.back().provider("Ecotricity")
+    assert walk.session.listed_provider == "Ecotricity"
+
+
+def test_a_typed_name_that_connect_shows_in_a_later_conversation_is_other(alice):
+    later = ConnectSession(user=alice)
+    data = {"provider": {"display_name": "The Smiths"}}
+    note_provider(later, Page(session=later, route="summary_fixed_confirm", body={"data": data}), None)
+    assert (later.provider, later.listed_provider) == ("The Smiths", "other")
+
+
+@pytest.mark.parametrize("route", ["a sentence of somebody", "cot_secret", "x" * 70, "<b>"])
+def test_a_route_that_is_no_word_is_counted_as_other(alice, route):
+    sessions(alice, routes=("provider_select", route))
+    expected = {"": (1, 0), "provider_select": (1, 0), "other": (1, 1)}
+    assert routes() == expected
+    purge()
+    assert routes() == expected
+
+
+def test_the_counters_have_no_column_that_leads_to_a_person():
+    columns = {field.name for field in FunnelCount._meta.get_fields()}
+    assert columns == {
+        *("id", "account", "live_mode", "day", "direction", "country_code"),
+        *("listed_provider", "route", "code", "reached", "left"),
+    }
+
+
+def test_what_was_begun_in_the_place_of_an_old_one_and_never_seen_is_not_counted(walk, sandbox):
+    walk.by_hand()
+    ConnectSession.objects.update(expires_at=timezone.now())
+    walk.answer(cost="28.15")
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "connect.provider_select", "fault": "status_500"}])
+    walk.post(f"/connect/{walk.session.pk}/again/", {})
+    assert ConnectSession.objects.count() == 1
+    assert not FunnelCount.objects.exists()
+
+
+def test_what_was_purged_before_there_were_counters_is_left_out(alice):
+    sessions(alice, 2, provider="SSE")
+    [purged] = sessions(alice)
+    purged.pages.all().delete()
+    import_module("connect_ui.migrations.0005_funnel_of_before").mark(apps, None)
+    assert routes()[""] == (2, 0)
+    assert seen("listed_provider")["other", ""] == (2, 0)
+
+
+# --- Once
+
+
+def test_a_deleted_account_stays_in_the_funnel_without_the_person(walk, alice):
+    walk.fixed()
+    walk.by_hand()
+    sessions(alice, state=State.CONFLICT)
+    expected = routes()
+    expected["rate_fixed_capture"] = (expected["rate_fixed_capture"][0], 1)  # who deletes the account has left
+    alice.delete()
+    assert not ConnectSession.objects.exists()
+    assert routes() == expected
+
+
+def test_a_location_that_is_deleted_with_its_conversations_counts_them_once(walk, alice):
+    walk.fixed()
+    expected = routes()
+    location = walk.session.location
+    location.delete()
+    assert routes() == expected
+
+
+def test_what_was_counted_before_is_not_counted_at_its_deletion(walk, alice):
+    walk.fixed()
+    purge()
+    expected, rows = routes(), FunnelCount.objects.count()
+    alice.delete()
+    assert (routes(), FunnelCount.objects.count()) == (expected, rows)
+
+
+def test_a_run_that_is_killed_has_counted_whole_batches_and_the_next_one_counts_the_rest(alice, monkeypatch):
+    monkeypatch.setattr(funnel, "BATCH", 4)
+    sessions(alice, 10)
+    expected = routes()
+    written = FunnelCount.objects.bulk_create
+    calls = []
+
+    def killed(rows):
+        made = written(rows)
+        calls.append(made)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return made
+
+    with monkeypatch.context() as dying:
+        dying.setattr(FunnelCount.objects, "bulk_create", killed)
+        with suppress(KeyboardInterrupt):
+            purge()
+    assert ConnectSession.objects.filter(counted=True).count() == 4
+    assert Page.objects.count() == 20
+    assert routes() == expected
+    purge()
+    assert routes() == expected
+    assert not ConnectSession.objects.filter(counted=False).exists()
+
+
+def test_an_answer_that_froze_until_the_conversation_was_counted_changes_nothing(alice):
+    [session] = sessions(alice, state=State.OPEN)
+    assert session.claim()
+    purge()
+    session.refresh_from_db()
+    assert session.state == State.OPEN  # an answer is under way
+    ConnectSession.objects.update(claimed_at=timezone.now() - timedelta(hours=1))
+    frozen = ConnectSession.objects.get()
+    assert purge() == "1 closed, 0 pages deleted"
+    frozen.last_route = "session_complete"
+    assert not frozen.release("last_route")
+
+
+def together(*works):
+    """Run these at the same moment, each on a connection of its own; what they raised."""
+    barrier, errors = threading.Barrier(len(works)), []
+
+    def run(work):
+        try:
+            barrier.wait()
+            work()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[work]) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return errors
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_at_the_same_moment_count_each_conversation_once(alice, monkeypatch):
+    monkeypatch.setattr(funnel, "BATCH", 7)
+    sessions(alice, 60)
+    assert together(*[purge] * 4) == []
+    purge()  # what a run passed over, because another one held it
+    assert not ConnectSession.objects.filter(counted=False).exists()
+    assert routes() == {"": (60, 0), "postal_address_capture": (60, 0), "provider_select": (60, 60)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deletions_during_the_runs_lose_nothing_and_count_nothing_twice(django_user_model, monkeypatch):
+    monkeypatch.setattr(funnel, "BATCH", 5)
+    users = [django_user_model.objects.create_user(f"{n}@example.com", "x") for n in range(6)]
+    for user in users:
+        sessions(user, 8)
+        sessions(user, 2, state=State.OPEN, expires_at=timezone.now() + timedelta(days=1))
+    deletions = [lambda user=user: django_user_model.objects.get(pk=user.pk).delete() for user in users[:3]]
+    assert together(purge, purge, *deletions) == []
+    purge()
+    left = 48 + 3 * 2
+    assert routes() == {"": (60, 0), "postal_address_capture": (60, 0), "provider_select": (60, left)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_location_and_its_account_that_are_deleted_at_the_same_moment_count_once(django_user_model):
+    for n in range(1, 6):
+        user = django_user_model.objects.create_user(f"{n}@example.com", "x")
+        customer = Customer.objects.create(user=user)
+        place = Location.objects.create(customer=customer, location_id=f"loc_{n}")
+        for location in (place, None) * 6:
+            sessions(user, location=location)
+        assert together(user.delete, place.delete) == []
+        assert routes()[""] == (12 * n, 0)
+    assert not ConnectSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_that_fails_counts_nothing(alice):
+    sessions(alice, 3)
+    with suppress(KeyError), transaction.atomic():
+        alice.delete()
+        raise KeyError
+    assert not FunnelCount.objects.exists()
+    assert routes()[""] == (3, 0)
