@@ -1,9 +1,11 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 
 from tariffs.admin import FromFlatPeak, download_csv
 
+from . import funnel_page
 from .conversation import finish
 from .models import ConnectSession
 
@@ -83,6 +85,13 @@ class ConnectSessionAdmin(FromFlatPeak):
             "live_mode",
         ),
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("funnel/", view(funnel_page.funnel), name="connect_ui_funnel"),
+            *super().get_urls(),
+        ]
 
     def has_exchange_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("connect_ui.change_connectsession")

@@ -55,7 +55,7 @@ def count_ended() -> int:
     while True:
         with transaction.atomic():
             unlocked = ConnectSession.objects.select_for_update(skip_locked=True).filter(over, counted=False)
-            pks = list(unlocked.values_list("pk", flat=True)[:BATCH])
+            pks = list(unlocked.order_by("started_at").values_list("pk", flat=True)[:BATCH])
             closed += ConnectSession.objects.filter(pk__in=pks, state=State.OPEN).update(
                 state=State.EXPIRED,
                 ended_at=now,

@@ -108,6 +108,7 @@ RULES = {
     "admin:view_on_site": staff("404, 404"),
     "admin:app_list": staff("404, 404"),
     "admin:(?P<url>.*)$": staff("404, 404"),
+    "admin:connect_ui_funnel": staff("403, 405", TO_SIGN_IN),
     "admin:*_changelist": NO_PERMISSION,
     "admin:*_add": NO_PERMISSION,
     "admin:*_change": NO_PERMISSION,
