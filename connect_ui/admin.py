@@ -5,7 +5,7 @@ from django.urls import URLPattern, path
 
 from tariffs.admin import FromFlatPeak, download_csv
 
-from . import funnel_page
+from . import attention, funnel_page
 from .conversation import finish
 from .models import ConnectSession
 
@@ -90,6 +90,7 @@ class ConnectSessionAdmin(FromFlatPeak):
         view = self.admin_site.admin_view
         return [
             path("funnel/", view(funnel_page.funnel), name="connect_ui_funnel"),
+            path("attention/", view(attention.attention), name="connect_ui_attention"),
             *super().get_urls(),
         ]
 

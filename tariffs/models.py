@@ -145,6 +145,7 @@ class Tariff(FlatPeakObject):
         indexes = [
             models.Index(fields=["ask_at", "id"], name="tariff_due"),
             models.Index(fields=["rates_since"], condition=Q(rates="failing"), name="tariff_failing"),
+            models.Index(fields=["state_since"], condition=Q(state__in=["pending", "failed"]), name="tariff_late"),
         ]
 
     def __str__(self) -> str:

@@ -224,7 +224,7 @@ def test_what_was_purged_before_there_were_counters_is_left_out(alice):
     sessions(alice, 2, provider="SSE")
     [purged] = sessions(alice)
     purged.pages.all().delete()
-    import_module("connect_ui.migrations.0005_funnel_of_before").mark(apps, None)
+    import_module("connect_ui.migrations.0006_funnel_of_before").mark(apps, None)
     assert routes()[""] == (2, 0)
     assert seen("listed_provider")["other", ""] == (2, 0)
 

@@ -1,22 +1,27 @@
-"""A page of the admin: where customers leave."""
+"""Two pages of the admin: where customers leave, and what needs somebody."""
 
 import re
 from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from connect_ui.funnel_page import ROWS
-from connect_ui.models import ConnectSession
+from connect_ui.models import ConnectSession, Page
+from tariffs import flatpeak
+from tariffs.models import Customer, Erasure, Location, Tariff
 from tests.test_funnel import sessions
 
 pytestmark = pytest.mark.django_db
 
 State = ConnectSession.State
-FUNNEL = "admin:connect_ui_funnel"
+FUNNEL, ATTENTION = "admin:connect_ui_funnel", "admin:connect_ui_attention"
 
 
 @pytest.fixture
@@ -118,3 +123,159 @@ def test_hostile_names_are_escaped_and_many_routes_are_cut_short(staff, alice):
     assert "<script>alert" not in page
     assert "<b>SSE" not in page
     assert page.count("<code>route_") <= ROWS + 1
+
+
+@pytest.mark.parametrize("name", [FUNNEL, ATTENTION])
+def test_it_costs_the_same_queries_whatever_there_is(staff, alice, name):
+    def queries():
+        html(staff, name)
+        with CaptureQueriesContext(connection) as found:
+            html(staff, name)
+        return len(found)
+
+    sessions(alice, 1)
+    few = queries()
+    sessions(alice, 250, routes=[f"route_{n}" for n in range(5)])
+    sessions(alice, 20, state=State.OWED, routes=("session_complete",))
+    Page.objects.update(shown_at=ago(hours=2))
+    call_command("purge_sessions", verbosity=0)
+    sessions(alice, 250)
+    for n in range(20):
+        tariff(alice, n, rates="failing", rates_since=ago(hours=2))
+        tariff(alice, 100 + n, state="pending", state_since=ago(hours=49))
+        Erasure.objects.create(kind="location", flatpeak_id=f"loc_{n}", requested_at=ago(days=2))
+    assert queries() == few
+
+
+# --- What needs somebody
+
+
+def tariff(user, number=1, **fields):
+    customer = Customer.objects.get_or_create(user=user)[0]
+    location = Location.objects.create(customer=customer, location_id=f"loc_{number}")
+    return Tariff.objects.create(location=location, direction="IMPORT", provider="SSE", name=f"No. {number}", **fields)
+
+
+def links_of(client, title):
+    """The addresses in the part under a heading; each opens."""
+    part = html(client, ATTENTION).partition(f"<h2>{title}")[2].partition("</section>")[0]
+    links = [unescape(link) for link in re.findall(r'href="([^"]+)"', part)]
+    assert [client.get(link).status_code for link in links] == [200] * len(links)
+    return links
+
+
+def rows(client, link):
+    return client.get(link).context["cl"].result_count
+
+
+def test_where_nothing_needs_anybody_it_says_so_and_what_it_looked_for(staff, alice):
+    sessions(alice, 3)
+    tariff(alice)
+    said = text(staff, ATTENTION)
+    assert "Nothing needs anybody." in said
+    assert "Looked for, and not found: Exchanges owed for over an hour; Rates that" in said
+
+
+def test_an_exchange_is_named_when_it_is_owed_for_an_hour_however_often_it_was_tried(staff, alice):
+    [old] = sessions(alice, 1, state=State.OWED, routes=("session_complete",), provider="SSE")
+    sessions(alice, 1, state=State.OWED, routes=("session_complete",))
+    assert "Exchanges owed for over an hour:" not in text(staff, ATTENTION)
+    Page.objects.filter(session=old).update(shown_at=ago(minutes=61))
+    said = text(staff, ATTENTION)
+    assert "Exchanges owed for over an hour: 1" in said
+    assert "SSE, IMPORT, GB since" in said
+    assert "no answer" in said
+    assert "run “Exchange what is owed”" in said
+    one, every = links_of(staff, "Exchanges owed")
+    assert str(old.pk) in one
+    assert rows(staff, every) == 2
+    old.note_error("account_suspended", old.last_route)
+    old.save()
+    assert "account_suspended" in text(staff, ATTENTION)
+
+
+def test_a_refused_exchange_keeps_its_code(walk, monkeypatch):
+    def refuse(token):
+        raise flatpeak.Rejected("GET /connect/tariff/token", 422, {"code": "account_suspended"})
+
+    monkeypatch.setattr(flatpeak, "exchange", refuse)
+    walk.fixed()
+    assert (walk.session.state, walk.session.last_error_code) == ("owed", "account_suspended")
+    assert walk.session.last_error_route == "session_complete"
+
+
+def test_rates_are_named_when_they_have_failed_for_an_hour(staff, alice):
+    tariff(alice, 1, rates="failing", rates_since=ago(minutes=59))
+    tariff(alice, 2, rates="failing", rates_since=ago(hours=9), state="disconnected")
+    assert "Nothing needs anybody" in text(staff, ATTENTION)
+    tariff(alice, 3, rates="failing", rates_since=ago(hours=2), rates_code="no_price_data")
+    said = text(staff, ATTENTION)
+    assert "Rates that have failed for over an hour: 1 SSE, No. 3 since" in said
+    assert "no_price_data" in said
+    assert rows(staff, links_of(staff, "Rates")[-1]) == 2
+
+
+@pytest.mark.parametrize("state", ["pending", "failed"])
+def test_tariffs_are_named_when_flatpeak_has_not_read_them_for_two_days(staff, alice, state):
+    tariff(alice, 1, state=state, state_since=ago(hours=47))
+    assert "Nothing needs anybody" in text(staff, ATTENTION)
+    for n in range(2, 9):
+        tariff(alice, n, state=state, state_since=ago(hours=40 + 5 * n))
+    said = text(staff, ATTENTION)
+    assert "not read for 48 hours: 7 SSE, No. 8 since" in said
+    assert "All 7" in said
+    links = links_of(staff, "Tariffs")
+    assert len(links) == 6
+    assert rows(staff, links[-1]) == 7
+
+
+def test_a_page_that_is_not_known_is_named_also_when_its_conversation_was_purged(staff, alice):
+    sessions(alice, 2, routes=("provider_select", "meter_photo_capture"))
+    for purged in (False, True):
+        if purged:
+            call_command("purge_sessions", verbosity=0)
+        said = text(staff, ATTENTION)
+        assert "in 30 days: 1 meter_photo_capture 2 conversations" in said.replace("  ", " ")
+        assert "Update the app" in said
+        assert rows(staff, links_of(staff, "Pages")[0]) == 2
+
+
+def test_a_deletion_is_named_when_flatpeak_has_not_made_it_for_a_day(staff):
+    Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(hours=23))
+    Erasure.objects.create(kind="location", flatpeak_id="loc_2", requested_at=ago(days=3), done_at=timezone.now())
+    assert "Nothing needs anybody" in text(staff, ATTENTION)
+    Erasure.objects.create(kind="customer", flatpeak_id="cus_1", requested_at=ago(days=2), code="unavailable")
+    assert "not made for over a day: 1 customer since" in text(staff, ATTENTION)
+    assert rows(staff, links_of(staff, "Deletions")[-1]) == 1
+
+
+# --- Who may look
+
+
+def test_each_page_opens_with_the_permissions_for_what_it_shows_and_not_with_fewer(client, django_user_model):
+    clerk = django_user_model.objects.create_user("clerk@example.com", "x", is_staff=True)
+    client.force_login(clerk)
+
+    def found():
+        return [client.get(reverse(name)).status_code for name in (FUNNEL, ATTENTION)]
+
+    assert found() == [403, 403]
+    for codename, expected in [
+        ("view_tariff", [403, 403]),
+        ("view_connectsession", [200, 403]),
+        ("view_erasure", [200, 200]),
+    ]:
+        clerk.user_permissions.add(Permission.objects.get(codename=codename))
+        assert found() == expected
+    index = client.get("/admin/").content.decode()
+    assert "Where customers leave" in index
+    assert "What needs somebody" in index
+    assert client.post(reverse(FUNNEL)).status_code == 405
+
+
+def test_the_admins_first_page_links_them_to_who_may_open_them(staff, client, django_user_model):
+    page = staff.get("/admin/").content.decode()
+    assert f'href="{reverse(FUNNEL)}"' in page
+    assert f'href="{reverse(ATTENTION)}"' in page
+    client.force_login(django_user_model.objects.create_user("clerk@example.com", "x", is_staff=True))
+    assert "Where customers leave" not in client.get("/admin/").content.decode()
