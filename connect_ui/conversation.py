@@ -197,11 +197,12 @@ def go_on_from(session: ConnectSession, stands: flatpeak.Page) -> None:
         append(session, stands)
 
 
-def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: RouteForm | None) -> None:
-    """Send the answer to a page. The caller holds the claim; it is given back.
+def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: RouteForm | None) -> Page | None:
+    """Send the answer to a page; the page that Connect answered with. The caller holds the claim; it is given back.
 
-    Raises FlatPeakError; the page then stays as it was. Where an earlier answer was lost on its way, Connect is asked
-    first where it stands, and if it went on, that is shown instead of answering twice.
+    None where something else came of it: the session's own columns say what. Raises FlatPeakError; the page then stays
+    as it was. Where an earlier answer was lost on its way, Connect is asked first where it stands, and if it went on,
+    that is shown instead of answering twice.
     """
     try:
         if session.doubtful:
@@ -209,7 +210,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
             session.doubtful = False
             if stands["route"] != session.last_route:
                 append(session, stands, page)
-                return
+                return None
         try:
             new = flatpeak.answer(
                 session.connect_token, page.route, answer.get("data"), action=answer.get("action", "")
@@ -220,7 +221,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
                 raise
             # Connect does not take answers to earlier pages, or not to this one: go on from where it stands.
             go_on_from(session, flatpeak.restore(session.connect_token))
-            return
+            return None
     except flatpeak.Rejected as error:
         refused(session, error, page.route)
         raise
@@ -229,7 +230,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
         session.release()
         raise
     page.answer, page.typed = answer, typed
-    append(session, new, page)
+    return append(session, new, page)
 
 
 def refused(session: ConnectSession, error: flatpeak.Rejected, route: str) -> None:
@@ -244,8 +245,11 @@ def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
     return "connect_token" in error.code or session.expires_at <= timezone.now()
 
 
-def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = None) -> None:
-    """Store Connect's page as the newest; if it is the last one, exchange the token. The claim is given back."""
+def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = None) -> Page | None:
+    """Store Connect's page as the newest; if it is the last one, exchange the token. The claim is given back.
+
+    The page as it is stored, None if it is not: see `ConnectSession.keep`.
+    """
     page = Page(session=session, number=session.newest + 1, route=new["route"][:100], body=body_of(new, session))
     page.came_from = answered.number if answered else (session.newest or None)
     session.newest, session.last_route = page.number, page.route
@@ -257,7 +261,7 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
     owed = session.state == ConnectSession.State.OWED
     with transaction.atomic():
         if not (session.keep(*fields) if owed else session.release("not_listed", *fields)):
-            return
+            return None
         page.save()
         if answered and answered.answer is not None:
             answered.led_to = page.number
@@ -268,6 +272,7 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
     if owed:
         exchange(session)
+    return page
 
 
 def report(page: Page) -> None:

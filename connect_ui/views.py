@@ -1,6 +1,6 @@
 """The Connect loop in the browser: show a page, take its answer, show the next."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
@@ -34,6 +34,14 @@ def user_id(request: HttpRequest) -> int:
 
 def own(request: HttpRequest, pk: UUID) -> ConnectSession:
     return get_object_or_404(ConnectSession, pk=pk, user=request.user)
+
+
+class Written(NamedTuple):
+    """What an answer in place has just written, and the page that it leads to need not read again."""
+
+    session: ConnectSession
+    shown: Page
+    answered: Page
 
 
 @in_place
@@ -111,12 +119,19 @@ def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
 @never_cache
 @limited("connect_answer", "POST")
 def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+    written: Written | None = getattr(request, "written", None)
+    if written:
+        session, shown, before = written
+        return show(request, session, shown, form_for(shown, None, session.not_listed), before=before)
     session = own(request, pk)
     if number != session.newest and session.state != State.OPEN:
         return redirect("connect_ui:page", pk, session.newest)
     if not session.is_here or session.state == State.EXPIRED:
         return expired(request, session)
-    shown = Page.objects.filter(session=session, number=number).first()
+    # With the page before, which is usually the one that led here: what was said there may be said back.
+    near = [number] if request.method == "POST" else [number, number - 1]
+    pages = {each.number: each for each in session.pages.filter(number__in=near)}
+    shown = pages.get(number)
     if not shown and number == session.newest and not session.is_open:  # purged: what it led to is there
         return redirect("tariffs:locations")
     if not shown:
@@ -127,7 +142,8 @@ def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         return render(request, "connect_ui/wait.html", {"session": session})
     if request.method == "POST" and session.is_open:
         return take(request, session, shown)
-    return show(request, session, shown, form_for(shown, None, session.not_listed))
+    form = form_for(shown, None, session.not_listed)
+    return show(request, session, shown, form, before=pages.get(shown.came_from or 0))
 
 
 def is_owed(session: ConnectSession) -> bool:
@@ -160,7 +176,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
     if action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
         session.not_listed[action.split("_")[0].lower()] = request.POST.get("q", "").replace("\0", "")[:200]
     try:
-        conversation.send(session, answered, answer, form.typed() if form else {}, form)
+        shown = conversation.send(session, answered, answer, form.typed() if form else {}, form)
     except flatpeak.Unavailable as error:
         return show(request, session, answered, form or form_for(answered), 503, refusals.sentence(error))
     except flatpeak.Rejected as error:
@@ -172,6 +188,8 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
             form.add_rejection(error)
             return show(request, session, answered, form, 422)
         return show(request, session, answered, form_for(answered), 422, refusals.sentence(error))
+    if shown and session.is_open and getattr(request, "part", False):
+        request.written = Written(session, shown, answered)  # type: ignore[attr-defined]
     return redirect("connect_ui:page", session.pk, session.newest)
 
 
@@ -182,15 +200,16 @@ def show(
     form: RouteForm | None,
     status: int = 200,
     problem: str = "",
+    before: Page | None = None,
 ) -> HttpResponse:
-    """Render a page by the template of its route."""
+    """Render a page by the template of its route; `before` is the page that led to it, where it was read already."""
     query = (request.POST if request.method == "POST" else request.GET).get("q", "")[:200]
     context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
     context["incomplete"] = session.is_open and shown.number == session.newest and conversation.is_incomplete(shown)
     if isinstance(form, ListForm):
         context["found"] = form.found(query)
     if shown.came_from and session.is_open:
-        before = Page.objects.filter(session=session, number=shown.came_from).first()
+        before = before or session.pages.filter(number=shown.came_from).first()
         if before and before.answer and (asked := form_for(before)) and "data" in before.answer:
             context["said_back"] = asked.said_back(before.answer["data"])
     name = shown.route if conversation.known(shown.route) else "unknown"
