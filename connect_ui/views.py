@@ -121,8 +121,8 @@ def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
 def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     written: Written | None = getattr(request, "written", None)
     if written:
-        session, shown, before = written
-        return show(request, session, shown, form_for(shown, None, session.not_listed), before=before)
+        form = form_for(written.shown, None, written.session.not_listed)
+        return show(request, written.session, written.shown, form, before=written.answered)
     session = own(request, pk)
     if number != session.newest and session.state != State.OPEN:
         return redirect("connect_ui:page", pk, session.newest)
