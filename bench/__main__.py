@@ -10,14 +10,26 @@ import platform
 from datetime import date
 from pathlib import Path
 
-from . import browser, journeys, rates
+from . import browser, journeys, profile, rates, steps
 from .site import Site
 
 README = Path(__file__).with_name("README.md")
 HEADING = "## Figures\n"
 MEASURES = {
     measure.__name__: measure
-    for measure in (rates.pages, rates.due, rates.segments, rates.refresh_rates, journeys.load, browser.browser)
+    for measure in (
+        rates.pages,
+        rates.due,
+        rates.segments,
+        rates.refresh_rates,
+        steps.floor,
+        steps.steps,
+        steps.history,
+        steps.grown,
+        profile.profile,
+        journeys.load,
+        browser.browser,
+    )
 }
 
 

@@ -1,16 +1,17 @@
 """Many customers at once, from the start to a stored tariff, while FlatPeak is slow and fails now and then."""
 
+import gzip
 import html
 import http.client
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from statistics import median, quantiles
 from urllib.parse import urlencode, urlsplit
 
+from .processes import children, memory
 from .site import Row, Site
 
 DELAY = 100  # milliseconds that each of FlatPeak's answers takes
@@ -22,23 +23,37 @@ FAULTS = [
 
 
 class Customer:
-    """Walks through Connect with a browser's means: cookies, forms, redirects; presses again what failed."""
+    """Walks through Connect with a browser's means: cookies, forms, redirects; presses again what failed.
 
-    def __init__(self, port: int, cookie: str, name: str) -> None:
+    `in_place`, as with script: the answer to a press is the next page.
+    """
+
+    def __init__(self, port: int, cookie: str, name: str, in_place: bool = False) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
-        self.cookies = dict([cookie.split("=", 1)])
-        self.name, self.number = name, 0
+        self.name, self.number, self.in_place = name, 0, in_place
+        self.become(cookie)
         self.steps: list[float] = []
         self.statuses: Counter[int] = Counter()
         self.finished: list[str] = []  # the names of the tariffs that were said to be saved
 
-    def walk(self, end: float) -> None:
-        while time.perf_counter() < end:
-            self.number += 1
+    def become(self, cookie: str) -> None:
+        """Somebody else, over the same connection: there are limits on what one person may ask for in a minute."""
+        self.cookies = dict([cookie.split("=", 1)])
+
+    def begin(self) -> None:
+        """A conversation, at its first page."""
+        self.number += 1
+        self.get("/connect/")
+        self.press({"direction": "IMPORT", "country_code": "GB"})
+
+    def walk(self, go_on: Callable[[], bool], cookies: Iterator[str] | None = None) -> None:
+        """Conversation after conversation for as long as `go_on` says so, each as the next of the `cookies`, if given."""
+        while go_on():
+            if cookies:
+                self.become(next(cookies))
+            self.begin()
             tariff = f"{self.name} {self.number}"
-            self.get("/connect/")
-            self.press({"direction": "IMPORT", "country_code": "GB"})
-            while time.perf_counter() < end and self.action():
+            while go_on() and self.action():
                 self.press(self.answer(tariff))
             if "Your tariff is" in self.page:
                 self.finished.append(tariff)
@@ -79,10 +94,17 @@ class Customer:
 
     def ask(self, method: str, path: str, body: str = "") -> None:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
+        headers = {
+            "Cookie": cookies,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept-Encoding": "gzip",
+        }
+        if self.in_place and method == "POST":
+            headers["Part"] = "main"
         self.connection.request(method, path, body or None, headers)
         answer = self.connection.getresponse()
-        text = answer.read().decode()
+        content = answer.read()
+        text = (gzip.decompress(content) if answer.headers["Content-Encoding"] == "gzip" else content).decode()
         self.statuses[answer.status] += 1
         for cookie in answer.headers.get_all("Set-Cookie", []):
             name, _, value = cookie.partition(";")[0].partition("=")
@@ -90,14 +112,7 @@ class Customer:
         if answer.status in (301, 302):
             self.ask("GET", urlsplit(answer.headers["Location"]).path)
         else:
-            self.path, self.page = path, html.unescape(text)
-
-
-def memory(pid: int) -> float:
-    """Megabytes that a process and its children hold."""
-    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-    held = (re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{each}/status").read_text()) for each in pids)
-    return sum(int(found[1]) for found in held if found) / 1024
+            self.path, self.page = answer.headers.get("Content-Location", path), html.unescape(text)
 
 
 def load(site: Site, quick: bool) -> Iterator[Row]:
@@ -105,20 +120,22 @@ def load(site: Site, quick: bool) -> Iterator[Row]:
     from tariffs.models import Location, Tariff
 
     customers, seconds = (8, 6) if quick else (200, 300)
-    cookies = [site.sign_up(f"customer{n}@example.com") for n in range(customers)]
+    cookies = site.customers(customers)
     before = set(Location.objects.values_list("pk", flat=True))
     with site.sandbox(), site.app(workers=site.workers) as app:
         site.control(switches={"delay_ms": DELAY}, faults=FAULTS, seed=1)
         walking = [Customer(site.port, cookie, f"c{n}") for n, cookie in enumerate(cookies)]
         end = time.perf_counter() + seconds
-        threads = [threading.Thread(target=customer.walk, args=[end]) for customer in walking]
+        threads = [
+            threading.Thread(target=customer.walk, args=[lambda: time.perf_counter() < end]) for customer in walking
+        ]
         for thread in threads:
             thread.start()
         time.sleep(seconds / 10)
-        first = memory(app.process.pid)
+        first = memory([app.process.pid, *children(app.process.pid)])
         for thread in threads:
             thread.join()
-        last = memory(app.process.pid)
+        last = memory([app.process.pid, *children(app.process.pid)])
         struck = sum(site.control(switches={"delay_ms": 0}, faults=[])["struck"].values())
         log = app.output
     steps = sorted(step for customer in walking for step in customer.steps)

@@ -14,6 +14,8 @@ import requests
 
 from tests.programs import Program, free_port
 
+from .processes import children
+
 Row = tuple[str, str, str]  # what was measured, what came out, what is wanted
 
 
@@ -24,6 +26,8 @@ class Site:
     """
 
     def __init__(self) -> None:
+        self.cookies: list[str] = []
+        self.http = requests.Session()
         self.folder = Path(tempfile.mkdtemp(prefix="flatpeak-bench-"))
         self.port, self.sandbox_port = free_port(), free_port()
         kept = {name: os.environ[name] for name in ("DATABASE_URL", "CACHE_URL") if name in os.environ}
@@ -68,13 +72,19 @@ class Site:
         client.force_login(get_user_model().objects.create_user(address))
         return f"sessionid={client.cookies['sessionid'].value}"
 
+    def customers(self, count: int) -> list[str]:
+        """The cookies of so many customers, who are the same whoever asks."""
+        while len(self.cookies) < count:
+            self.cookies.append(self.sign_up(f"customer{len(self.cookies)}@example.com"))
+        return self.cookies[:count]
+
     @property
     def workers(self) -> int:
         """As many as there are cores, if they have a cache to share."""
         return (os.cpu_count() or 1) if "CACHE_URL" in self.settings else 1
 
     @contextmanager
-    def sandbox(self) -> Iterator[None]:
+    def sandbox(self) -> Iterator[Program]:
         """The sandbox as a program, which remembers what it knew when it last ran."""
         command = (
             "-m",
@@ -87,18 +97,41 @@ class Site:
         )
         with Program(sys.executable, *command) as program:
             program.wait_for_page(self.sandbox_port)
-            yield
+            yield program
 
     @contextmanager
-    def app(self, workers: int = 1) -> Iterator[Program]:
-        command = ("-m", "gunicorn", "flatpeak_app.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers))
+    def app(self, workers: int = 1, *options: str) -> Iterator[Program]:
+        where = ("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers))
+        command = ("-m", "gunicorn", "flatpeak_app.wsgi", *where, *options)
         with Program(sys.executable, *command, **self.settings) as program:
             program.wait_for_page(self.port, "/healthz")
+            program.wait_until(lambda: len(children(program.process.pid)) == workers)
             yield program
 
     def control(self, **settings: object) -> dict[str, Any]:
         """Tell the sandbox to go otherwise; what it has counted."""
-        return requests.post(f"http://127.0.0.1:{self.sandbox_port}/_sandbox", json=settings, timeout=10).json()
+        return self.http.post(f"http://127.0.0.1:{self.sandbox_port}/_sandbox", json=settings, timeout=10).json()
+
+    def calls(self) -> int:
+        """How many calls the sandbox has had that FlatPeak would have had."""
+        from sandbox.app import CALLS
+
+        counts = self.control()["counts"]
+        return sum(counts.get(name, 0) for name in CALLS)
+
+    def servers(self) -> list[int]:
+        """The processes that answer the app's own queries: PostgreSQL's for this database, and Redis, if they run here."""
+        from django.core.cache import cache
+        from django.db import connection
+
+        found = []
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+                found += [pid for (pid,) in cursor.fetchall()]
+        if "CACHE_URL" in self.settings:
+            found.append(cache._cache.get_client().info("server")["process_id"])  # type: ignore[attr-defined]
+        return found
 
     def copy_location(self, copies: int) -> None:
         """Give the sandbox, which must not be running, and the database more locations like the first."""

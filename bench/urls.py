@@ -1,20 +1,16 @@
-"""The product's addresses, and beside them the least that a page behind the same middleware can be."""
+"""The product's addresses, and beside them those of the floor."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import path
 
 from flatpeak_app.urls import urlpatterns as product
 
+from . import floor
 
-def nothing(request: HttpRequest) -> HttpResponse:
-    """For whoever is signed in, as every page here."""
-    return HttpResponse("ok")
-
-
-def frame(request: HttpRequest) -> HttpResponse:
-    """What surrounds every page: head, menu, the form to sign out."""
-    return render(request, "base.html")
-
-
-urlpatterns = [*product, path("bench/nothing/", nothing), path("bench/frame/", frame)]
+urlpatterns = [
+    *product,
+    path("bench/nothing/", floor.nothing),
+    path("bench/frame/", floor.frame),
+    path("bench/bare/", floor.bare),
+    path("bench/signed-in/", floor.signed_in),
+    path("bench/step/<uuid:pk>/<int:number>/", floor.step, name="floor_step"),
+]

@@ -1,0 +1,54 @@
+"""What processes have used, as the Linux kernel counts it: CPU in seconds, memory in megabytes, connections."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def cpu(pids: Iterable[int]) -> float:
+    """User and system time that these processes, with all their threads, have used so far."""
+    used = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue
+        used += int(fields[11]) + int(fields[12])
+    return used / TICK
+
+
+def cpu_exactly(pids: Iterable[int]) -> float:
+    """The same to the microsecond, of processes of one thread, such as PostgreSQL's."""
+    return (
+        sum(int(path.read_text().split()[0]) for pid in pids if (path := Path(f"/proc/{pid}/schedstat")).exists()) / 1e9
+    )
+
+
+def cpu_of_all() -> float:
+    """What the whole machine has used so far."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = fields
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
+def memory(pids: Iterable[int]) -> float:
+    """Megabytes that these processes hold in RAM, what they share counted for each."""
+    held = (re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()) for pid in pids)
+    return sum(int(found[1]) for found in held if found) / 1024
+
+
+def connections(port: int) -> set[str]:
+    """The clients' ends of the TCP connections to a port of this machine, also of those that ended within a minute."""
+    ends = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        local, remote = (int(end.partition(":")[2], 16) for end in line.split()[1:3])
+        if port in (local, remote) and remote:
+            ends.add(f"{local + remote - port}")
+    return ends

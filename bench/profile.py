@@ -1,0 +1,111 @@
+"""`python -m bench profile`: where the CPU of a step goes, by Python's profiler, over steps that this process answers.
+
+The profiler makes calls of functions dearer than they are: it says where to look, the ratios of `floor` what is won.
+"""
+
+import cProfile
+import io
+import pstats
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from email.message import Message
+from typing import Any
+from urllib.parse import urlsplit
+
+from .journeys import Customer
+from .site import Row, Site
+from .steps import STEPS
+
+WALKS = 20
+
+
+class Connection:
+    """What `Customer` needs of an HTTP connection; the answer is made here and now, and profiled."""
+
+    def __init__(self, app: Any, profile: cProfile.Profile) -> None:
+        self.app, self.profile, self.watched = app, profile, False
+
+    def request(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> None:
+        sent, url = (body or "").encode(), urlsplit(path)
+        environ: dict[str, Any] = {f"HTTP_{name.upper().replace('-', '_')}": text for name, text in headers.items()}
+        environ |= {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": url.path,
+            "QUERY_STRING": url.query,
+            "CONTENT_TYPE": headers["Content-Type"],
+            "CONTENT_LENGTH": str(len(sent)),
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "HTTP_HOST": "localhost",
+            "REMOTE_ADDR": "127.0.0.1",
+            "wsgi.input": io.BytesIO(sent),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": io.StringIO(),
+        }
+        if self.watched:
+            self.profile.enable()
+        answer = self.app(environ, self.start_response)
+        self.content = b"".join(answer)
+        answer.close()
+        self.profile.disable()
+
+    def start_response(self, status: str, headers: Iterable[tuple[str, str]], *exception: Any) -> None:
+        self.status, self.headers = int(status.split()[0]), Message()
+        for name, text in headers:
+            self.headers[name] = text
+
+    def getresponse(self) -> "Connection":
+        return self
+
+    def read(self) -> bytes:
+        return self.content
+
+
+def part_of(function: tuple[str, int, str]) -> str:
+    """The package that a function is of, by its file: django.template, connect_ui; "" of what is built in."""
+    file = function[0].replace("\\", "/")
+    if file.startswith("~") or file.startswith("<"):
+        return ""
+    for root in ("/site-packages/", "/c/"):
+        file = file.rpartition(root)[2]
+    parts = file.removesuffix(".py").split("/")
+    return ".".join(parts[:2]) if parts[0] == "django" else parts[0]
+
+
+def shares(profile: cProfile.Profile) -> Iterator[tuple[str, float]]:
+    """Each package's share of all time, what is built in counted for its callers, largest first."""
+    found: Counter[str] = Counter()
+    for function, (_, _, own, _, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        if part := part_of(function):
+            found[part] += own
+        else:
+            for caller, (_, _, own_from_it, _) in callers.items():
+                found[part_of(caller) or "Python"] += own_from_it
+    for part, seconds in found.most_common():
+        yield part, seconds / found.total()
+
+
+def profile(site: Site, quick: bool) -> Iterator[Row]:
+    """All presses between the first page of Connect and the summary."""
+    from django.core.wsgi import get_wsgi_application
+
+    app = get_wsgi_application()
+    for in_place in (False, True):
+        watched = cProfile.Profile(time.process_time)
+        connection = Connection(app, watched)
+        with site.sandbox():
+            for number, cookie in enumerate(site.customers(2 if quick else WALKS)):
+                customer = Customer(site.port, cookie, "profile", in_place)
+                customer.connection = connection  # type: ignore[assignment]
+                connection.watched = False
+                customer.begin()
+                connection.watched = number > 0  # the first walk fills caches
+                for _ in range(STEPS):
+                    customer.press(customer.answer("Simple"))
+        parts = ", ".join(f"{part} {share:.0%}" for part, share in shares(watched) if share >= 0.03)
+        yield f"Where a step's time goes, {'in place' if in_place else 'by redirect'}", parts, ""
+        import os
+
+        if os.environ.get("TOP"):
+            pstats.Stats(watched).sort_stats(os.environ["TOP"]).print_stats(70)

@@ -1,0 +1,273 @@
+"""What one step of a conversation costs beside the floor, how many a second there are, and what they leave behind."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from statistics import median, quantiles
+
+from .journeys import Customer
+from .processes import children, connections, cpu, cpu_exactly, cpu_of_all, memory
+from .site import Row, Site
+
+CORES = os.cpu_count() or 1
+THREADS = 16  # of a worker, in gunicorn.conf.py
+USERS = 256  # enough that nobody meets a limit on answers per minute at 200 steps a second
+STEPS = 6  # presses from the first page of Connect to the summary, each of which is one call to FlatPeak
+
+
+def floor(site: Site, quick: bool) -> Iterator[Row]:
+    """CPU of the app's workers for each of these, batch by batch in turn, by one customer at a time."""
+    rounds, gets, walks = (1, 20, 1) if quick else (8, 150, 6)
+    cookies = cycle(site.customers(4 if quick else 60))
+    found: dict[str, list[float]] = {}
+    with site.sandbox(), site.app(site.workers) as app:
+        workers = children(app.process.pid)
+        clients = {in_place: Customer(site.port, site.cookie, "floor", in_place) for in_place in (False, True)}
+
+        def get(path: str, cookie: str = site.cookie) -> Callable[[], int]:
+            client = clients[False]
+            client.cookies = dict([cookie.split("=", 1)]) if cookie else {}
+
+            def work() -> int:
+                for _ in range(gets):
+                    client.get(path)
+                return gets
+
+            return work
+
+        def ours(in_place: bool) -> Callable[[], int]:
+            begun = []
+            for _ in range(walks):
+                clients[in_place].become(next(cookies))
+                clients[in_place].begin()
+                begun.append((dict(clients[in_place].cookies), clients[in_place].path, clients[in_place].page))
+
+            def work() -> int:
+                client = clients[in_place]
+                for client.cookies, client.path, client.page in begun:
+                    for _ in range(STEPS):
+                        client.press(client.answer("Simple"))
+                    assert 'value="SAVE"' in client.page, client.page
+                return STEPS * walks
+
+            return work
+
+        def theirs(in_place: bool) -> Callable[[], int]:
+            client = clients[in_place]
+            client.become(next(cookies))
+            client.begin()
+            client.get(client.path.replace("/connect/", "/bench/step/"))
+
+            def work() -> int:
+                for _ in range(STEPS * walks):
+                    client.press({"answer": "Simple"})
+                return STEPS * walks
+
+            return work
+
+        batches: dict[str, Callable[[], Callable[[], int]]] = {
+            "bare": lambda: get("/bench/bare/", ""),
+            "signed in": lambda: get("/bench/signed-in/"),
+            "locations": lambda: get("/locations/"),
+            "rates": lambda: get(site.location),
+            "floor": lambda: theirs(False),
+            "floor in place": lambda: theirs(True),
+            "step": lambda: ours(False),
+            "step in place": lambda: ours(True),
+        }
+        for number in range(rounds + 1):
+            for name, prepare in batches.items():
+                work = prepare()
+                before = cpu(workers)
+                done = work()
+                if number or quick:  # the first round fills caches
+                    found.setdefault(name, []).append((cpu(workers) - before) / done)
+        assert not [status for client in clients.values() for status in client.statuses if status > 302]
+    for name, floor, words, wanted in (
+        ("signed in", "bare", "CPU of a signed-in page with one query : a bare page", ""),
+        ("floor", "bare", "… a step that does the least, by redirect : a bare page", ""),
+        ("floor in place", "bare", "… a step that does the least, in place : a bare page", ""),
+        ("step", "floor", "… a step of Connect, by redirect : one that does the least", "≤ 1.5"),
+        ("step in place", "floor in place", "… a step of Connect, in place : one that does the least", "≤ 1.5"),
+        ("locations", "bare", "… My locations : a bare page", "≤ 7"),
+        ("rates", "bare", "… the rates page : a bare page", "≤ 7"),
+    ):
+        ratios = [a / b for a, b in zip(found[name], found[floor], strict=True) if b]
+        costs = " : ".join(f"{1000 * median(found[each]):.1f}" for each in (name, floor))
+        yield (
+            words,
+            f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}; {costs} ms)" if ratios else "",
+            wanted,
+        )
+
+
+class Crowd:
+    """Customers at once who walk through Connect over and over, each conversation as another user."""
+
+    def __init__(self, site: Site, size: int, users: int, in_place: bool = False) -> None:
+        known, lock = cycle(site.customers(users)), threading.Lock()
+
+        def cookies() -> Iterator[str]:
+            while True:
+                with lock:
+                    cookie = next(known)
+                yield cookie
+
+        self.ended = threading.Event()
+        self.customers = [Customer(site.port, site.cookie, f"c{n}", in_place) for n in range(size)]
+        self.threads = [
+            threading.Thread(target=each.walk, args=(lambda: not self.ended.is_set(), cookies()))
+            for each in self.customers
+        ]
+
+    def __enter__(self) -> "Crowd":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+        refused = [status for each in self.customers for status in each.statuses if status > 302]
+        assert failure[0] or not refused, refused
+
+    @property
+    def steps(self) -> int:
+        return sum(len(each.steps) for each in self.customers)
+
+
+class Usage:
+    """CPU in seconds between two moments, by who used it: each worker, the sandbox, the client, database and cache."""
+
+    def __init__(self, site: Site, workers: list[int], sandbox: int) -> None:
+        self.who = {f"worker {n}": [pid] for n, pid in enumerate(workers)} | {"sandbox": [sandbox]}
+        self.site = site
+        self.begin, self.began = self.now(), time.perf_counter()
+
+    def now(self) -> dict[str, float]:
+        used = {name: cpu(pids) for name, pids in self.who.items()}
+        used |= {"client": time.process_time(), "database": cpu_exactly(self.site.servers()), "all": cpu_of_all()}
+        return used
+
+    def end(self) -> None:
+        self.seconds = time.perf_counter() - self.began
+        self.used = {name: used - self.begin[name] for name, used in self.now().items()}
+        self.workers = [used for name, used in self.used.items() if name.startswith("worker")]
+        self.ours = sum(self.used.values()) - self.used["all"]
+        # What everything else on this machine used was not to be had.
+        self.to_be_had = max(CORES * self.seconds - max(self.used["all"] - self.ours, 0), self.ours)
+
+
+def steps(site: Site, quick: bool) -> Iterator[Row]:
+    """Steps per second beside what CPU and waiting allow, the slowest, and how evenly the workers share."""
+    seconds = 1.5 if quick else 8.0
+    for delay in (0, 100):
+        for size in (4,) if quick else (16, 64, 256):
+            with site.sandbox() as sandbox, site.app(site.workers) as app:
+                workers = children(app.process.pid)
+                site.control(switches={"delay_ms": delay})
+                before = connections(site.sandbox_port)
+                with Crowd(site, size, 30 if quick else USERS) as crowd:
+                    while crowd.steps < 2 * size:
+                        time.sleep(0.05)
+                    done, calls = crowd.steps, site.calls()
+                    usage = Usage(site, workers, sandbox.process.pid)
+                    time.sleep(seconds)
+                    usage.end()
+                    done, calls = crowd.steps - done, site.calls() - calls
+                opened = len(connections(site.sandbox_port) - before)
+                site.control(switches={"delay_ms": 0})
+            took = sorted(step for customer in crowd.customers for step in customer.steps)
+            rate = done / usage.seconds
+            cpu_bound = usage.to_be_had / usage.seconds / (usage.ours / done)
+            thread_bound = len(workers) * THREADS / (delay / 1000 * calls / done) if delay else float("inf")
+            patient = delay / 1000 * calls / done + sum(usage.workers) / done  # seconds of a step that nothing holds up
+            customer_bound = size / patient if delay else float("inf")
+            bound = min(cpu_bound, thread_bound, customer_bound)
+            name = {cpu_bound: "CPU", thread_bound: "threads", customer_bound: "customers"}[bound]
+            parts = ", ".join(f"{who} {1000 * used / done:.1f}" for who, used in usage.used.items() if who != "all")
+            yield (
+                f"{size} customers at once, {delay} ms per answer: steps per second, and share of what {name} allow",
+                f"{rate:.0f}, {rate / bound:.2f} ({parts} ms of CPU)",
+                "≥ 0.8" if not delay else "≥ 0.75",
+            )
+            yield (
+                "… a step: the slowest 1 % beside the median",
+                f"{1000 * quantiles(took, n=100)[-1]:.0f} ms / {1000 * median(took):.0f} ms",
+                "",
+            )
+            share = max(usage.workers) / sum(usage.workers)
+            yield f"… share of CPU of the busier worker, of {len(workers)}", f"{share:.2f}", ""
+            yield (
+                f"… connections opened to FlatPeak in {crowd.steps} steps",
+                f"{opened}",
+                f"≤ {len(workers) * THREADS} (workers × threads)",
+            )
+
+
+def history(site: Site, quick: bool) -> Iterator[Row]:
+    """What a step costs PostgreSQL for a customer with a long history and one with a short, batch by batch in turn."""
+    rounds, walks = (1, 1) if quick else (4, 2)  # ten conversations, as many as one customer may begin in a minute
+    cookies = []
+    for pages in (10, 5000):
+        cookies.append(site.sign_up(f"history{pages}@example.com"))
+        add_history(f"history{pages}@example.com", pages)
+    found: tuple[list[float], list[float]] = [], []
+    with site.sandbox(), site.app(site.workers):
+        customers = [Customer(site.port, cookie, "history") for cookie in cookies]
+        for number in range(rounds + (not quick)):
+            for customer, costs in zip(customers, found, strict=True):
+                used = 0.0
+                for _ in range(walks):
+                    customer.begin()
+                    before = cpu_exactly(site.servers())
+                    for _ in range(STEPS):
+                        customer.press(customer.answer("Simple"))
+                    used += cpu_exactly(site.servers()) - before
+                if number or quick:
+                    costs.append(used / STEPS / walks)
+    short, long = map(median, found)
+    yield (
+        "CPU of PostgreSQL and Redis for a step, with 5,000 pages of history : with 10",
+        f"{long / short:.2f} ({1000 * short:.2f} ms)" if short else "SQLite has no process of its own",
+        "1",
+    )
+
+
+def add_history(email: str, pages: int) -> None:
+    """Conversations of ten pages each that a customer has led before."""
+    from django.contrib.auth import get_user_model
+    from django.utils import timezone
+
+    from connect_ui.models import ConnectSession, Page
+
+    user = get_user_model().objects.get(email=email)
+    like = Page.objects.filter(route="provider_select")[0]
+    told = [
+        ConnectSession(user=user, token_digest=f"{email} {n}", expires_at=timezone.now(), state="connected")
+        for n in range(pages // 10)
+    ]
+    ConnectSession.objects.bulk_create(told)
+    Page.objects.bulk_create(
+        Page(session=each, number=n + 1, route=like.route, body=like.body) for each in told for n in range(10)
+    )
+
+
+def grown(site: Site, quick: bool) -> Iterator[Row]:
+    """What ten thousand steps leave in one worker's memory, beyond the first thousand, which fill caches."""
+    first, last, users = (40, 80, 30) if quick else (1_000, 10_000, USERS)
+    held = {}
+    with site.sandbox(), site.app(1, "--max-requests", "0") as app, Crowd(site, 8, users, True) as crowd:
+        workers = children(app.process.pid)
+        for steps in (first, last):
+            while crowd.steps < steps:
+                time.sleep(0.05)
+            held[steps] = memory(workers)
+    yield (
+        f"Memory of a worker after {last:,} steps : {first:,} steps",
+        f"{held[last] - held[first]:+.1f} MB ({held[last]:.0f} MB)",
+        "at most 4 MB more",
+    )
