@@ -10,7 +10,7 @@ import platform
 from datetime import date
 from pathlib import Path
 
-from . import browser, journeys, profile, rates, steps
+from . import browser, growth, journeys, profile, rates, start, steps
 from .site import Site
 
 README = Path(__file__).with_name("README.md")
@@ -22,6 +22,7 @@ MEASURES = {
         rates.due,
         rates.segments,
         rates.refresh_rates,
+        start.start,
         steps.floor,
         steps.steps,
         steps.history,
@@ -29,6 +30,7 @@ MEASURES = {
         profile.profile,
         journeys.load,
         browser.browser,
+        growth.growth,
     )
 }
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from email.message import Message
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from .journeys import Customer
 from .site import Row, Site
 from .steps import STEPS
 
+ROOT = Path(__file__).resolve().parent.parent
 WALKS = 20
 
 
@@ -64,13 +66,13 @@ class Connection:
 
 def part_of(function: tuple[str, int, str]) -> str:
     """The package that a function is of, by its file: django.template, connect_ui; "" of what is built in."""
-    file = function[0].replace("\\", "/")
-    if file.startswith("~") or file.startswith("<"):
+    file = function[0]
+    if file.startswith(("~", "<")):
         return ""
-    for root in ("/site-packages/", "/c/"):
+    for root in ("/site-packages/", f"{ROOT}/", "/lib/python"):
         file = file.rpartition(root)[2]
     parts = file.removesuffix(".py").split("/")
-    return ".".join(parts[:2]) if parts[0] == "django" else parts[0]
+    return ".".join(parts[:2]) if parts[0] in ("django", "tariffs", "connect_ui") else parts[0]
 
 
 def shares(profile: cProfile.Profile) -> Iterator[tuple[str, float]]:

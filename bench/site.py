@@ -62,14 +62,20 @@ class Site:
             walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
         self.location = f"/locations/{walk.session.location_id}/"
 
-    @staticmethod
-    def sign_up(address: str) -> str:
+    def sign_up(self, address: str) -> str:
         """A new customer's cookie, signed in."""
+        from django.contrib.auth import get_user_model
+
+        get_user_model().objects.create_user(address)
+        return self.sign_in(address)
+
+    @staticmethod
+    def sign_in(address: str) -> str:
         from django.contrib.auth import get_user_model
         from django.test import Client
 
         client = Client()
-        client.force_login(get_user_model().objects.create_user(address))
+        client.force_login(get_user_model().objects.get(email=address))
         return f"sessionid={client.cookies['sessionid'].value}"
 
     def customers(self, count: int) -> list[str]:

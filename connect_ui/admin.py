@@ -46,7 +46,6 @@ class ConnectSessionAdmin(FromFlatPeak):
         "location__post_code",
         "last_error_code",
     ]
-    date_hierarchy = "started_at"
     fields = [
         "id",
         "user",

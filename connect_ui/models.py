@@ -8,7 +8,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from tariffs.flatpeak import total_timeout
-from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, Tariff
+from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, Tariff, begins
 
 from . import vault
 
@@ -66,6 +66,7 @@ class ConnectSession(FlatPeakObject):
             models.Index(fields=["state", "exchange_after"], name="session_owed"),
             models.Index(fields=["started_at"], name="session_begun"),
             models.Index(fields=["started_at"], condition=models.Q(counted=False), name="session_uncounted"),
+            begins("last_error_code", "session_error"),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext
 
+from tariffs.lists import LongList
+
 from .models import User
 
 
@@ -38,7 +40,7 @@ admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
 @admin.register(User)
-class EmailUserAdmin(UserAdmin):
+class EmailUserAdmin(LongList, UserAdmin):
     ordering = ["email"]
     list_display = ["email", "is_staff", "is_active", "date_joined", "last_login"]
     search_fields = ["email"]

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from .lists import LongList
 from .models import Customer, Erasure, Location, Tariff
 
 
@@ -40,11 +41,8 @@ def follow(row: Any, path: str) -> Any:
     return row
 
 
-class FromFlatPeak(admin.ModelAdmin):
+class FromFlatPeak(LongList):
     """To look at and to search: what these rows say is FlatPeak's, and is changed there."""
-
-    list_per_page = 50
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -59,7 +57,6 @@ class CustomerAdmin(FromFlatPeak):
     list_select_related = ["user"]
     list_filter = ["live_mode", "account", "created_at"]
     search_fields = ["id", "customer_id", "user__email"]
-    date_hierarchy = "created_at"
     actions = [download_csv("id", "user.email", "customer_id", "account", "live_mode", "created_at")]
 
 
@@ -82,12 +79,9 @@ class LocationAdmin(FromFlatPeak):
         "customer__customer_id",
         "customer__user__email",
         "address_line1",
-        "address_line2",
         "city",
-        "state",
         "post_code",
     ]
-    date_hierarchy = "created_at"
     actions = [
         download_csv(
             "id",
@@ -143,8 +137,6 @@ class TariffAdmin(FromFlatPeak):
     ]
     search_fields = [
         "id",
-        "provider",
-        "name",
         "location__id",
         "location__location_id",
         "location__customer__customer_id",
@@ -153,7 +145,6 @@ class TariffAdmin(FromFlatPeak):
         "location__city",
         "location__post_code",
     ]
-    date_hierarchy = "state_since"
     actions = [
         download_csv(
             "id",
@@ -187,7 +178,6 @@ class ErasureAdmin(FromFlatPeak):
     list_display = ["kind", "requested_at", "attempts", "try_after", "done_at", "code", "account", "live_mode"]
     list_filter = ["kind", ("done_at", admin.EmptyFieldListFilter), "code", "live_mode", "account", "requested_at"]
     search_fields = ["id", "flatpeak_id"]
-    date_hierarchy = "requested_at"
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # FlatPeak would never be asked again

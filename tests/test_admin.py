@@ -102,6 +102,27 @@ def test_it_is_found_by_every_id_and_by_the_address(stored, client, name):
     assert rows(page(client, f"{name}_changelist", q="nothing of the kind")) == 0
 
 
+@pytest.mark.parametrize("query", ["london", "n1 1", "1 example street", "ALICE@EXAMPLE.COM", " London "])
+def test_it_is_found_in_any_case(stored, client, query):
+    assert rows(page(client, "tariffs_location_changelist", q=query)) == 1
+
+
+def test_a_list_counts_and_a_search_finds_no_more_than_somebody_would_look_through(stored, client, alice, monkeypatch):
+    add(alice, 120)
+    assert "121 locations" in page(client, "tariffs_location_changelist")
+    monkeypatch.setattr("tariffs.lists.MOST", 60)
+    assert "60 locations" in page(client, "tariffs_location_changelist", p=2)
+    assert rows(page(client, "tariffs_location_changelist", q="City", p=2)) == 10
+
+
+def test_a_filter_offers_what_the_column_held(stored, client, alice, empty_cache):
+    assert "?provider=Ecotricity" in page(client, "tariffs_tariff_changelist")
+    add(alice, 2)
+    assert "?provider=P1" not in page(client, "tariffs_tariff_changelist")
+    empty_cache()  # as after five minutes
+    assert "?provider=P1" in page(client, "tariffs_tariff_changelist")
+
+
 @pytest.mark.parametrize(
     ("name", "found", "missed"),
     [

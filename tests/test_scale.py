@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from bench import growth
 from tests.test_faults import PAGES, SUMMARIES
 
 pytestmark = pytest.mark.django_db
@@ -51,3 +52,29 @@ def test_steps_of_a_thread_share_one_connection_to_flatpeak(walk, flatpeak_sandb
     for _ in range(3):
         walk.fixed()
     assert len(opened) <= 1  # none where an earlier test of this thread had one already
+
+
+@pytest.mark.long
+def test_what_customers_and_staff_look_at_is_found_by_an_index_in_as_many_statements(walk):
+    """On SQLite but for what an e-mail address, a street, a city or a post code begins with: it has no index for that."""
+    walk.fixed()
+    walk.get(f"/locations/{walk.session.location_id}/")
+    work, looked_at = growth.works()
+    counts = {name: set() for name in work}
+    for first, last in ((0, 100), (100, 2000)):
+        growth.fill(first, last)
+        looked_at.append(growth.customer(first))
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+            if connection.vendor == "postgresql":  # which would still read so few rows from beginning to end
+                cursor.execute("SET LOCAL enable_seqscan = off")
+        for name, each in work.items():
+            each()  # what is kept for minutes is kept now
+            with CaptureQueriesContext(connection) as asked:
+                each()
+            counts[name].add(len(asked))
+            statements = [query["sql"] for query in asked]
+            if connection.vendor == "sqlite":
+                statements = [sql for sql in statements if " LIKE " not in sql]
+            assert not [sql for sql in statements if growth.reads_all(sql)], name
+    assert {name: len(each) for name, each in counts.items()} == dict.fromkeys(work, 1)
