@@ -1,6 +1,6 @@
 """`python -m bench`: measure everything, print it, and write it into bench/README.md.
 
-`python -m bench load` measures one of them (pages, due, segments, refresh_rates, load, browser) and writes nothing.
+`python -m bench load` measures one of them, whose names `--help` has, and writes nothing.
 `python -m bench --quick` measures little of each and writes nothing: whether the bench itself still works.
 """
 
@@ -40,7 +40,7 @@ def main(quick: bool, chosen: list[str]) -> None:
     lines = [
         HEADING,
         f"{date.today():%d %B %Y}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
-        f"{site.settings.get('DATABASE_URL', 'sqlite').split(':')[0]}; `make bench`.\n",
+        f"{site.on}; `make bench`.\n",
         "| measured | found | wanted |",
         "|---|---|---|",
     ]

@@ -17,7 +17,7 @@ def pages(site: Site, quick: bool) -> Iterator[Row]:
     """The page from stored rates against the least that a page can be, for the same signed-in customer."""
     paths = {"nothing": "/bench/nothing/", "frame": "/bench/frame/", "rates": site.location}
     with site.sandbox(), site.app():
-        found = per_second(site.port, paths, site.cookie, rounds=1 if quick else 10, seconds=0.2 if quick else 2)
+        found = per_second(site.port, paths, site.cookie, rounds=1 if quick else 10, seconds=0.2 if quick else 1)
     for floor, words in (("frame", "a page with head and menu alone"), ("nothing", "an answer of two letters")):
         middle, low, high = ratio(found, "rates", floor)
         yield (

@@ -85,6 +85,12 @@ class Site:
         return self.cookies[:count]
 
     @property
+    def on(self) -> str:
+        """What it is measured on: `postgres and redis, 2 workers`."""
+        kinds = [self.settings.get("DATABASE_URL", "sqlite"), self.settings.get("CACHE_URL", "no shared cache")]
+        return f"{' and '.join(kind.split(':')[0] for kind in kinds)}, workers: {self.workers}"
+
+    @property
     def workers(self) -> int:
         """As many as there are cores, if they have a cache to share."""
         return (os.cpu_count() or 1) if "CACHE_URL" in self.settings else 1

@@ -163,8 +163,8 @@ class Usage:
 
 def steps(site: Site, quick: bool) -> Iterator[Row]:
     """Steps per second beside what CPU and waiting allow, the slowest, and how evenly the workers share."""
-    seconds = 1.5 if quick else 8.0
-    for delay in (0, 100):
+    seconds = 1.0 if quick else 8.0
+    for delay in (100,) if quick else (0, 100):
         for size in (4,) if quick else (16, 64, 256):
             with site.sandbox() as sandbox, site.app(site.workers) as app:
                 workers = children(app.process.pid)

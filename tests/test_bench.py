@@ -1,5 +1,6 @@
 """The bench: that it still runs, and those of its figures that are counts."""
 
+import os
 import re
 import sys
 
@@ -24,4 +25,12 @@ def test_a_quick_run_measures_everything():
     ]
     assert found["… unhandled errors"] == "0"
     assert any(name.startswith("refresh_rates, 40 tariffs") for name in rows)
+    opened = [value for name, value in rows.items() if name.startswith("… connections opened to FlatPeak")]
+    assert opened
+    assert all(int(each) <= 16 * (os.cpu_count() or 1) for each in opened)
+    assert float(rows["… a step of Connect, in place : one that does the least"].split()[0]) > 0.5
+    grown = [value for name, value in rows.items() if name.endswith(", 200 locations : 50")]
+    assert len(grown) == 13
+    assert all("queries, constant" in value for value in grown)
+    assert any(name.startswith("The 29 packages that the image installs") for name in rows)
     assert found["… what its answers take on the wire, headers and bodies, and how many they are"].endswith(", 4")
