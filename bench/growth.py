@@ -126,8 +126,8 @@ def fill(first: int, last: int) -> None:
     """Locations from number `first` up to `last`, each of a user of its own, as a finished conversation leaves them.
 
     All are like one that is there, with its rates of today and tomorrow and, for one in ten, which is those of the last
-    month, the pages of its conversation. The first sixty have failed and are owed an exchange, the first 200 are due, so
-    that as many rows are shown at each size.
+    month, the pages of its conversation. The first sixty have failed and are owed an exchange, the first 200 with an odd
+    number are due, so that as many rows are found at each size.
     """
     from django.db import connection
     from django.utils import timezone
@@ -135,7 +135,9 @@ def fill(first: int, last: int) -> None:
     from connect_ui.models import ConnectSession
     from tariffs.models import RateDay, Tariff
 
-    like = Tariff.objects.select_related("location__customer__user").filter(days__isnull=False)[0]
+    like = Tariff.objects.select_related("location__customer__user").filter(
+        days__isnull=False, connect_sessions__state="connected"
+    )[0]
     told = ConnectSession.objects.filter(tariff=like)[0]
     location, customer, user = like.location, like.location.customer, like.location.customer.user
     told.last_error_code = like.name = ""
@@ -185,7 +187,7 @@ def fill(first: int, last: int) -> None:
         provider=f"'Provider ' || n %% {PROVIDERS}",
         state=first_sixty("owed", "connected"),
     )
-    due = [f"grown{n}" for n in range(first, min(last, 200))]
+    due = [f"grown{n}" for n in range(first + 1, min(last, 400), 2)]
     Tariff.objects.filter(connect_sessions__token_digest__in=due).update(ask_at=timezone.now())
     with connection.cursor() as cursor:
         day = connection.ops.quote_name("day")
