@@ -212,7 +212,7 @@ def history(site: Site, quick: bool) -> Iterator[Row]:
     """What a step costs PostgreSQL for a customer with a long history and one with a short, batch by batch in turn."""
     rounds, walks = (1, 1) if quick else (4, 2)  # ten conversations, as many as one customer may begin in a minute
     cookies = []
-    for pages in (10, 5000):
+    for pages in (10, 100 if quick else 5000):
         cookies.append(site.sign_up(f"history{pages}@example.com"))
         add_history(f"history{pages}@example.com", pages)
     found: tuple[list[float], list[float]] = [], []
@@ -231,7 +231,7 @@ def history(site: Site, quick: bool) -> Iterator[Row]:
                     costs.append(used / STEPS / walks)
     short, long = map(median, found)
     yield (
-        "CPU of PostgreSQL and Redis for a step, with 5,000 pages of history : with 10",
+        f"CPU of PostgreSQL and Redis for a step, with {pages:,} pages of history : with 10",
         f"{long / short:.2f} ({1000 * short:.2f} ms)" if short else "SQLite has no process of its own",
         "1",
     )
@@ -258,7 +258,7 @@ def add_history(email: str, pages: int) -> None:
 
 def grown(site: Site, quick: bool) -> Iterator[Row]:
     """What ten thousand steps leave in one worker's memory, beyond the first thousand, which fill caches."""
-    first, last, users = (40, 80, 30) if quick else (1_000, 10_000, USERS)
+    first, last, users = (20, 40, 30) if quick else (1_000, 10_000, USERS)
     held = {}
     with site.sandbox(), site.app(1, "--max-requests", "0") as app, Crowd(site, 8, users, True) as crowd:
         workers = children(app.process.pid)
