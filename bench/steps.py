@@ -200,7 +200,7 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
                 "",
             )
             share = max(usage.workers) / sum(usage.workers)
-            yield f"… share of CPU of the busier worker, of {len(workers)}", f"{share:.2f}", ""
+            yield f"… the busier worker's share of CPU, of {len(workers)}", f"{share:.2f}", ""
             yield (
                 f"… connections opened to FlatPeak in {crowd.steps} steps",
                 f"{opened}",
