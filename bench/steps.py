@@ -183,11 +183,17 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
             took = sorted(step for customer in crowd.customers for step in customer.steps)
             rate = done / usage.seconds
             cpu_bound = usage.to_be_had / usage.seconds / (usage.ours / done)
+            process_bound = len(workers) / (sum(usage.workers) / done)  # Python runs one thread of a process at a time
             thread_bound = len(workers) * THREADS / (delay / 1000 * calls / done) if delay else float("inf")
             patient = delay / 1000 * calls / done + sum(usage.workers) / done  # seconds of a step that nothing holds up
             customer_bound = size / patient if delay else float("inf")
-            bound = min(cpu_bound, thread_bound, customer_bound)
-            name = {cpu_bound: "CPU", thread_bound: "threads", customer_bound: "customers"}[bound]
+            bound = min(cpu_bound, process_bound, thread_bound, customer_bound)
+            name = {
+                cpu_bound: "CPU",
+                process_bound: "processes",
+                thread_bound: "threads",
+                customer_bound: "customers",
+            }[bound]
             parts = ", ".join(f"{who} {1000 * used / done:.1f}" for who, used in usage.used.items() if who != "all")
             yield (
                 f"{size} customers at once, {delay} ms per answer: steps per second, and share of what {name} allow",
