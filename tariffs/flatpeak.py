@@ -216,15 +216,29 @@ def _no_header(granted: JSON) -> str:
 
 
 def bearer(refused: str = "") -> str:
-    """The bearer that all workers share; a new one when there is none left or the one at hand was refused."""
+    """The bearer that all workers share; a new one when there is none left or the one at hand was refused.
+
+    Of requests that need a new one at once, in whatever process, one signs in and the others wait for what comes of it.
+    """
     account = f"{settings.FLATPEAK_API_URL} {settings.FLATPEAK_ACCOUNT_ID} {settings.FLATPEAK_API_KEY}"
     key = "flatpeak-bearer:" + hashlib.sha256(account.encode()).hexdigest()
-    token = cache.get(key)
-    if token is None or token == refused:
-        granted = login()
-        token = granted["bearer_token"]
-        cache.set(key, token, max(int(number(granted.get("expires_in")) or 0) - 60, 1))
-    return token
+    if (token := cache.get(key)) not in (None, refused):
+        return token
+    signing_in = f"{key}:signing-in"
+    if not cache.add(signing_in, True, total_timeout()):
+        while cache.get(signing_in):
+            time.sleep(0.02)
+        if (token := cache.get(key)) not in (None, refused):
+            return token
+        raise Unavailable("GET /login: another request's came to nothing")
+    try:
+        if (token := cache.get(key)) in (None, refused):
+            granted = login()
+            token = granted["bearer_token"]
+            cache.set(key, token, max(int(number(granted.get("expires_in")) or 0) - 60, 1))
+        return token
+    finally:
+        cache.delete(signing_in)
 
 
 def _rest(method: str, path: str, *ids: str, **options: Any) -> JSON:

@@ -4,6 +4,8 @@ import json
 import logging
 import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +16,7 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
 from tariffs import flatpeak
+from tests.races.servers import at_once
 
 BEARER = "bearer_" + 40 * "0"
 
@@ -106,6 +109,28 @@ def test_a_bearer_that_another_worker_renewed_is_used(double, monkeypatch):
     monkeypatch.setattr(cache, "get", lambda key: "bearer_new")
     assert flatpeak.bearer(refused=old) == "bearer_new"
     assert paths(double) == ["/login"]
+
+
+def test_of_requests_that_need_a_bearer_at_once_one_signs_in(double):
+    double.answers["/login"] = [(200, {"bearer_token": f"bearer_{n}", "expires_in": 3600}) for n in range(8)]
+    assert at_once(*[flatpeak.bearer] * 8) == ["bearer_0"] * 8
+    assert at_once(*[lambda: flatpeak.bearer(refused="bearer_0")] * 8) == ["bearer_1"] * 8
+    assert paths(double) == ["/login"] * 2
+
+
+def test_those_who_waited_for_a_sign_in_that_failed_fail_as_well_and_do_not_try(double, monkeypatch):
+    trying = threading.Event()
+    monkeypatch.setattr(flatpeak, "login", lambda: trying.set() or time.sleep(0.3) or {}["no bearer"])
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(flatpeak.bearer)
+        assert trying.wait(5)
+        second = pool.submit(flatpeak.bearer)
+        with pytest.raises(KeyError):
+            first.result()
+        with pytest.raises(flatpeak.Unavailable, match="came to nothing"):
+            second.result()
+    monkeypatch.undo()
+    assert flatpeak.bearer() == BEARER
 
 
 def test_connect_gets_no_credentials_and_decimals_as_numbers(double):
