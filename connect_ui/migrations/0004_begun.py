@@ -1,9 +1,12 @@
 from django.db import migrations, models
 
+from flatpeak_app.online import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("connect_ui", "0003_encrypted_tokens")]
 
     operations = [
-        migrations.AddIndex("connectsession", models.Index(fields=["started_at"], name="session_begun")),
+        AddIndexOnline("connectsession", models.Index(fields=["started_at"], name="session_begun")),
     ]

@@ -48,12 +48,4 @@ class Migration(migrations.Migration):
             name="listed_provider",
             field=models.CharField(db_default="", default="", editable=False, max_length=300),
         ),
-        migrations.AddIndex(
-            model_name="connectsession",
-            index=models.Index(condition=models.Q(("counted", False)), fields=["started_at"], name="session_uncounted"),
-        ),
-        migrations.AddIndex(
-            model_name="funnelcount",
-            index=models.Index(fields=["account", "live_mode", "day"], name="funnel_days"),
-        ),
     ]

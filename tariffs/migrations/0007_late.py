@@ -1,11 +1,14 @@
 from django.db import migrations, models
 
+from flatpeak_app.online import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("tariffs", "0006_failing")]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexOnline(
             "tariff",
             models.Index(
                 fields=["state_since"], condition=models.Q(state__in=["pending", "failed"]), name="tariff_late"

@@ -2,30 +2,33 @@
 
 from django.db import migrations, models
 
+from flatpeak_app.online import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [
         ("tariffs", "0007_late"),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="location",
             index=models.Index(fields=["address_line1"], name="location_address", opclasses=["varchar_pattern_ops"]),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="location",
             index=models.Index(fields=["city"], name="location_city", opclasses=["varchar_pattern_ops"]),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="location",
             index=models.Index(fields=["post_code"], name="location_post_code", opclasses=["varchar_pattern_ops"]),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="tariff",
             index=models.Index(fields=["state", "id"], name="tariff_state"),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="tariff",
             index=models.Index(fields=["rates", "id"], name="tariff_rates"),
         ),

@@ -3,8 +3,11 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from flatpeak_app.online import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [
         ("connect_ui", "0006_funnel_of_before"),
         ("tariffs", "0008_long_lists"),
@@ -12,7 +15,15 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexOnline(
+            model_name="connectsession",
+            index=models.Index(condition=models.Q(("counted", False)), fields=["started_at"], name="session_uncounted"),
+        ),
+        AddIndexOnline(
+            model_name="funnelcount",
+            index=models.Index(fields=["account", "live_mode", "day"], name="funnel_days"),
+        ),
+        AddIndexOnline(
             model_name="connectsession",
             index=models.Index(fields=["last_error_code"], name="session_error", opclasses=["varchar_pattern_ops"]),
         ),
