@@ -28,12 +28,19 @@ class Worker(ThreadWorker):
 worker_class = Worker
 threads = 16
 
-# The app is loaded before the workers: a missing setting stops the start, instead of one worker after another.
+# The app is loaded before the workers, which share its memory; and a missing setting stops the start, instead of one
+# worker after another.
 preload_app = True
 
-# A request may sign in to FlatPeak and then call it, 18 seconds each at most; a stop lets it finish.
-graceful_timeout = 40
+# One answer makes six calls to FlatPeak at most, 18 seconds each; a stop lets it finish. The other is no limit on
+# requests, which threads serve, but on the silence of a worker's own loop.
+graceful_timeout = 120
 timeout = 60
+
+# A worker is replaced after so many requests, as gracefully as at a reload and not all at once: whatever a library may
+# leak has an end.
+max_requests = 20_000
+max_requests_jitter = 5_000
 
 # Longer than the 60 seconds for which proxies usually keep an idle connection: the app is never the one to close it
 # just as a request arrives.

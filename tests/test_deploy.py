@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ import pytest
 import requests
 from django.db import connection
 
-from tests.programs import PRODUCTION, ROOT, Program, free_port, get, run
+from tariffs import flatpeak
+from tests.programs import PRODUCTION, ROOT, Program, free_port, get, is_free, run
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (ROOT / "compose.yaml").read_text()
@@ -141,6 +143,40 @@ def test_two_workers_start_with_a_cache_that_they_share(production, tmp_path):
         app.wait_until(lambda: app.output.count("Booting worker") == 2)
         time.sleep(1)  # a worker that boots listens to no signal yet
         assert app.terminate() == 0
+
+
+@pytest.mark.parametrize("script", re.findall(r'"sh", "-c", "(.*)"', COMPOSE))
+def test_each_job_of_compose_runs_its_commands_until_it_is_stopped(production, script):
+    once = re.fullmatch(r"while :; do (.+;) sleep \d+; done", script)[1]
+    program = Path(sys.prefix, "bin", "python")
+    done = run("sh", "-ec", once.replace("python ", f"{program} "), **production)
+    assert done.returncode == 0, done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("caddy"), reason="caddy is not installed")
+def test_the_proxy_of_compose_leads_to_the_app_and_says_itself_where_a_request_comes_from(production, tmp_path):
+    content = re.search(r"^    content: \|\n((?: {6}.*\n)+)", COMPOSE, re.MULTILINE)[1]
+    port, front = free_port(), free_port()
+    content = content.replace("$$", "$").replace("dynamic a app 8000", f"dynamic a localhost {port}")
+    (tmp_path / "Caddyfile").write_text("{\nadmin off\n}\n" + re.sub("^ {6}", "", content, flags=re.MULTILINE))
+    _, *arguments = command(COMPOSE, r"command: (?=.*caddy)")
+    arguments[-1] = str(tmp_path / "Caddyfile")
+    own = {"SITE_URL": f"http://connect.example.com:{front}", "XDG_DATA_HOME": tmp_path, "XDG_CONFIG_HOME": tmp_path}
+    with Program(*here(SERVE, port), **production) as app, Program(shutil.which("caddy"), *arguments, **own) as proxy:
+        app.wait_for_page(port, "/healthz")
+        proxy.wait_until(lambda: not is_free(front))
+        assert get(front, "/healthz", **HTTPS).text == "ok\n"
+        assert [get(front, path, **HTTPS).status_code for path in ("/readyz", "/metrics")] == [404, 404]
+        # Production would show its page to whom it believes to have come by https; the proxy knows better.
+        assert get(front, **HTTPS).headers["Location"] == "https://connect.example.com/"
+        assert app.terminate() == 0
+
+
+def test_a_container_is_given_longer_to_stop_than_gunicorn_gives_its_requests():
+    given = int(re.search(r"stop_grace_period: (\d+)s", COMPOSE)[1])
+    taken = int(re.search(r"^graceful_timeout = (\d+)$", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE)[1])
+    assert given > taken > 6 * flatpeak.total_timeout()
 
 
 @pytest.mark.skipif("CACHE_URL" not in os.environ, reason="PostgreSQL and Redis have a run of their own")
