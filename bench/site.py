@@ -1,5 +1,6 @@
 """What is measured, as it runs in production, on this machine: gunicorn, and the sandbox for FlatPeak."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -49,6 +50,7 @@ class Site:
         from django.test.utils import setup_test_environment
 
         django.setup()
+        logging.disable(logging.INFO)  # here, not in gunicorn: each request in this process would be a line
         setup_test_environment()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
