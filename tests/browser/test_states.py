@@ -265,6 +265,8 @@ CUSTOMER = {
     "admin": in_admin(""),
     "admin locations": in_admin("tariffs/location/"),
     "admin conversations": in_admin("connect_ui/connectsession/"),
+    "admin funnel": in_admin("connect_ui/connectsession/funnel/"),
+    "admin attention": in_admin("connect_ui/connectsession/attention/", owed),
     **{f"status {status}": raising(status) for status in ("400", "403", "403-csrf", "429", "500", "503")},
     "status 404": "/nowhere/",
 }
@@ -310,4 +312,4 @@ def test_a_page_in_this_state_fits_everybody(name, stage, open_visit, site, watc
             for scheme in ("light", "dark"):
                 visit_there.page.emulate_media(color_scheme=scheme)
                 file = Path(SHOTS) / f"{language} {screen} {scheme}" / f"{name}.png"
-                visit_there.page.screenshot(path=file, full_page=True)
+                visit_there.page.screenshot(path=file, full_page=True, animations="disabled")
