@@ -32,5 +32,5 @@ def test_a_quick_run_measures_everything():
     grown = [value for name, value in rows.items() if name.endswith(", 200 locations : 50")]
     assert len(grown) == 13
     assert all("queries, constant" in value for value in grown)
-    assert any(name.startswith("The 29 packages that the image installs") for name in rows)
+    assert any(re.match(r"The \d+ packages that the image installs", name) for name in rows)
     assert found["… what its answers take on the wire, headers and bodies, and how many they are"].endswith(", 4")
