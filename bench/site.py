@@ -114,9 +114,10 @@ class Site:
             yield program
 
     @contextmanager
-    def app(self, workers: int = 1, *options: str) -> Iterator[Program]:
-        where = ("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers))
-        command = ("-m", "gunicorn", "flatpeak_app.wsgi", *where, *options)
+    def app(self, workers: int = 1) -> Iterator[Program]:
+        # No worker is replaced meanwhile: its kept connections end, and these customers don't look before they send.
+        where = ("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers), "--max-requests", "0")
+        command = ("-m", "gunicorn", "flatpeak_app.wsgi", *where)
         with Program(sys.executable, *command, **self.settings) as program:
             program.wait_for_page(self.port, "/healthz")
             program.wait_until(lambda: len(children(program.process.pid)) == workers)

@@ -266,7 +266,7 @@ def grown(site: Site, quick: bool) -> Iterator[Row]:
     """What ten thousand steps leave in one worker's memory, beyond the first thousand, which fill caches."""
     first, last, users = (20, 40, 30) if quick else (1_000, 10_000, USERS)
     held = {}
-    with site.sandbox(), site.app(1, "--max-requests", "0") as app, Crowd(site, 8, users, True) as crowd:
+    with site.sandbox(), site.app(1) as app, Crowd(site, 8, users, True) as crowd:
         workers = children(app.process.pid)
         for steps in (first, last):
             while crowd.steps < steps:
