@@ -224,13 +224,15 @@ def bearer(refused: str = "") -> str:
     key = "flatpeak-bearer:" + hashlib.sha256(account.encode()).hexdigest()
     if (token := cache.get(key)) not in (None, refused):
         return token
-    signing_in = f"{key}:signing-in"
+    signing_in, began = f"{key}:signing-in", time.perf_counter()
     if not cache.add(signing_in, True, total_timeout()):
         while cache.get(signing_in):
             time.sleep(0.02)
         if (token := cache.get(key)) not in (None, refused):
             return token
-        raise Unavailable("GET /login: another request's came to nothing")
+        error = Unavailable("GET /login: not tried, as another request's came to nothing", "not_tried")
+        _log(logging.WARNING, f"{error}", began, "GET /login", error.outcome, error.status, error.request_id)
+        raise error
     try:
         if (token := cache.get(key)) in (None, refused):
             granted = login()

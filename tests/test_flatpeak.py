@@ -118,7 +118,7 @@ def test_of_requests_that_need_a_bearer_at_once_one_signs_in(double):
     assert paths(double) == ["/login"] * 2
 
 
-def test_those_who_waited_for_a_sign_in_that_failed_fail_as_well_and_do_not_try(double, monkeypatch):
+def test_those_who_waited_for_a_sign_in_that_failed_fail_as_well_and_do_not_try(double, monkeypatch, caplog):
     trying = threading.Event()
     monkeypatch.setattr(flatpeak, "login", lambda: trying.set() or time.sleep(0.3) or {}["no bearer"])
     with ThreadPoolExecutor(2) as pool:
@@ -129,6 +129,7 @@ def test_those_who_waited_for_a_sign_in_that_failed_fail_as_well_and_do_not_try(
             first.result()
         with pytest.raises(flatpeak.Unavailable, match="came to nothing"):
             second.result()
+    assert caplog.messages == ["GET /login: not tried, as another request's came to nothing"]
     monkeypatch.undo()
     assert flatpeak.bearer() == BEARER
 
