@@ -170,6 +170,21 @@ def test_a_cookie_of_one_conversation_does_not_travel_in_another(double):
     assert not any("Cookie" in headers for *_, headers, _ in double.seen)
 
 
+def test_the_environments_proxy_is_asked_and_no_password_of_its_netrc_goes_to_flatpeak(
+    double, settings, monkeypatch, tmp_path
+):
+    proxy = settings.FLATPEAK_CONNECT_URL
+    (tmp_path / "netrc").write_text("default login alice password secret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("http_proxy", proxy)
+    settings.FLATPEAK_CONNECT_URL = "http://connect.example.com"
+    double.answers["http://connect.example.com/"] = (200, PAGE)
+    assert flatpeak.restore("cot_a")["route"] == "provider_select"
+    [(_, address, _, headers, _)] = double.seen
+    assert address == "http://connect.example.com/"
+    assert "Authorization" not in headers
+
+
 def test_rates_are_asked_for_between_two_instants(double):
     double.answers["/tariffs/rates/loc_1"] = (200, {"data": []})
     start = datetime.fromisoformat("2026-10-25T00:00:00+01:00")
