@@ -40,6 +40,12 @@ class Client(RedisCacheClient):
     delete_many = _without_redis("delete_many", lambda *_: None)
     clear = _without_redis("clear", lambda *_: False)
 
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        """One for all commands and threads; Django makes a new one for each, which takes longer than the command."""
+        if not hasattr(self, "client"):
+            self.client = super().get_client(key, write=True)
+        return self.client
+
 
 class ForgivingRedisCache(RedisCache):
     def __init__(self, server: str, params: dict[str, Any]) -> None:

@@ -60,3 +60,11 @@ def test_the_redis_of_the_settings_is_the_forgiving_one_and_works():
     cache.set("a", 1, 60)
     assert cache.incr("a") == 2
     assert type(cache._connections[cache._alias]).__name__ == "ForgivingRedisCache"
+
+
+@pytest.mark.skipif("CACHE_URL" not in os.environ, reason="needs a Redis (CACHE_URL)")
+def test_commands_share_a_client(monkeypatch):
+    cache.set("a", 1, 60)
+    monkeypatch.setattr(cache._cache, "_client", None)  # what makes one
+    assert cache.get("a") == 1
+    assert cache.incr("a") == 2
