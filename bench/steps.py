@@ -79,6 +79,8 @@ def floor(site: Site, quick: bool) -> Iterator[Row]:
         }
         for number in range(rounds + 1):
             for name, prepare in batches.items():
+                for client in clients.values():
+                    client.connection.close()  # the app closes what was idle for as long as the others' batches took
                 work = prepare()
                 before = cpu(workers)
                 done = work()
