@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -6,7 +7,7 @@ from django import template
 from django.conf import settings
 from django.forms import BoundField, Field
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
@@ -27,19 +28,19 @@ CHOSEN = mark_safe(' aria-current="true"')  # nosec B308 B703  # nothing of anyb
 @register.simple_tag
 def providers(items: Iterable[dict[str, Any]], chosen: Any) -> SafeString:
     """The buttons of a list of providers, `{id, display_name, logo_url}`, with the one marked that was chosen before."""
-    return format_html_join(
-        "",
-        CHOICE,
-        (
-            (
-                item["id"],
-                CHOSEN if item["id"] == chosen else "",
-                logo(item.get("display_name"), item.get("logo_url")),
-                item.get("display_name", ""),
-            )
-            for item in items
-        ),
+    hosts = tuple(settings.LOGO_HOSTS)
+    rows = (
+        _provider(
+            item["id"], str(item.get("display_name") or ""), str(item.get("logo_url")), hosts, item["id"] == chosen
+        )
+        for item in items
     )
+    return mark_safe("".join(rows))  # nosec B308 B703  # of what format_html has made
+
+
+@lru_cache(maxsize=8192)  # a country's list is the same for all of its customers
+def _provider(key: str, name: str, logo_url: str, hosts: tuple[str, ...], chosen: bool) -> SafeString:
+    return format_html(CHOICE, key, CHOSEN if chosen else "", _logo(name, logo_url, hosts), name)
 
 
 @register.simple_tag
@@ -57,24 +58,26 @@ def told(field: BoundField, error: str) -> str:
 @register.simple_tag
 def logo(name: Any, url: Any = "") -> SafeString:
     """A provider's logo over two letters of its name, which are seen where there is none that may be loaded."""
-    return format_html(LOGO, initials(name), format_html(IMAGE, url) if allowed_logo(url) else "")
+    return _logo(str(name or ""), str(url), settings.LOGO_HOSTS)
 
 
-def initials(name: Any) -> str:
+def _logo(name: str, url: str, hosts: Iterable[str]) -> SafeString:
+    return format_html(LOGO, initials(name), format_html(IMAGE, url) if allowed_logo(url, hosts) else "")
+
+
+def initials(name: str) -> str:
     """Two letters for a provider without a logo."""
-    parts = words(str(name or "")) or ["?"]
+    parts = words(name) or ["?"]
     return "".join(part[0] for part in parts[:2]).upper()
 
 
-def allowed_logo(url: Any) -> bool:
+def allowed_logo(url: str, hosts: Iterable[str]) -> bool:
     """Whether a logo is on a configured host; the browser is told the same by the content security policy."""
-    if not isinstance(url, str) or not url:
-        return False
     try:
         given = urlsplit(url)
     except ValueError:
         return False
-    for host in settings.LOGO_HOSTS:
+    for host in hosts:
         allowed = urlsplit(host)
         wildcard = allowed.netloc.startswith("*.") and given.netloc.endswith(allowed.netloc[1:])
         if given.scheme == allowed.scheme and (given.netloc == allowed.netloc or wildcard):
