@@ -91,7 +91,6 @@ def download(request: HttpRequest) -> StreamingHttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Ask whether it is meant, and delete a location of one's own, of whatever FlatPeak account."""
     mine = Location.objects.filter(pk=pk, customer__user=request.user.pk)
@@ -107,7 +106,6 @@ def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 @reauthentication_required
 def delete_account(request: HttpRequest) -> HttpResponse:
     """Ask whether it is meant, and delete the user who is signed in, who has just given their password again."""

@@ -5,7 +5,6 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from . import rates
@@ -37,7 +36,6 @@ def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location])
 
 
 @require_safe
-@never_cache
 def locations(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     mine = list(with_days(now).filter(customer__user=request.user.pk))
@@ -51,7 +49,6 @@ def locations(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
@@ -76,7 +73,6 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     """The rates of a day, or of the week around it, as far as FlatPeak has them."""
     now = timezone.now()
