@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django.utils.cache import patch_vary_headers
 
 View = Callable[..., HttpResponse]
@@ -30,22 +30,25 @@ def in_place(view: View) -> View:
         response = view(request, *args, **kwargs)
         path = request.path
         for _ in range(MOST if in_part else 0):
-            if not isinstance(response, HttpResponseRedirect) or resolve(response.url).view_name not in PAGES:
+            if (
+                not isinstance(response, HttpResponseRedirect)
+                or (match := resolve(response.url)).view_name not in PAGES
+            ):
                 break
             path = response.url
-            response = follow(request, path)
+            response = follow(request, path, match)
         if in_part and not isinstance(response, HttpResponseRedirect):
-            response["Content-Location"] = path
+            response.headers.setdefault("Content-Location", path)
         patch_vary_headers(response, ["Part"])
         return response
 
     return answer
 
 
-def follow(request: HttpRequest, path: str) -> HttpResponse:
+def follow(request: HttpRequest, path: str, match: ResolverMatch) -> HttpResponse:
     """What a browser would get that follows a redirect from this request to a page of ours."""
     got = copy(request)
     got.method, got.path, got.path_info = "GET", path, path
     got.GET = got.POST = QueryDict()
-    got.resolver_match = match = resolve(path)
+    got.resolver_match = match
     return match.func(got, *match.args, **match.kwargs)

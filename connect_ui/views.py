@@ -1,17 +1,17 @@
 """The Connect loop in the browser: show a page, take its answer, show the next."""
 
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from flatpeak_app.limits import limited
@@ -36,17 +36,8 @@ def own(request: HttpRequest, pk: UUID) -> ConnectSession:
     return get_object_or_404(ConnectSession, pk=pk, user=request.user)
 
 
-class Written(NamedTuple):
-    """What an answer in place has just written, and the page that it leads to need not read again."""
-
-    session: ConnectSession
-    shown: Page
-    answered: Page
-
-
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 @limited("connect_start", "POST")
 def start(request: HttpRequest) -> HttpResponse:
     """Country and direction, or a stored location, become a connect token and the first page."""
@@ -69,7 +60,6 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
     """On to the newest page; a POST asks Connect first where it stands, for pages that have no answer."""
     session = own(request, pk)
@@ -96,7 +86,6 @@ def tell(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeak
 
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 @limited("connect_start", "POST")
 def again(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A new conversation in the place of one that took too long, at the same question if FlatPeak lets us."""
@@ -116,22 +105,18 @@ def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
 
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
 @limited("connect_answer", "POST")
 def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
-    written: Written | None = getattr(request, "written", None)
-    if written:
-        form = form_for(written.shown, None, written.session.not_listed)
-        return show(request, written.session, written.shown, form, before=written.answered)
-    session = own(request, pk)
+    # With the page before, which is usually the one that led here: what was said there may be said back.
+    near = [number] if request.method == "POST" else [number, number - 1]
+    read = Page.objects.select_related("session").filter(session=pk, session__user=request.user.pk, number__in=near)
+    pages = {each.number: each for each in read}
+    shown = pages.get(number)
+    session = shown.session if shown else own(request, pk)
     if number != session.newest and session.state != State.OPEN:
         return redirect("connect_ui:page", pk, session.newest)
     if not session.is_here or session.state == State.EXPIRED:
         return expired(request, session)
-    # With the page before, which is usually the one that led here: what was said there may be said back.
-    near = [number] if request.method == "POST" else [number, number - 1]
-    pages = {each.number: each for each in session.pages.filter(number__in=near)}
-    shown = pages.get(number)
     if not shown and number == session.newest and not session.is_open:  # purged: what it led to is there
         return redirect("tariffs:locations")
     if not shown:
@@ -188,9 +173,14 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
             form.add_rejection(error)
             return show(request, session, answered, form, 422)
         return show(request, session, answered, form_for(answered), 422, refusals.sentence(error))
-    if shown and session.is_open and getattr(request, "part", False):
-        request.written = Written(session, shown, answered)  # type: ignore[attr-defined]
-    return redirect("connect_ui:page", session.pk, session.newest)
+    path = reverse("connect_ui:page", args=[session.pk, session.newest])
+    if not (shown and session.is_open and getattr(request, "part", False)):
+        return redirect(path)
+    # Nothing of it has to be read again.
+    request.POST = QueryDict()  # nor is what was typed before of any meaning here
+    response = show(request, session, shown, form_for(shown, None, session.not_listed), before=answered)
+    response["Content-Location"] = path
+    return response
 
 
 def show(
@@ -217,7 +207,6 @@ def show(
 
 
 @require_GET
-@never_cache
 def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     """Off to the provider's login. A link leads here, for browsers stop a form's post that ends on another origin."""
     session = own(request, pk)
@@ -232,7 +221,6 @@ def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 
 @login_not_required
 @require_GET
-@never_cache
 def find(request: HttpRequest, to: str) -> HttpResponse:
     """FlatPeak sends the browser here, with the token in the address: on at once to an address without it."""
     session = ConnectSession.of_token(request.GET.get("fp_cot", ""))
@@ -240,7 +228,6 @@ def find(request: HttpRequest, to: str) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Back from the provider's login: Connect tells what came of it."""
     session = own(request, pk)
@@ -256,7 +243,6 @@ def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 def called_back(request: HttpRequest, pk: UUID) -> HttpResponse:
     """FlatPeak says that the conversation is over; whether it is, the exchange tells."""
     session = own(request, pk)

@@ -32,7 +32,7 @@ FORM_EXPIRED = _(
 
 def site_context(request: HttpRequest) -> dict[str, object]:
     return {
-        "part": getattr(request, "part", False),  # of a page, for a step in place: its title and its main part
+        "frame": "part.html" if getattr(request, "part", False) else "base.html",  # of pages that may be steps in place
         "TEST_MODE": not settings.FLATPEAK_LIVE_MODE,
         "SANDBOX_URL": settings.FLATPEAK_CONNECT_URL + "/" if settings.SANDBOX else "",
         "TERMS_URL": settings.TERMS_URL,

@@ -523,7 +523,7 @@ def test_a_form_without_its_token_is_a_line_in_the_log(console):
     assert "WARNING django.security.csrf" in console.getvalue()
 
 
-@pytest.mark.parametrize("broken", ["connect_ui.views.take", "connect_ui.views.own"])
+@pytest.mark.parametrize("broken", ["connect_ui.views.take", "connect_ui.views.form_for"])
 def test_an_error_mail_tells_where_and_nothing_that_was_typed_or_is_secret(walk, settings, monkeypatch, broken):
     settings.ADMINS = [("Operator", "operator@example.com")]
     page = walk.start().path

@@ -414,12 +414,12 @@ def test_pages_and_answers_cost_few_queries(walk, client, django_assert_max_num_
     walk.by_hand()
     session = walk.session
     address = f"/connect/{session.pk}/{session.newest}/"
-    queries(django_assert_max_num_queries, 5, lambda: client.get(address))
-    queries(django_assert_max_num_queries, 9, lambda: client.post(address, {"cost": "28.15", "newest": session.newest}))
+    queries(django_assert_max_num_queries, 3, lambda: client.get(address))
+    queries(django_assert_max_num_queries, 7, lambda: client.post(address, {"cost": "28.15", "newest": session.newest}))
     walk.get(f"/connect/{session.pk}/").name_and_term()
     session.refresh_from_db()
     address = f"/connect/{session.pk}/{session.newest}/"
-    queries(django_assert_max_num_queries, 5, lambda: client.get(address))
+    queries(django_assert_max_num_queries, 3, lambda: client.get(address))
     queries(
         django_assert_max_num_queries, 20, lambda: client.post(address, {"action": "SAVE", "newest": session.newest})
     )

@@ -8,8 +8,8 @@ from bench import growth
 from tests.test_faults import PAGES, SUMMARIES
 
 pytestmark = pytest.mark.django_db
-STATEMENTS = 14  # of a step by redirect: the POST, the GET of the page that it leads to, begin and commit
-IN_PLACE = 10  # of the same in place
+STATEMENTS = 12  # of a step by redirect: the POST, the GET of the page that it leads to, begin and commit
+IN_PLACE = 9  # of the same in place
 LAST = 30  # of the last step, which stores customer, location and tariff
 
 
