@@ -394,7 +394,10 @@ def _read(call: str, response: requests.Response) -> Any:
         if len(body) > MAX_BODY:
             raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes", "unusable", response.status_code)
     try:
-        return _clean(simplejson.loads(body.decode(), parse_float=_decimal))
+        text = body.decode()
+        answered = simplejson.loads(text, parse_float=_decimal)
+        _look_into(answered)
+        return _clean(answered) if UNSTORABLE.search(text) else answered
     except (ValueError, ArithmeticError, RecursionError):
         return None
 
@@ -412,14 +415,25 @@ def _decimal(text: str) -> Decimal:
     return number
 
 
-def _clean(value: Any, depth: int = 0) -> Any:
-    """The same JSON without NUL and lone surrogates, which PostgreSQL refuses to store; ValueError if it is too deep."""
+def _look_into(value: Any, depth: int = 0) -> None:
+    """ValueError if the JSON is too deep for what walks through it later."""
+    if depth > MAX_DEPTH:
+        raise ValueError("lists inside each other without an end")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(item, list | dict):
+            _look_into(item, depth + 1)
+
+
+# As JSON writes NUL and halves of a pair of surrogates, of which any may stand alone. They can't come otherwise.
+UNSTORABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+
+
+def _clean(value: Any) -> Any:
+    """The same JSON without NUL and lone surrogates, which PostgreSQL refuses to store."""
     if isinstance(value, str):
         return value.replace("\0", "").encode("utf-8", "ignore").decode()
-    if not isinstance(value, list | dict):
-        return value
-    if depth == MAX_DEPTH:
-        raise ValueError("lists inside each other without an end")
     if isinstance(value, list):
-        return [_clean(item, depth + 1) for item in value]
-    return {_clean(key): _clean(item, depth + 1) for key, item in value.items()}
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value
