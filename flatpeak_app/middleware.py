@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 from django.utils.functional import SimpleLazyObject
+from whitenoise.middleware import WhiteNoiseFileResponse
 
 from .metrics import DURATION
 
@@ -76,7 +77,8 @@ def headers(get_response: View) -> View:
         # A thread serves one language after the other, and may fail before it knows whose turn it is.
         with translation.override(settings.LANGUAGE_CODE):
             response = get_response(request)
-        response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
+        if not isinstance(response, WhiteNoiseFileResponse):  # a page's: no file asks for a camera
+            response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         if settings.FRAME_ANCESTORS:
             del response["X-Frame-Options"]
         # All pages, whoever asks: but for the front page each shows somebody's data or has a form.

@@ -218,6 +218,7 @@ if CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # pages of other origins have no need to read our files
 STATICFILES_DIRS = [BASE_DIR / "static"]
 if BRAND_DIR and (Path(BRAND_DIR) / "static").is_dir():
     STATICFILES_DIRS.insert(0, Path(BRAND_DIR) / "static")

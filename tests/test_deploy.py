@@ -77,6 +77,9 @@ def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(pr
         assert file.headers["Content-Encoding"] == "br"
         assert "immutable" in file.headers["Cache-Control"]
         assert "/*" not in file.text
+        assert file.headers["X-Content-Type-Options"] == "nosniff"
+        # The first page of Connect has to fit into the first flight with all its headers: no file says what is for pages.
+        assert not {"Permissions-Policy", "Access-Control-Allow-Origin"} & file.headers.keys()
         form = get(port, "/account/login/", **HTTPS)
         cookie = form.headers["Set-Cookie"]
         assert cookie.startswith("__Host-csrf=")
