@@ -84,6 +84,16 @@ def test_the_search_finds_the_same_without_script(visit):
     expect(visit.button("SSE")).to_be_visible()
 
 
+@only("phone")
+def test_the_ways_out_of_a_list_stay_where_they_are_however_little_is_found(visit):
+    visit.to_providers()
+    place = visit.button("My provider is not listed").bounding_box()
+    for typed, count in (("ecotr", 1), ("zzz", 0)):
+        visit.search(typed)
+        expect(visit.choices).to_have_count(count)
+        assert visit.button("My provider is not listed").bounding_box() == place
+
+
 @only("desktop")
 def test_script_and_server_put_what_is_found_in_the_same_order(visit):
     visit.to_providers()
