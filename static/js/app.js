@@ -124,11 +124,13 @@ function priced(input) {
   function say() {
     const { number, major } = typedPrice(input.value, symbol, suffix.trim());
     const rate = number / (major ? 1 : 10 ** shift);
+    said.textContent = "";
+    if (!rate) return; // before the first number in words, over which a phone thinks for a while
     // The prices of a day's periods are used for some hours each, so a year at one of them says nothing.
     const words = input.closest(".period") ? short : long;
     const minor = (rate * 10 ** shift).toLocaleString(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
     const price = shift > 0 ? `${minor}${suffix} (${money(rate, 2, 8)})` : money(rate, 2, 8);
-    said.textContent = rate > 0 ? fill(words, { price, bill: money(rate * year, 0, 0) }) : "";
+    said.textContent = fill(words, { price, bill: money(rate * year, 0, 0) });
   }
 
   input.addEventListener("input", say);
