@@ -41,8 +41,9 @@ function rank({ name, joined, starts }, query, wanted) {
 }
 
 // To move a button costs a look at every other of its form. So the list stays as it is, and what is found is shown as
-// copies, which press what they are copies of: those in view at once, the others bit by bit, so that no key waits for them.
-function searchable(input, list) {
+// copies, each made once, which press what they are copies of: those in view at once, the others bit by bit, so that no
+// key waits for them.
+function searchable(input, list, rest) {
   const count = first("[data-count]");
   // A page that came with a query holds a part of the list only; finding more is then the server's.
   const complete = !input.defaultValue.trim();
@@ -51,11 +52,11 @@ function searchable(input, list) {
   const shown = document.createElement("ul");
   shown.className = "choices";
   list.after(shown);
-  let keys, later;
+  let later;
 
-  const prepare = () => (keys ||= [...list.children].map(key));
+  const prepare = () => [...list.children].map((element) => (element.key ||= key(element)));
 
-  function copy({ element }) {
+  function copy(element) {
     const made = element.cloneNode(true);
     const button = first("button", made);
     button.type = "button";
@@ -71,21 +72,27 @@ function searchable(input, list) {
     if (!complete) return;
     const wanted = words(input.value);
     const query = wanted.join("");
-    const places = [[], [], [], []];
-    for (const item of prepare()) places[rank(item, query, wanted)].push(item);
-    const found = query ? places.slice(0, 3).flat() : [];
+    const places = [[], [], []];
+    if (query) for (const item of prepare()) places[rank(item, query, wanted)]?.push(item);
+    const found = places.flat();
     shown.hidden = !(list.hidden = query);
     const more = () => {
-      shown.append(...found.splice(0, 15).map(copy));
-      if (found.length) later = setTimeout(more, 50);
+      shown.append(...found.splice(0, 6).map((item) => (item.copy ||= copy(item.element))));
+      if (found.length) later = setTimeout(more, 20);
     };
-    const { count: some, none } = count.dataset;
-    count.textContent = !query ? said : found.length ? fill(some, { left: found.length, all: keys.length }) : fill(none, { query: input.value.trim() });
+    const values = { left: found.length, all: list.children.length, query: input.value.trim() };
+    count.textContent = query ? fill(count.dataset[found.length ? "count" : "none"], values) : said;
     clearTimeout(later);
     shown.replaceChildren();
     more();
   }
 
+  // What of a list is below the view comes when the rest of the page is painted: its logos take a phone longest.
+  const add = () => {
+    list.insertAdjacentHTML("beforeend", rest);
+    show();
+  };
+  if (rest) requestAnimationFrame(() => setTimeout(add, 50));
   input.addEventListener("focus", prepare);
   input.addEventListener("input", show);
   input.form.addEventListener("submit", (event) => {
@@ -93,7 +100,7 @@ function searchable(input, list) {
     event.preventDefault(); // everything is here already; what is in the way is the keyboard of the phone
     input.blur();
   });
-  addEventListener("pageshow", () => input.value !== input.defaultValue && show());
+  addEventListener("pageshow", show);
 }
 
 // --- Prices said back ----------------------------------------------------------------------------------------------
@@ -111,6 +118,7 @@ function typedPrice(text, symbol, suffix) {
 
 function priced(input) {
   const { price: currency, shift, year, symbol, suffix, said: short, bill: long } = input.dataset;
+  if (!currency) return;
   const { lang } = document.documentElement;
   const money = (value, least, most) =>
     new Intl.NumberFormat(lang, {
@@ -199,12 +207,13 @@ async function step(event, form) {
     here = path;
     for (const next of all(".switch [name=next]")) next.value = path;
     scrollTo(0, 0); // before what makes a look at the page a new layout
-    main.innerHTML = page;
+    const [begin, rest, end = ""] = page.split("<!-- rest -->");
+    main.innerHTML = begin + end;
     const title = first("title", main);
     document.title = title.textContent;
     title.remove();
     first("h1").tabIndex = -1;
-    (ready() || first("h1")).focus({ preventScroll: true });
+    (ready(rest) || first("h1")).focus({ preventScroll: true });
   } catch {
     release();
     if (!(first(".offline").hidden = navigator.onLine)) return;
@@ -213,8 +222,6 @@ async function step(event, form) {
   }
 }
 
-const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
-
 // A page that waits is left alone until it would say something else: nobody is interrupted in the middle of reading it.
 // Without script it loads itself again and again.
 function waiting() {
@@ -222,7 +229,9 @@ function waiting() {
   const said = main.textContent;
   async function look() {
     try {
-      if (first("main", await parsed(await fetch(path))).textContent !== said) return location.assign(path);
+      const answer = await fetch(path);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (first("main", page).textContent !== said) return location.assign(path);
     } catch {} // nobody there: later, then
     later();
   }
@@ -235,9 +244,9 @@ function release() {
 }
 
 // The date of a contract's end is asked only of those who have one.
-function ended(radios, field) {
-  const show = () => (field.hidden = !radios.some((radio) => radio.checked && radio.value === "date"));
-  for (const radio of radios) radio.addEventListener("change", show);
+function ended(field) {
+  const show = () => (field.hidden = !first("[name=term][value=date]:checked"));
+  for (const radio of all("[name=term]")) radio.addEventListener("change", show);
   addEventListener("pageshow", show);
   show();
 }
@@ -245,15 +254,14 @@ function ended(radios, field) {
 // --- What of these is on a page, when it is loaded and after each step -------------------------------------------------
 
 // What is to have the focus, if anything is.
-function ready() {
+function ready(rest) {
   const search = first("[data-search]");
   const list = first("[data-list]");
-  if (search && list) searchable(search, list);
-  for (const input of all("input[data-price]")) if (input.dataset.price) priced(input);
-  for (const svg of all(".chart svg")) readable(svg);
-  const terms = all('input[name="term"]');
-  const end = first('input[name="contract_end_date"]')?.closest(".field");
-  if (terms.length && end) ended(terms, end);
+  if (search && list) searchable(search, list, rest);
+  all("input[data-price]").forEach(priced);
+  all(".chart svg").forEach(readable);
+  const end = first("[name=contract_end_date]")?.closest(".field");
+  if (end) ended(end);
   return first("[data-focus]");
 }
 

@@ -8,6 +8,8 @@ import rjsmin
 from django.conf import settings
 from playwright.sync_api import expect
 
+from connect_ui.templatetags.connect import AT_ONCE
+
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("screen", ["phone"], indirect=True)]
 
 
@@ -55,6 +57,20 @@ def test_a_step_is_one_request_and_the_heading_has_the_focus(visit):
     assert focused_heading(visit)
     expect(visit.page).to_have_title(re.compile("^What is your tariff called"))
     assert visit.page.evaluate("scrollY") == 0
+
+
+def test_what_is_below_the_view_of_a_list_comes_a_moment_later_and_is_found_too(visit):
+    visit.page.add_init_script(
+        "const wait = setTimeout; window.setTimeout = (what, ms) => wait(what, ms === 50 ? 900 : ms)"
+    )
+    visit.to_providers()
+    expect(visit.choices).to_have_count(AT_ONCE)
+    visit.search("ecotr")
+    expect(visit.choices).to_have_count(0)
+    expect(visit.choices).to_have_text([re.compile(r"Ecotricity\s*$")])
+    visit.search("")
+    expect(visit.button("SSE")).to_be_visible()
+    expect(visit.page.locator("[data-list] ~ ul > li")).to_have_count(0)
 
 
 def test_an_error_has_the_focus_and_a_second_try_goes_on(visit):

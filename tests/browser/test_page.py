@@ -58,6 +58,7 @@ SEARCHES = {
 @only("phone", "desktop")
 def test_the_search_filters_at_once_without_accents_case_and_legal_form(visit, sandbox):
     visit.to_providers()
+    expect(visit.button("SSE")).to_be_visible()  # among those that come a moment later
     everything, sent = visit.names(), dict(sandbox.counts)
     for typed, found in SEARCHES.items():
         visit.page.get_by_role("searchbox").clear()
@@ -97,10 +98,13 @@ def test_the_ways_out_of_a_list_stay_where_they_are_however_little_is_found(visi
 @only("desktop")
 def test_script_and_server_put_what_is_found_in_the_same_order(visit):
     visit.to_providers()
-    here = {}
+    expect(visit.button("SSE")).to_be_visible()  # among those that come a moment later
+    everything, here = visit.choices.count(), {}
     for typed in ("e", "en", "energy", "co", "test: re", "good energy", "energy good", "&", "zzz"):
         visit.page.get_by_role("searchbox").fill(typed)
-        visit.page.wait_for_timeout(400)  # the first fifty are there at once, and then the others
+        said = visit.main.get_by_role("status").text_content()  # the first six are there at once, and then the others
+        found = re.match(r"\d+|", said)[0] or (0 if said else everything)
+        expect(visit.choices).to_have_count(int(found))
         here[typed] = visit.names()
     address = visit.page.url
     for typed, names in here.items():
