@@ -77,8 +77,8 @@ function searchable(input, list, rest) {
     const found = places.flat();
     shown.hidden = !(list.hidden = query);
     const more = () => {
-      shown.append(...found.splice(0, 6).map((item) => (item.copy ||= copy(item.element))));
-      if (found.length) later = setTimeout(more, 20);
+      shown.append(...found.splice(0, 4).map((item) => (item.copy ||= copy(item.element))));
+      if (found.length) later = setTimeout(more, 15);
     };
     const values = { left: found.length, all: list.children.length, query: input.value.trim() };
     count.textContent = query ? fill(count.dataset[found.length ? "count" : "none"], values) : said;
