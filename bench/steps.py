@@ -168,6 +168,8 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
     seconds = 1.0 if quick else 8.0
     for delay in (100,) if quick else (0, 100):
         for size in (4,) if quick else (16, 64, 256):
+            site.customers(30 if quick else USERS)
+            known = set(site.servers())
             with site.sandbox() as sandbox, site.app(site.workers) as app:
                 workers = children(app.process.pid)
                 site.control(switches={"delay_ms": delay})
@@ -180,7 +182,7 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
                     time.sleep(seconds)
                     usage.end()
                     done, calls = crowd.steps - done, site.calls() - calls
-                opened = len(connections(site.sandbox_port) - before)
+                opened, lent = len(connections(site.sandbox_port) - before), len(set(site.servers()) - known)
                 site.control(switches={"delay_ms": 0})
             took = sorted(step for customer in crowd.customers for step in customer.steps)
             rate = done / usage.seconds
@@ -214,6 +216,7 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
                 f"{opened}",
                 f"≤ {len(workers) * THREADS} (workers × threads)",
             )
+            yield "… connections to PostgreSQL, whose pools never grew beyond", f"{lent}", ""
 
 
 def history(site: Site, quick: bool) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from tariffs.flatpeak import total_timeout
-from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, Tariff, begins
+from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, RealmQuerySet, Tariff, begins
 
 from . import vault
 
@@ -86,7 +86,7 @@ class ConnectSession(FlatPeakObject):
         return cls.objects.filter(token_digest__in=vault.digests(token)).first()
 
     @classmethod
-    def owed(cls) -> models.QuerySet["ConnectSession"]:
+    def owed(cls) -> RealmQuerySet:
         """The sessions whose exchange is owed, and may be asked for again by now."""
         return cls.objects.here().filter(state=cls.State.OWED, exchange_after__lte=timezone.now())
 

@@ -1,5 +1,6 @@
 import json
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,12 @@ class RealmQuerySet(models.QuerySet[Any]):
     def here(self) -> "RealmQuerySet":
         """What belongs to the FlatPeak account and mode that the app speaks to now; other ids mean nothing there."""
         return self.filter(account=settings.FLATPEAK_REALM, live_mode=settings.FLATPEAK_LIVE_MODE)
+
+    def in_turn(self) -> Iterator[Any]:
+        """Each as it is when its turn comes; unlike `iterator()` it holds no connection for as long as they take."""
+        for pk in list(self.values_list("pk", flat=True)):
+            if (found := self.model.objects.filter(pk=pk).first()) is not None:
+                yield found
 
 
 def begins(field: str, name: str) -> models.Index:
@@ -232,7 +239,7 @@ class Erasure(FlatPeakObject):
         return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M}"
 
     @classmethod
-    def due(cls) -> models.QuerySet["Erasure"]:
+    def due(cls) -> RealmQuerySet:
         """What FlatPeak is to be asked for by now, oldest first, of the account and mode in use."""
         return cls.objects.here().filter(done_at=None, try_after__lte=timezone.now()).order_by("try_after")
 

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from tariffs import connected, flatpeak
@@ -256,3 +257,15 @@ def test_a_session_that_is_deleted_while_flatpeak_answers_stays_deleted_and_is_n
     walk.act("SAVE")
     assert walk.response.status_code == 404
     assert not ConnectSession.objects.exists()
+
+
+def test_each_that_is_owed_is_read_when_its_turn_comes(alice):
+    first, second, third = (
+        ConnectSession.objects.create(user=alice, token_digest=str(n), expires_at=timezone.now()) for n in range(3)
+    )
+    found = []
+    for session in ConnectSession.objects.order_by("token_digest").in_turn():
+        found.append((session.pk, session.newest))
+        ConnectSession.objects.filter(pk=second.pk).delete()
+        ConnectSession.objects.filter(pk=third.pk).update(newest=3)
+    assert found == [(first.pk, 0), (third.pk, 3)]

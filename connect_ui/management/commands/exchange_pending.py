@@ -12,5 +12,5 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options: Any) -> None:
-        finished, left = finish(ConnectSession.owed().order_by("exchange_after").iterator())
+        finished, left = finish(ConnectSession.owed().order_by("exchange_after").in_turn())
         self.stdout.write(f"{finished} finished, {left} still owed")
