@@ -223,7 +223,7 @@ class SurchargeForm(PriceForm):
     def clean_percentage(self) -> Decimal:
         percentage = self.cleaned_data["percentage"] or Decimal(0)
         if not -100 <= percentage <= 1000:
-            raise ValidationError(gettext("Type a percentage between -100 and 1000."))
+            raise ValidationError(gettext("Type a percentage between −100 and 1000."))
         return percentage
 
     def to_data(self) -> JSON:
