@@ -60,7 +60,7 @@ class Step(NamedTuple):
 
 
 def percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else ""
+    return f"{part / whole:.0%}" if whole else ""
 
 
 def lines(found: Sums) -> list[Line]:

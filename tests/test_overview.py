@@ -58,12 +58,12 @@ def test_it_says_how_many_came_and_left_at_each_route_and_with_what(staff, alice
         if purged:
             call_command("purge_sessions", verbosity=0)
         said = text(staff, FUNNEL)
-        assert "Of 8 begun, 4 finished (50 %), 4 left and 0 are under way." in said
+        assert "Of 8 begun, 4 finished (50%), 4 left and 0 are under way." in said
         assert "Most leave at provider_select : 3 of the 7 who came there." in said
-        assert "postal_address_capture 8 1 12 % city_missing 1" in said
-        assert "provider_select 7 3 43 %" in said
-        assert "session_complete 4 0 0 %" in said
-        assert f"{timezone.now():%Y-%m-%d} 8 4 50 % 0 4" in said
+        assert "postal_address_capture 8 1 12% city_missing 1" in said
+        assert "provider_select 7 3 43%" in said
+        assert "session_complete 4 0 0%" in said
+        assert f"{timezone.now():%Y-%m-%d} 8 4 50% 0 4" in said
 
 
 def test_the_plot_says_the_same_without_a_style_and_for_who_does_not_see_it(staff, alice):

@@ -4,6 +4,7 @@
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from connect_ui.models import ConnectSession
+from connect_ui.models import ConnectSession, Page
 from tariffs.models import Location
 from tests.browser.fits import NARROW, fits
 from tests.test_faults import NIGHT_AND_DAY, PAGES
@@ -95,6 +96,12 @@ def complete(stage):
 def owed(stage):
     stage.fault("exchange", "status_500")
     return stage.walk.fixed().path
+
+
+def owed_for_long(stage):
+    path = owed(stage)
+    Page.objects.update(shown_at=timezone.now() - timedelta(hours=2))
+    return path
 
 
 def conflict(stage):
@@ -266,7 +273,7 @@ CUSTOMER = {
     "admin locations": in_admin("tariffs/location/"),
     "admin conversations": in_admin("connect_ui/connectsession/"),
     "admin funnel": in_admin("connect_ui/connectsession/funnel/"),
-    "admin attention": in_admin("connect_ui/connectsession/attention/", owed),
+    "admin attention": in_admin("connect_ui/connectsession/attention/", owed_for_long),
     **{f"status {status}": raising(status) for status in ("400", "403", "403-csrf", "429", "500", "503")},
     "status 404": "/nowhere/",
 }
