@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
 
-class Accounts(AppConfig):
+class Users(AppConfig):
     name = "flatpeak_app"
-    verbose_name = "Accounts"  # in the admin
+    verbose_name = "Users"  # in the admin

@@ -200,6 +200,16 @@ def thirty(stage):
     return "/locations/"
 
 
+def confirmed(path):
+    """For who has just given their password again."""
+
+    def reach(stage):
+        stage.walk.client.post("/account/reauthenticate/", {"password": "correct horse battery"})
+        return path
+
+    return reach
+
+
 def in_admin(path, made=complete):
     def reach(stage):
         made(stage)
@@ -266,9 +276,10 @@ CUSTOMER = {
     "account password": "/account/password/change/",
     "account sessions": "/account/sessions/",
     "account second factor": "/account/second-factor/",
-    "account second factor on": "/account/second-factor/totp/activate/",
+    "account second factor on": confirmed("/account/second-factor/totp/activate/"),
     "account sign-out": "/account/logout/",
-    "account deleted": "/account/delete/",
+    "account password again": "/account/delete/",
+    "account deleted": confirmed("/account/delete/"),
     "admin": in_admin(""),
     "admin locations": in_admin("tariffs/location/"),
     "admin conversations": in_admin("connect_ui/connectsession/"),
