@@ -149,17 +149,21 @@ class Site:
         return found
 
     def copy_location(self, copies: int) -> None:
-        """Give the sandbox, which must not be running, and the database more locations like the first."""
+        """Give the sandbox, which must not be running, and the database more locations like the first, of somebody else."""
+        from django.contrib.auth import get_user_model
+
         from sandbox.world import World
-        from tariffs.models import Location, Tariff
+        from tariffs.models import Customer, Location, Tariff
 
         first = Tariff.objects.select_related("location").get()
+        other = Customer.objects.create(user=get_user_model().objects.create_user("copies@example.com"))
         world = World(state=self.folder / "sandbox")
         known = world.state["locations"]
         locations, tariffs = [], []
         for n in range(copies):
             location, tariff = copy(first.location), copy(first)
             location.id, location.location_id = uuid4(), f"{first.location.location_id}{n}"
+            location.customer = other
             tariff.id, tariff.location_id = uuid4(), location.id
             known[location.location_id] = known[first.location.location_id]
             locations.append(location)
