@@ -264,8 +264,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True  # an energy price is looked at every day, on one's own phone
-# Per person; allauth has its own for sign-in, sign-up and reset, per address. Handler429 counts on minutes.
-ACCOUNT_RATE_LIMITS = {"connect_start": "10/m/user", "connect_answer": "60/m/user", "download": "60/m/user"}
+# Per person and minute; allauth has its own for sign-in, sign-up and reset, per address.
+RATE_LIMITS = {"connect_start": 10, "connect_answer": 60, "download": 60}
 # How many proxies of ours stand before the app; the client's address, for rate limits, is taken from that far back.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)
 # A second factor: anybody may have one, staff must where STAFF_MFA is on before the admin opens.

@@ -34,6 +34,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": f"{scratch}/test.sqlite3"}
 FLATPEAK_CONNECT_TIMEOUT = FLATPEAK_READ_TIMEOUT = 5.0
 ACCOUNT_RATE_LIMITS = False
+RATE_LIMITS = {}
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and "CACHE_URL" in os.environ:
     # A Redis database for each: tests empty theirs.
     CACHES["default"]["LOCATION"] = f"{CACHES['default']['LOCATION'].rpartition('/')[0]}/{worker.removeprefix('gw')}"

@@ -407,7 +407,8 @@ def breaks(error):
 
 
 def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, monkeypatch, walk):
-    settings.ACCOUNT_RATE_LIMITS = product.ACCOUNT_RATE_LIMITS
+    settings.RATE_LIMITS = product.RATE_LIMITS
+    monkeypatch.setattr("flatpeak_app.limits.minute", lambda: 1)
     client.raise_request_exception = False
     pages = {
         400: client.get("/", headers={"host": "evil.example"}),

@@ -22,8 +22,10 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def limits(settings):
-    settings.ACCOUNT_RATE_LIMITS = product.ACCOUNT_RATE_LIMITS
+def limits(settings, monkeypatch):
+    """Limits as in production, in a minute that does not end."""
+    settings.ACCOUNT_RATE_LIMITS, settings.RATE_LIMITS = {}, product.RATE_LIMITS
+    monkeypatch.setattr("flatpeak_app.limits.minute", lambda: 1)
 
 
 def check_refusal(response):
@@ -210,5 +212,8 @@ def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, lim
     assert walk.client.get(export.removesuffix("rates.")).status_code == 200
 
 
-def test_every_limit_of_ours_is_over_when_the_answer_says():
-    assert {rate.split("/")[1:][0] for rate in product.ACCOUNT_RATE_LIMITS.values()} == {"m"}
+def test_a_limit_of_ours_is_over_when_the_answer_says(walk, limits, monkeypatch):
+    page = walk.start().path
+    assert [walk.client.post(page, {}).status_code for _ in range(61)] == [422] * 60 + [429]
+    monkeypatch.setattr("flatpeak_app.limits.minute", lambda: 2)
+    assert [walk.client.post(page, {}).status_code for _ in range(61)] == [422] * 60 + [429]

@@ -6,6 +6,7 @@ from flatpeak_app.settings import *  # noqa: F403
 from flatpeak_app.settings import MIDDLEWARE
 
 ACCOUNT_RATE_LIMITS = False
+RATE_LIMITS = {}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if "UNCHECKED" in os.environ:
     # Wapiti sends the tokens that it once read, with other cookies: no form would ever see what else it sends.
