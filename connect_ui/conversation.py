@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import simplejson
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -253,14 +254,16 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
     page = Page(session=session, number=session.newest + 1, route=new["route"][:100], body=body_of(new, session))
     page.came_from = answered.number if answered else (session.newest or None)
     session.newest, session.last_route = page.number, page.route
-    note_provider(session, page, answered)
-    fields = ["newest", "last_route", "provider", "listed_provider", "state"]
+    fields = ["newest", "last_route", *note_provider(session, page, answered)]
     if page.route in COMPLETE:
         session.state = ConnectSession.State.OWED
+        fields.append("state")
+    elif session.not_listed:
+        fields.append("not_listed")
     report(page)
     owed = session.state == ConnectSession.State.OWED
     with transaction.atomic():
-        if not (session.keep(*fields) if owed else session.release("not_listed", *fields)):
+        if not (session.keep(*fields) if owed else session.release(*fields)):
             return None
         page.save()
         if answered and answered.answer is not None:
@@ -287,9 +290,11 @@ def report(page: Page) -> None:
 
 
 def body_of(page: flatpeak.Page, session: ConnectSession) -> JSON:
-    body: JSON = without_token(dict(page), session.connect_token)
-    body.pop("connect_token", None)
-    return body
+    body: JSON = {key: value for key, value in page.items() if key != "connect_token"}
+    token = session.connect_token
+    # Most have it nowhere else, which is faster to see in all of a page's text than in each of thousands of names.
+    has_token = simplejson.dumps(token)[1:-1] in simplejson.dumps(body, use_decimal=True)
+    return without_token(body, token) if has_token else body
 
 
 def is_incomplete(page: Page) -> bool:
@@ -308,12 +313,13 @@ def may_leave_to(url: Any) -> bool:
     return bool(parts.hostname) and (parts.scheme == "https" or (settings.SANDBOX and parts.scheme == "http"))
 
 
-def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> None:
+def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> list[str]:
     """The provider that a page is about, or that was chosen on the page before it; and what the funnel counts it under.
 
     That is a name of FlatPeak's list, and never one that the customer typed: Connect shows those too, also in a later
-    conversation about the same location.
+    conversation about the same location. The columns that have changed.
     """
+    before = session.provider, session.listed_provider
     about = page.data.get("provider")
     about = about if isinstance(about, dict) else {}
     told, chosen = str(about.get("display_name") or about.get("name") or ""), ""
@@ -325,6 +331,7 @@ def note_provider(session: ConnectSession, page: Page, answered: Page | None) ->
         session.listed_provider = (chosen or (told if told in listed.values() else "") or OTHER)[:300]
     session.provider = (told or chosen or session.provider)[:300]
     session.listed_provider = session.listed_provider or (OTHER if session.provider else "")
+    return ["provider", "listed_provider"] if before != (session.provider, session.listed_provider) else []
 
 
 def without_token(value: Any, token: str) -> Any:

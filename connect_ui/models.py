@@ -107,13 +107,10 @@ class ConnectSession(FlatPeakObject):
         return self.claimed_at is not None and self.claimed_at > oldest_claim()
 
     def claim(self) -> bool:
-        """Take the session for one answer, if nobody has it and the newest page is the one known here."""
+        """Take the session for one answer, if nobody has it and it still stands where it stood when it was read."""
         now = timezone.now()
-        free = models.Q(claimed_at=None) | models.Q(claimed_at__lte=oldest_claim())
-        taken = ConnectSession.objects.filter(free, pk=self.pk, newest=self.newest, state=self.state).update(
-            claimed_at=now
-        )
-        if not taken:
+        as_read = {"newest": self.newest, "state": self.state, "claimed_at": self.claimed_at}
+        if self.is_busy or not ConnectSession.objects.filter(pk=self.pk, **as_read).update(claimed_at=now):
             return False
         # Whoever held the claim before did not get to give it back: what Connect made of that answer is not known.
         self.doubtful = self.doubtful or self.claimed_at is not None

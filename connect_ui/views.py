@@ -178,7 +178,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
         return redirect(path)
     # Nothing of it has to be read again.
     request.POST = QueryDict()  # nor is what was typed before of any meaning here
-    response = show(request, session, shown, form_for(shown, None, session.not_listed), before=answered)
+    response = show(request, session, shown, form_for(shown, None, session.not_listed), before=answered, asked=form)
     response["Content-Location"] = path
     return response
 
@@ -191,8 +191,12 @@ def show(
     status: int = 200,
     problem: str = "",
     before: Page | None = None,
+    asked: RouteForm | None = None,
 ) -> HttpResponse:
-    """Render a page by the template of its route; `before` is the page that led to it, where it was read already."""
+    """Render a page by the template of its route.
+
+    `before` is the page that led to it, and `asked` that one's form, where they are at hand already.
+    """
     query = (request.POST if request.method == "POST" else request.GET).get("q", "")[:200]
     context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
     context["incomplete"] = session.is_open and shown.number == session.newest and conversation.is_incomplete(shown)
@@ -200,7 +204,7 @@ def show(
         context["found"] = form.found(query)
     if shown.came_from and session.is_open:
         before = before or session.pages.filter(number=shown.came_from).first()
-        if before and before.answer and (asked := form_for(before)) and "data" in before.answer:
+        if before and before.answer and "data" in before.answer and (asked := asked or form_for(before)):
             context["said_back"] = asked.said_back(before.answer["data"])
     name = shown.route if conversation.known(shown.route) else "unknown"
     return render(request, f"connect_ui/{name}.html", context, status=status)
