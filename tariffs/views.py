@@ -20,7 +20,7 @@ ASKED_PER_LIST = 3  # calls to FlatPeak that one view of "My locations" waits fo
 def with_tariffs() -> QuerySet[Location]:
     """Locations with their tariffs, in two queries."""
     tariffs = Prefetch("tariffs", Tariff.objects.order_by("-direction"))
-    return Location.objects.select_related("customer").prefetch_related(tariffs).order_by("created_at")
+    return Location.objects.prefetch_related(tariffs).order_by("created_at")
 
 
 def with_days(now: datetime) -> QuerySet[Location]:
@@ -52,7 +52,7 @@ def locations(request: HttpRequest) -> HttpResponse:
 def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
-    location = readable_location(request, pk, with_tariffs())
+    location = readable_location(request, pk, with_tariffs().select_related("customer"))
     # Who asks for what can't be is told so, and FlatPeak is left alone.
     tariffs = list(location.tariffs.all())
     forms = [cheapest_form(tariff, request.GET, now, zone_of(location)) for tariff in tariffs]
