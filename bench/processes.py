@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,13 @@ def cpu_exactly(pids: Iterable[int]) -> float:
         with suppress(FileNotFoundError, ProcessLookupError):
             used += int(path.read_text().split()[0])
     return used / 1e9
+
+
+def at_rest(pids: list[int]) -> bool:
+    """Whether these processes have started, and wait for something to do."""
+    before = cpu_exactly(pids)
+    time.sleep(0.2)
+    return cpu_exactly(pids) - before < 0.002
 
 
 def cpu_of_all() -> float:

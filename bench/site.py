@@ -15,7 +15,7 @@ import requests
 
 from tests.programs import Program, free_port
 
-from .processes import children
+from .processes import at_rest, children
 
 Row = tuple[str, str, str]  # what was measured, what came out, what is wanted
 
@@ -121,6 +121,7 @@ class Site:
         with Program(sys.executable, *command, **self.settings) as program:
             program.wait_for_page(self.port, "/healthz")
             program.wait_until(lambda: len(children(program.process.pid)) == workers)
+            program.wait_until(lambda: at_rest(children(program.process.pid)))  # else the first to be up gets them all
             yield program
 
     def control(self, **settings: object) -> dict[str, Any]:
