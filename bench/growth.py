@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from django.db.models import Model
@@ -269,7 +269,8 @@ def sizes_of(count: int) -> Iterator[Row]:
         day = bytes_of("tariffs_rateday") / RateDay.objects.count()
     pages = Page.objects.filter(session__token_digest="grown0").count()
     yield "The database: a location with its user, customer and tariff", f"{location:,.0f} bytes", ""
-    yield "… a day of rates of a tariff", f"{day:,.0f} bytes", ""
+    rates = mean(len(segments) for segments in RateDay.objects.order_by("-pk").values_list("segments", flat=True)[:100])
+    yield f"… a day of rates of a tariff, {rates:.0f} rates", f"{day:,.0f} bytes", ""
     yield (
         f"… a finished conversation with its {pages} pages, and once they are purged",
         f"{session + pages * page:,.0f}, {session:,.0f} bytes",
