@@ -21,7 +21,7 @@ register = template.Library()
 # Between two of these stands what of a list a step in place shows a moment later than all else: a phone takes longest
 # over its logos. In longer lists there is none, for each button that is added to a form costs a look at all the others.
 REST = mark_safe("<!-- rest -->")  # nosec B308
-AT_ONCE, NOT_LONG = 8, 300
+AT_ONCE, NOT_LONG = 6, 300
 # A provider in a list of them. Fifty thousand take two seconds by strings, and seven by a loop in the template.
 CHOICE = '<li><button class="choice" name="provider" value="{}"{}>{}<span class="choice-name">{}</span></button></li>\n'
 LOGO = '<span class="logo" aria-hidden="true">{}{}</span>'
