@@ -20,24 +20,17 @@ function words(text) {
 }
 
 function key(element) {
-  const starts = new Set();
-  let joined = "";
   const name = words(first(".choice-name", element).textContent);
-  for (const word of name) {
-    starts.add(joined.length);
-    joined += word;
-  }
-  return { element, name, joined, starts };
+  return { element, name, joined: name.join(""), tails: name.map((_, at) => name.slice(at).join("")) };
 }
 
 // 0 where the name begins with the query, 1 where one of its words does, 3 if nowhere; 2 where it is inside, or each of
 // its words begins one of the name's, in whatever order.
-function rank({ name, joined, starts }, query, wanted) {
-  let at = joined.indexOf(query);
-  if (at === 0) return 0;
-  if (at < 0) return wanted.length > 1 && wanted.every((word) => name.some((one) => one.startsWith(word))) ? 2 : 3;
-  for (; at > 0; at = joined.indexOf(query, at + 1)) if (starts.has(at)) return 1;
-  return 2;
+function rank({ name, joined, tails }, query, wanted) {
+  const begun = (word) => (one) => one.startsWith(word);
+  if (begun(query)(joined)) return 0;
+  if (tails.some(begun(query))) return 1;
+  return joined.includes(query) || (wanted.length > 1 && wanted.every((word) => name.some(begun(word)))) ? 2 : 3;
 }
 
 // To move a button costs a look at every other of its form. So the list stays as it is, and what is found is shown as

@@ -37,7 +37,7 @@ def to_price(visit):
 SHIFTS = """() => {
     const observer = new PerformanceObserver(() => {});
     observer.observe({ type: "layout-shift", buffered: true });
-    return observer.takeRecords().map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML)]);
+    return observer.takeRecords().map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML ?? node?.textContent)]);
 }"""
 
 
