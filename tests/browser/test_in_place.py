@@ -37,7 +37,8 @@ def to_price(visit):
 SHIFTS = """() => {
     const observer = new PerformanceObserver(() => {});
     observer.observe({ type: "layout-shift", buffered: true });
-    return observer.takeRecords().map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML ?? node?.textContent)]);
+    const text = ({ node }) => node?.outerHTML ?? node?.textContent;
+    return observer.takeRecords().map(({ value, sources }) => [value, ...sources.map(text)]);
 }"""
 
 
