@@ -353,6 +353,7 @@ LOGGING = {
             "filters": ["request_id"],
         },
         "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR"},
+        "nowhere": {"class": "logging.NullHandler"},  # a logger without any writes to stderr, tracebacks too
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
@@ -362,9 +363,9 @@ LOGGING = {
         "django.request": {"filters": ["unhandled"]},
         "django_guid": {"level": "ERROR"},  # it tells of every id that it makes
         # runserver logs whole addresses, and two of ours carry a connect token
-        "django.server": {"handlers": [], "propagate": False},
+        "django.server": {"handlers": ["nowhere"], "propagate": False},
         # What cannot be answered, answered 400: a traceback and a mail for each, with what was sent, at anybody's wish.
-        "django.security": {"handlers": [], "propagate": False},
+        "django.security": {"handlers": ["nowhere"], "propagate": False},
         "django.security.csrf": {"handlers": ["console"], "propagate": False},
     },
 }

@@ -519,6 +519,13 @@ def test_what_nobody_can_answer_is_a_400_and_no_mail_or_traceback(charlie, setti
     assert "Example" not in console.getvalue()
 
 
+def test_what_is_not_to_be_logged_goes_nowhere(settings):
+    """For of a logger that has no handler and whose lines go no further Python writes even the tracebacks to stderr."""
+    ends = [logger for logger in settings.LOGGING["loggers"].values() if not logger.get("propagate", True)]
+    assert ends
+    assert all(logger["handlers"] for logger in ends)
+
+
 def test_a_form_without_its_token_is_a_line_in_the_log(console):
     Client(enforce_csrf_checks=True).post("/account/login/")
     assert "WARNING django.security.csrf" in console.getvalue()
