@@ -34,11 +34,14 @@ def to_price(visit):
     return visit.on(re.compile("What do you pay"))
 
 
+# Without those of a first page that is shown while more of it is to come.
 SHIFTS = """() => {
     const observer = new PerformanceObserver(() => {});
     observer.observe({ type: "layout-shift", buffered: true });
     const text = ({ node }) => node?.outerHTML ?? node?.textContent;
-    return observer.takeRecords().map(({ value, sources }) => [value, ...sources.map(text)]);
+    const [{ domInteractive }] = performance.getEntriesByType("navigation");
+    const shifts = observer.takeRecords().filter(({ startTime }) => startTime > domInteractive);
+    return shifts.map(({ value, sources }) => [value, ...sources.map(text)]);
 }"""
 
 
