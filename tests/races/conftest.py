@@ -1,3 +1,5 @@
+from itertools import count, islice
+
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
@@ -5,6 +7,7 @@ from tariffs.models import Location
 from tests import scan
 from tests.races.servers import PASSWORD, Servers
 
+NAMES = (f"customer{number}@example.com" for number in count())  # each once: some limits are counted by address
 HASHED = PBKDF2PasswordHasher().encode(PASSWORD, "a salt as long as Django's own")  # none that is hashed anew
 
 
@@ -39,9 +42,8 @@ def several(site):
 def people(django_user_model, transactional_db):
     """Makes customers, whose passwords the product's own settings can check."""
 
-    def make(count):
-        names = [f"customer{number}@example.com" for number in range(count)]
-        return [django_user_model.objects.create(email=name, password=HASHED) for name in names]
+    def make(how_many):
+        return [django_user_model.objects.create(email=name, password=HASHED) for name in islice(NAMES, how_many)]
 
     return make
 
