@@ -45,7 +45,7 @@ function searchable(input, list, rest) {
   const shown = document.createElement("ul");
   shown.className = "choices";
   list.after(shown);
-  let later;
+  let frame, later;
 
   const prepare = () => [...list.children].map((element) => (element.key ||= key(element)));
 
@@ -60,9 +60,7 @@ function searchable(input, list, rest) {
     return made;
   }
 
-  function show() {
-    for (const hidden of all("[data-query]")) hidden.value = input.value;
-    if (!complete) return;
+  function find() {
     const wanted = words(input.value);
     const query = wanted.join("");
     const places = [[], [], []];
@@ -75,9 +73,17 @@ function searchable(input, list, rest) {
     };
     const values = { left: found.length, all: list.children.length, query: input.value.trim() };
     count.textContent = query ? fill(count.dataset[found.length ? "count" : "none"], values) : said;
-    clearTimeout(later);
     shown.replaceChildren();
     more();
+  }
+
+  // What is found waits for the frame with the letter, and no letter for what is found.
+  function show() {
+    for (const hidden of all("[data-query]")) hidden.value = input.value;
+    if (!complete) return;
+    cancelAnimationFrame(frame);
+    clearTimeout(later);
+    frame = requestAnimationFrame(() => (later = setTimeout(find)));
   }
 
   // What of a list is below the view comes when the rest of the page is painted: its logos take a phone longest.

@@ -104,6 +104,7 @@ def test_script_and_server_put_what_is_found_in_the_same_order(visit):
     everything, here = visit.choices.count(), {}
     for typed in ("e", "en", "energy", "co", "test: re", "good energy", "energy good", "&", "zzz"):
         visit.page.get_by_role("searchbox").fill(typed)
+        visit.page.evaluate("new Promise((shown) => requestAnimationFrame(() => setTimeout(shown)))")
         said = visit.main.get_by_role("status").text_content()  # the first few are there at once, and then the others
         found = re.match(r"\d+|", said)[0] or (0 if said else everything)
         expect(visit.choices).to_have_count(int(found))
