@@ -25,6 +25,7 @@ MEASURES = {
         start.start,
         steps.floor,
         steps.steps,
+        steps.sqlite,
         steps.history,
         steps.grown,
         profile.profile,

@@ -1,6 +1,8 @@
 """What one step of a conversation costs beside the floor, how many a second there are, and what they leave behind."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -217,6 +219,21 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
                 f"≤ {len(workers) * THREADS} (workers × threads)",
             )
             yield "… connections to PostgreSQL, whose pools never grew beyond", f"{lent}", ""
+
+
+def sqlite(site: Site, quick: bool) -> Iterator[Row]:
+    """Steps per second and the slowest, as above, on SQLite; where the site is on that already, nothing more."""
+    if "DATABASE_URL" not in site.settings:
+        return
+    # A program of its own, for settings are read once.
+    command = [sys.executable, "-m", "bench", "steps", *(["--quick"] if quick else [])]
+    environment = {name: value for name, value in os.environ.items() if name not in site.settings}
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    for measured, found, wanted in (line[2:-2].split(" | ") for line in printed.splitlines()):
+        if "steps per second" in measured:
+            yield f"SQLite, one worker: {measured}", found, wanted
+        elif "slowest" in measured:
+            yield measured, found, wanted
 
 
 def history(site: Site, quick: bool) -> Iterator[Row]:
