@@ -92,10 +92,10 @@ class ConnectSession(FlatPeakObject):
 
     @classmethod
     def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
-        """The three newest conversations that a user can go on with."""
+        """The three newest conversations that a user can go on with, with what a list says of them."""
         states = [cls.State.OPEN, cls.State.OWED]
         mine = cls.objects.here().filter(user=user, state__in=states, expires_at__gt=timezone.now())
-        return mine.order_by("-started_at")[:3]
+        return mine.order_by("-started_at").only("state", "provider", "started_at")[:3]
 
     @property
     def is_open(self) -> bool:
