@@ -20,6 +20,8 @@ from tests.test_faults import NIGHT_AND_DAY, PAGES
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 SHOTS = os.environ.get("SHOTS")  # the folder for the pictures; without it none is taken
 SCREENS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
+# A picture has what is below the view too.
+SHOW_ALL = 'document.querySelectorAll(".choices li").forEach((each) => (each.style.contentVisibility = "visible"))'
 
 
 class Stage:
@@ -327,6 +329,7 @@ def test_a_page_in_this_state_fits_everybody(name, stage, open_visit, site, watc
     for language, _ in django_settings.LANGUAGES if SHOTS else ():
         for screen, viewport in SCREENS.items():
             visit_there = look_at(visit(viewport=viewport, locale=language), name, path)
+            visit_there.page.evaluate(SHOW_ALL)
             for scheme in ("light", "dark"):
                 visit_there.page.emulate_media(color_scheme=scheme)
                 file = Path(SHOTS) / f"{language} {screen} {scheme}" / f"{name}.png"
