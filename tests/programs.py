@@ -43,6 +43,15 @@ def get(port: int, path: str = "/", **headers: str) -> requests.Response:
     return requests.get(f"http://127.0.0.1:{port}{path}", headers=headers, allow_redirects=False, timeout=10)
 
 
+def certificate(folder: str | Path) -> tuple[str, str]:
+    """A certificate of a day's for localhost, and its key: gunicorn's options for them, with files in the folder."""
+    file, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*make, "-out", file, "-keyout", key], check=True, capture_output=True)
+    return f"--certfile={file}", f"--keyfile={key}"
+
+
 def run(*command: str | Path, timeout: float = 60, **settings: object) -> subprocess.CompletedProcess[str]:
     """Run to the end; stdout has what was said on either stream."""
     return subprocess.run(

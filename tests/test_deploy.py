@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import requests
 from django.db import connection
 
 from tariffs import flatpeak
-from tests.programs import PRODUCTION, ROOT, Program, free_port, get, is_free, run
+from tests.programs import PRODUCTION, ROOT, Program, certificate, free_port, get, is_free, run
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (ROOT / "compose.yaml").read_text()
@@ -173,6 +174,24 @@ def test_the_proxy_of_compose_leads_to_the_app_and_says_itself_where_a_request_c
         assert [get(front, path, **HTTPS).status_code for path in ("/readyz", "/metrics")] == [404, 404]
         # Production would show its page to whom it believes to have come by https; the proxy knows better.
         assert get(front, **HTTPS).headers["Location"] == "https://connect.example.com/"
+        assert app.terminate() == 0
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="there is no openssl to make a certificate with")
+def test_whoever_hangs_up_in_the_middle_of_a_handshake_ends_no_worker(tmp_path):
+    port = free_port()
+    settings = {"DEBUG": "true", "VAR_DIR": tmp_path}
+    command = ("-m", "gunicorn", "flatpeak_app.wsgi", f"--bind=127.0.0.1:{port}", *certificate(tmp_path))
+    with Program(sys.executable, *command, **settings) as app:
+        app.wait_until(lambda: not is_free(port))
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.send(b"\x16\x03\x01\x02")  # how a TLS handshake begins
+            time.sleep(0.1)
+            page = requests.get(f"https://localhost:{port}/healthz", verify=tmp_path / "certificate.pem", timeout=10)
+            assert page.text == "ok\n"
+        assert "Traceback" not in app.output
+        assert "exited" not in app.output
         assert app.terminate() == 0
 
 

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.programs import PRODUCTION, PYTHON, Program, free_port, is_free
+from tests.programs import PRODUCTION, PYTHON, Program, certificate, free_port, is_free
 
 WAPITI = Path(sys.argv[1])
 SECONDS = os.environ.get("SCAN_SECONDS", "420")  # for each of the four scans at most
@@ -137,14 +137,10 @@ def main() -> int:
             "TRUSTED_PROXIES": "0",
             "DJANGO_SETTINGS_MODULE": "tests.scanners.settings",
         }
-        key, certificate = f"{scratch}/key.pem", f"{scratch}/certificate.pem"
-        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-        subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
         sandbox = Program(PYTHON, "-m", "sandbox", "--quiet", f"--port={sandbox_port}", f"--state={scratch}/sandbox")
         stack.enter_context(sandbox).wait_for_page(sandbox_port)
         prepare(settings)
-        command = [PYTHON, "-m", "gunicorn", "flatpeak_app.wsgi", f"--bind=127.0.0.1:{port}"]
-        command += [f"--certfile={certificate}", f"--keyfile={key}"]
+        command = [PYTHON, "-m", "gunicorn", "flatpeak_app.wsgi", f"--bind=127.0.0.1:{port}", *certificate(scratch)]
         for name, modules, more in (("looks", LOOKS, {}), ("attacks", ATTACKS, {"UNCHECKED": "1"})):
             with Program(*command, **settings, **more) as app:
                 app.wait_until(lambda: not is_free(port))
@@ -155,7 +151,7 @@ def main() -> int:
                 log += app.output
         stays = location_stays()
     (folder / "app.log").write_text(log)
-    statuses = Counter(re.findall(r"^\[[^]]+\] [A-Z]+ \S+ (\d{3}) ", log, re.MULTILINE))
+    statuses = Counter(re.findall(r'"flatpeak_app.requests".*"status": (\d{3})', log))
     broken = log.count("Traceback (most recent call last)")
     print(f"the app answered {sum(statuses.values())} requests, by status {dict(sorted(statuses.items()))}")
     print(f"tracebacks {broken}, requests elsewhere {len(Elsewhere.asked)}, location {'kept' if stays else 'GONE'}")
