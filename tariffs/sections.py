@@ -25,10 +25,10 @@ class Section(NamedTuple):
     good_until: datetime
 
 
-def days_around(now: datetime, path: str = "days") -> Prefetch:
+def days_around(now: datetime) -> Prefetch:
     """The stored rates of today and tomorrow, wherever a location is: "today" is within a day of UTC's."""
     days = [now.date() + timedelta(days=n) for n in (-1, 0, 1, 2)]
-    return Prefetch(path, RateDay.objects.filter(day__in=days).order_by("day"))
+    return Prefetch("days", RateDay.objects.filter(day__in=days).order_by("day"))
 
 
 def sections(location: Location, now: datetime, query: QueryDict) -> list[tuple[Tariff, Section]]:

@@ -23,9 +23,10 @@ def with_tariffs() -> QuerySet[Location]:
     return Location.objects.prefetch_related(tariffs).order_by("created_at")
 
 
-def with_days(now: datetime) -> QuerySet[Location]:
-    """Locations with their tariffs and the stored rates of today and tomorrow, in three queries."""
-    return with_tariffs().prefetch_related(days_around(now, "tariffs__days"))
+def with_days(now: datetime) -> QuerySet[Tariff]:
+    """Tariffs, by location, with the stored rates of today and tomorrow, in two queries."""
+    tariffs = Tariff.objects.select_related("location").prefetch_related(days_around(now))
+    return tariffs.order_by("location__created_at", "location_id", "-direction")
 
 
 def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location]) -> Location:
@@ -37,15 +38,16 @@ def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location])
 
 @require_safe
 def locations(request: HttpRequest) -> HttpResponse:
+    """Each location has a tariff: both are stored at once, and deleted so."""
     now = timezone.now()
-    mine = list(with_days(now).filter(customer__user=request.user.pk))
-    due = [tariff for location in mine for tariff in location.tariffs.all() if is_due(tariff, now)]
+    mine = with_days(now).filter(location__customer__user=request.user.pk)
+    tariffs = list(mine)
+    due = [tariff for tariff in tariffs if is_due(tariff, now)]
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in due[:ASKED_PER_LIST]):
-        mine = list(with_days(now).filter(customer__user=request.user.pk))
-    for location in mine:
-        for tariff in location.tariffs.all():
-            tariff.now = rates.current(stored(tariff), now)  # type: ignore[attr-defined]
-    return render(request, "tariffs/locations.html", {"locations": mine})
+        tariffs = list(mine.all())
+    for tariff in tariffs:
+        tariff.now = rates.current(stored(tariff), now)  # type: ignore[attr-defined]
+    return render(request, "tariffs/locations.html", {"tariffs": tariffs})
 
 
 @require_safe

@@ -521,10 +521,10 @@ def add_locations(alice, count):
 def test_my_locations_costs_the_same_queries_for_one_and_for_thirty(tariff, client, alice, django_assert_num_queries):
     Tariff.objects.update(ask_at=timezone.now() + timedelta(days=1))
     client.force_login(alice)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         client.get("/locations/")
     add_locations(alice, 30)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         client.get("/locations/")
     with django_assert_num_queries(5):
         client.get(f"/locations/{tariff.location_id}/")
