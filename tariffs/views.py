@@ -24,9 +24,8 @@ def with_tariffs() -> QuerySet[Location]:
 
 
 def with_days(now: datetime) -> QuerySet[Tariff]:
-    """Tariffs, by location, with the stored rates of today and tomorrow, in two queries."""
-    tariffs = Tariff.objects.select_related("location").prefetch_related(days_around(now))
-    return tariffs.order_by("location__created_at", "location_id", "-direction")
+    """Tariffs with their locations and the stored rates of today and tomorrow, in two queries."""
+    return Tariff.objects.select_related("location").prefetch_related(days_around(now))
 
 
 def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location]) -> Location:
@@ -41,13 +40,18 @@ def locations(request: HttpRequest) -> HttpResponse:
     """Each location has a tariff: both are stored at once, and deleted so."""
     now = timezone.now()
     mine = with_days(now).filter(location__customer__user=request.user.pk)
-    tariffs = list(mine)
+    tariffs = sorted(mine, key=_place)
     due = [tariff for tariff in tariffs if is_due(tariff, now)]
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in due[:ASKED_PER_LIST]):
-        tariffs = list(mine.all())
+        tariffs = sorted(mine.all(), key=_place)
     for tariff in tariffs:
         tariff.now = rates.current(stored(tariff), now)  # type: ignore[attr-defined]
     return render(request, "tariffs/locations.html", {"tariffs": tariffs})
+
+
+def _place(tariff: Tariff) -> tuple[datetime, UUID, bool]:
+    """By location, the oldest first, and what is bought before what is sold. Of a few rows, dearer in SQL than here."""
+    return tariff.location.created_at, tariff.location_id, tariff.direction == "EXPORT"
 
 
 @require_safe

@@ -530,6 +530,17 @@ def test_my_locations_costs_the_same_queries_for_one_and_for_thirty(tariff, clie
         client.get(f"/locations/{tariff.location_id}/")
 
 
+def test_my_locations_are_in_the_order_of_their_beginning_with_what_is_bought_first(tariff, client, alice):
+    add_locations(alice, 2)
+    Tariff.objects.create(location=tariff.location, direction="EXPORT", provider="Sold", ask_at=tariff.ask_at)
+    Tariff.objects.update(ask_at=timezone.now() + timedelta(days=1))
+    client.force_login(alice)
+    page = client.get("/locations/").content.decode()
+    names = re.findall(r'<span class="tariff-name">(\w+)', page)
+    assert names == ["Example", "Sold", "P0", "P1"]
+    assert page.count('<li class="location">') == 3
+
+
 def test_the_rates_page_costs_six_queries_at_most_however_many_segments(
     noon, tariff, asked, client, alice, django_assert_max_num_queries
 ):
