@@ -21,7 +21,7 @@ STEPS = 6  # presses from the first page of Connect to the summary, each of whic
 
 def floor(site: Site, quick: bool) -> Iterator[Row]:
     """CPU of the app's workers for each of these, batch by batch in turn, by one customer at a time."""
-    rounds, gets, walks = (1, 20, 1) if quick else (20, 50, 2)
+    rounds, gets, walks = (1, 20, 1) if quick else (16, 50, 2)
     cookies = cycle(site.customers(4 if quick else 60))
     found: dict[str, list[float]] = {}
     with site.sandbox(), site.app(site.workers) as app:
@@ -167,7 +167,7 @@ class Usage:
 
 def steps(site: Site, quick: bool) -> Iterator[Row]:
     """Steps per second beside what CPU and waiting allow, the slowest, and how evenly the workers share."""
-    seconds = 1.0 if quick else 7.0
+    seconds = 1.0 if quick else 6.0
     for delay in (100,) if quick else (0, 100):
         for size in (4,) if quick else (16, 64, 256):
             site.customers(30 if quick else USERS)
