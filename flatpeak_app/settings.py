@@ -203,8 +203,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
     }
 else:
-    # A process lends its connections to the threads that need one just now, and none does while it asks FlatPeak; as many
-    # as it has threads at most, so that nobody waits for a slow export. Who gets none within 3 seconds gets an error.
+    # A process lends its connections to the requests that are under way; as many as it has threads at most, so that nobody
+    # waits for a slow export, or for who waits for FlatPeak. Who gets none within 3 seconds gets an error.
     DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
     pool = {"pool": {"min_size": 1, "max_size": 16, "timeout": 3}}
     # A server that is gone without a word holds nobody up for minutes: seconds to connect, milliseconds to be heard.

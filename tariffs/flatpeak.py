@@ -24,7 +24,6 @@ import requests
 import simplejson
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
 from prometheus_client import Histogram
 
 from .rates import number
@@ -351,7 +350,6 @@ def _ask(
     breaker = _Breaker(url)
     if not breaker.lets_pass():
         raise Unavailable(f"{call}: not tried, as FlatPeak does not answer", "not_tried")
-    _lend()
     try:
         with _http().request(
             method,
@@ -386,12 +384,6 @@ def _ask(
     if unfit and (why := unfit(answered)):
         raise Unavailable(f"{call}: {why}", "unusable", status)
     return status, answered
-
-
-def _lend() -> None:
-    """Give the thread's connection to PostgreSQL back to the pool: others need it while this one waits."""
-    if "pool" in connection.settings_dict["OPTIONS"] and not connection.in_atomic_block:
-        connection.close()
 
 
 def _read(call: str, response: requests.Response) -> Any:

@@ -35,7 +35,7 @@ class RealmQuerySet(models.QuerySet[Any]):
         return self.filter(account=settings.FLATPEAK_REALM, live_mode=settings.FLATPEAK_LIVE_MODE)
 
     def in_turn(self) -> Iterator[Any]:
-        """Each as it is when its turn comes; unlike `iterator()` it holds no connection for as long as they take."""
+        """Each as it is when its turn comes."""
         for pk in list(self.values_list("pk", flat=True)):
             if (found := self.model.objects.filter(pk=pk).first()) is not None:
                 yield found

@@ -12,10 +12,8 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import requests
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
 
 from tariffs import flatpeak
 from tests.races.servers import at_once
@@ -442,25 +440,6 @@ def test_connections_are_kept_alive_per_thread(double):
 
 
 # --- check_flatpeak
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no pool")
-def test_who_waits_for_flatpeak_holds_no_connection_to_postgresql(double, monkeypatch):
-    held = []
-
-    def http():
-        held.append(connection.connection)
-        return requests.Session()
-
-    monkeypatch.setattr(flatpeak, "_http", http)
-    double.answers["/"] = (200, PAGE)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    flatpeak.restore("cot_a")
-    with transaction.atomic():  # whose changes would be lost
-        flatpeak.restore("cot_a")
-    assert [each is None for each in held] == [True, False]
 
 
 def test_check_flatpeak_says_what_it_found(sandbox, capsys):
