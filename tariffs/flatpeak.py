@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NotRequired, TypedDict
+from typing import Any, ClassVar, NotRequired, TypedDict
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -282,17 +282,29 @@ def _http() -> requests.Session:
 class _Breaker:
     """Keeps workers from waiting, all of them and each for its timeouts, for a host that does not answer.
 
-    The count is in the cache, so the workers share it.
+    The count is in the cache, so the workers share it. A worker that found none there, and has had no failure since,
+    looks again after a second.
     """
+
+    well_until: ClassVar[dict[str, float]] = {}  # by the clock of time.monotonic
 
     def __init__(self, url: str) -> None:
         self.key = f"flatpeak-silent:{urlsplit(url).netloc}"
+        self.failures = 0
+        if time.monotonic() >= self.well_until.get(self.key, 0):
+            self.look()
+
+    def look(self) -> int:
         self.failures = cache.get(self.key, 0)
+        if not self.failures:
+            self.well_until[self.key] = time.monotonic() + 1
+        return self.failures
 
     def lets_pass(self) -> bool:
         return self.failures < FAILURES or cache.add(f"{self.key}:tried", True, PAUSE)
 
     def failed(self) -> None:
+        self.well_until.pop(self.key, None)
         if not cache.add(self.key, 1, 60):
             try:
                 cache.incr(self.key)
@@ -307,7 +319,7 @@ class _Breaker:
 def silent() -> dict[str, bool]:
     """Whether FlatPeak's hosts do not answer, so that most calls are not tried: {"api": False, "connect": True}."""
     urls = {"api": settings.FLATPEAK_API_URL, "connect": settings.FLATPEAK_CONNECT_URL}
-    return {name: _Breaker(url).failures >= FAILURES for name, url in urls.items()}
+    return {name: _Breaker(url).look() >= FAILURES for name, url in urls.items()}
 
 
 def _call(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), **options: Any) -> JSON:

@@ -10,6 +10,7 @@ from django.core.cache import caches
 from django.utils.translation import trans_real
 
 from sandbox.server import make_server
+from tariffs import flatpeak
 from tests import scan
 from tests.pseudo import Arabic
 from tests.walk import Walk
@@ -39,6 +40,7 @@ def empty_cache():
     """The caches are empty when a test begins, and again whenever it calls this."""
 
     def empty():
+        flatpeak._Breaker.well_until.clear()
         for each in caches.all(initialized_only=True):
             each.clear()
 

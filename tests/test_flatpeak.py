@@ -355,6 +355,18 @@ def test_all_is_well_after_the_first_answer(double, settings):
     assert flatpeak.restore("cot_1")["route"] == "provider_select"
 
 
+def test_a_worker_that_found_a_host_well_looks_again_after_a_second(double, settings, monkeypatch):
+    key, looks = f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}", []
+    monkeypatch.setattr(cache, "get", lambda name, default: looks.append(name) or default)
+    double.answers["/"] = (200, PAGE)
+    flatpeak.restore("cot_1")
+    flatpeak.restore("cot_1")
+    assert looks == [key]
+    flatpeak._Breaker.well_until[key] -= 1  # a second later
+    flatpeak.restore("cot_1")
+    assert looks == [key, key]
+
+
 def test_one_host_that_does_not_answer_does_not_close_the_other(double, silent, settings):
     settings.FLATPEAK_CONNECT_URL = silent
     assert tried(flatpeak.FAILURES + 2) == flatpeak.FAILURES + 1
