@@ -60,6 +60,24 @@ def test_a_step_is_one_request_and_the_heading_has_the_focus(visit):
     assert visit.page.evaluate("scrollY") == 0
 
 
+LOOKS = """() => {
+    const button = document.querySelector("[value=ADDRESS_CHANGE]");
+    const looks = () => (({ color, textDecoration }) => color + textDecoration)(getComputedStyle(button));
+    const before = looks();
+    button.form.onsubmit = () => false;
+    return new Promise((resolve) => {
+        button.onclick = () => resolve([button.matches(":hover"), before === looks()]);
+    });
+}"""
+
+
+def test_what_is_tapped_does_not_change_as_under_a_pointer(visit):
+    visit.to_providers()
+    tapped = visit.page.evaluate_handle(f"({{ looks: ({LOOKS})() }})")
+    visit.page.get_by_role("button", name="Change the address").tap()
+    assert tapped.evaluate("({ looks }) => looks") == [True, True]
+
+
 TYPED = """async () => {
     const input = document.querySelector("[data-search]");
     const list = document.querySelector("[data-list]");
