@@ -118,7 +118,7 @@ def run(chromium: Browser, site: Site, cookie: str) -> Run:
     phone = Phone(chromium, site.port, cookie)
     path = begun(site, cookie).path
     page = phone.open(path)
-    first, answers, headers = page.evaluate(LARGEST_PAINT), phone.answers, sum(phone.headers)
+    first, answers, headers = page.evaluate(LARGEST_PAINT), [*phone.answers], sum(phone.headers)
     moved = page.evaluate(SHIFTS)
     page.goto("about:blank")
     page.goto(path)
