@@ -71,6 +71,27 @@ LOOKS = """() => {
 }"""
 
 
+FONTS = """() => {
+    const found = new Set();
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT, ({ data, parentElement }) =>
+        data.trim() && parentElement.checkVisibility() ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_SKIP);
+    while (texts.nextNode()) {
+        const { fontSize, fontWeight } = getComputedStyle(texts.currentNode.parentElement);
+        found.add(`${fontSize} ${fontWeight}`);
+    }
+    return [...found];
+}"""
+
+
+def test_the_step_to_the_long_list_needs_no_further_font(visit):
+    visit.start()
+    before = set(visit.page.evaluate(FONTS))
+    visit.address().on("Who is your electricity provider?")
+    assert len(before) > 3
+    assert set(visit.page.evaluate(FONTS)) <= before
+    assert {font.split()[1] for font in before} == {"400", "600"}
+
+
 def test_what_is_tapped_does_not_change_as_under_a_pointer(visit):
     visit.to_providers()
     tapped = visit.page.evaluate_handle(f"({{ looks: ({LOOKS})() }})")
