@@ -1,6 +1,6 @@
 # make run    everything on this machine, at one address; Ctrl-C stops it and the next start goes on from there
 # make test   every test: TESTS="tests/test_run.py -x" picks some
-# make torture  every fault of FlatPeak's, every race, and twenty thousand examples of hostile input
+# make torture  every fault of FlatPeak's, every race, twenty thousand examples of hostile input, and a crowd for five minutes
 # make shots  pictures of every page in every state, into var/shots
 # make scan   scanners that others wrote: bandit over the code, the Nu HTML checker over pages, wapiti over the app
 # make bench  how fast it is, as ratios, written into bench/README.md
@@ -30,13 +30,15 @@ shots: $(VENV)/installed-dev
 	@SHOTS=$(SHOTS) $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 8 $(or $(TESTS),tests/browser/test_states.py)
 	@echo "$$(find $(SHOTS) -name '*.png' | wc -l) pictures are in $(SHOTS)."
 
-# What a test makes of its seed it makes again of the same one: `make torture TORTURE_SEED=…`
+# What a test makes of its seed it makes again of the same one: `make torture TORTURE_SEED=…`. The crowd has SQLite, for it
+# would fill the database that DATABASE_URL names, where the tests make one beside it.
 TORTURE_SEED := $(or $(TORTURE_SEED),$(shell date +%s))
 torture: $(VENV)/installed-dev
 	@echo "TORTURE_SEED=$(TORTURE_SEED)"
 	@TORTURE=1 TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m pytest \
 		--hypothesis-seed=$(TORTURE_SEED) -n auto --maxprocesses 8 --dist worksteal \
 		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races)
+	@$(if $(TESTS),,env -u DATABASE_URL TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m bench load)
 
 # Versions and places of what others wrote to find holes and broken pages; Java, npm and openssl have to be there.
 WAPITI := wapiti3==3.2.3

@@ -62,7 +62,7 @@ class Site:
         with self.sandbox():
             walk = Walk(client)
             walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
-        self.location = f"/locations/{walk.session.location_id}/"
+        self.location, self.tariff = f"/locations/{walk.session.location_id}/", walk.session.tariff_id
 
     def sign_up(self, address: str) -> str:
         """A new customer's cookie, signed in."""
@@ -156,7 +156,7 @@ class Site:
         from sandbox.world import World
         from tariffs.models import Customer, Location, Tariff
 
-        first = Tariff.objects.select_related("location").get()
+        first = Tariff.objects.select_related("location").get(pk=self.tariff)
         other = Customer.objects.create(user=get_user_model().objects.create_user("copies@example.com"))
         world = World(state=self.folder / "sandbox")
         known = world.state["locations"]
