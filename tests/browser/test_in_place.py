@@ -48,6 +48,19 @@ def test_nothing_on_a_page_jumps_at_a_step(visit):
     assert visit.page.evaluate(SHIFTS) == []  # though Chromium forgives what follows a press within half a second
 
 
+@pytest.mark.parametrize("language", ["en-GB", "de", "fr"])
+def test_the_footer_is_below_the_view_and_what_leads_on_at_its_end(open_visit, sign_in, screen, settings, language):
+    settings.TERMS_URL = settings.PRIVACY_URL = settings.IMPRINT_URL = "/nowhere/"
+    settings.SUPPORT_EMAIL = "help@example.com"
+    visit = sign_in(open_visit(locale=language)).open("/connect/")
+    bottom, button = visit.page.locator("footer"), visit.main.get_by_role("button").last
+    height = visit.page.viewport_size["height"]
+    assert bottom.bounding_box()["y"] >= height
+    assert height - 112 <= button.bounding_box()["y"] <= height - 48
+    bottom.get_by_role("button").last.scroll_into_view_if_needed()
+    assert bottom.get_by_role("button").last.bounding_box()["y"] < height
+
+
 def test_a_step_is_one_request_and_the_heading_has_the_focus(visit):
     to_price(visit)
     before = visit.page.url
