@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from statistics import mean, median
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Model
 
@@ -33,7 +34,7 @@ def growth(site: Site, quick: bool) -> Iterator[Row]:
     read: dict[str, list[str]] = {}
     made = 0
     for size in sizes:
-        fill(site, made, size)
+        fill(site.tariff, made, size)
         made = size
         settle()
         looked_at.extend(customer(n * size // 5) for n in range(5))
@@ -121,10 +122,10 @@ def customer(n: int) -> tuple[str, str]:
     return Site.sign_in(f"grown{n}@example.com"), f"/locations/{location.pk}/"
 
 
-def fill(site: Site, first: int, last: int) -> None:
+def fill(tariff: UUID, first: int, last: int) -> None:
     """Locations from number `first` up to `last`, each of a user of its own, as a finished conversation leaves them.
 
-    All are like the site's own, with its rates of today and tomorrow and, for one in ten, which is those of the last
+    All are like the one of that key, with its rates of today and tomorrow and, for one in ten, which is those of the last
     month, the pages of its conversation. The first sixty have failed and are owed an exchange, the first 200 with an odd
     number are due, so that as many rows are found at each size.
     """
@@ -134,7 +135,7 @@ def fill(site: Site, first: int, last: int) -> None:
     from connect_ui.models import ConnectSession
     from tariffs.models import RateDay, Tariff
 
-    like = Tariff.objects.select_related("location__customer__user").get(pk=site.tariff)
+    like = Tariff.objects.select_related("location__customer__user").get(pk=tariff)
     told = ConnectSession.objects.get(tariff=like)
     location, customer, user = like.location, like.location.customer, like.location.customer.user
     told.last_error_code = like.name = ""

@@ -62,7 +62,7 @@ def test_what_customers_and_staff_look_at_is_found_by_an_index_in_as_many_statem
     work, looked_at = growth.works()
     counts = {name: set() for name in work}
     for first, last in ((0, 100), (100, 2000)):
-        growth.fill(first, last)
+        growth.fill(walk.session.tariff_id, first, last)
         looked_at.append(growth.customer(first))
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
