@@ -36,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
     for name, each in SWITCHES.items():
         option = f"--{name.replace('_', '-')}"
         says = f"{each['says']}: {choices(name)} (default {dumps(each['default'])})"
-        switches.add_argument(option, metavar="VALUE", type=_value, help=says)
+        more: dict[str, Any] = {"nargs": "?", "const": True} if each["default"] in (True, False) else {}
+        switches.add_argument(option, metavar="VALUE", type=_value, help=says, **more)
     return found
 
 

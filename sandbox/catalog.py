@@ -11,6 +11,7 @@ from .wire import Json, data
 LONG = " of the Northern, Eastern, Southern and Western United Electricity Distribution Cooperatives" * 2
 COUNTRIES: dict[str, Json] = data("countries")
 STATES: dict[str, dict[str, str]] = data("states")
+CITIES: dict[str, dict[str, str]] = data("cities")
 MARKETS: Json = data("markets")
 PROVIDERS: dict[str, dict[str, str]] = data("providers")
 TARIFFS: dict[str, list[Json]] = data("tariffs")
@@ -64,11 +65,17 @@ def provider_by_id(provider_id: str) -> Provider | None:
 
 
 def timezone(address: Json) -> str:
-    """The IANA time zone of an address, "" if it cannot be told: the US, AU and CA need their state for it."""
+    """The IANA time zone of an address, "" if it cannot be told: in the US, AU and CA by the state, else by the town."""
     country = address["country_code"]
-    if country in STATES:
+    if country in STATES and not lacks_state(address):
         return STATES[country].get(address["state"].strip().casefold(), "")
-    return COUNTRIES.get(country, {}).get("timezone", "")
+    main: str = COUNTRIES.get(country, {}).get("timezone", "")
+    return CITIES.get(country, {}).get(address["city"].strip().casefold(), main)
+
+
+def lacks_state(address: Json) -> bool:
+    """Whether an address has no state where the documentation wants one, as its country has several time zones."""
+    return address["country_code"] in STATES and not address["state"].strip()
 
 
 def price_level(country: str) -> Decimal:
@@ -109,3 +116,13 @@ def library(provider: Provider, direction: str) -> list[Json]:
         {**priced(each, provider, direction), "id": name_id("trt", provider.id, str(number))}
         for number, each in enumerate(templates)
     ]
+
+
+def tariff_exists(tariff_id: str) -> bool:
+    """Whether any provider has a tariff of this id in its library."""
+    found = (each for country in COUNTRIES for each in providers(country).values() if each.kind == "LIBRARY")
+    return any(
+        tariff_id == name_id("trt", each.id, str(number))
+        for each in found
+        for number in range(int(each.test.get("library", len(TARIFFS.get(each.country, TARIFFS["default"])))))
+    )

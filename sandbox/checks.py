@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from . import catalog
-from .wire import Failure, Json, check_fields, data, parse_rfc3339, rfc3339
+from .wire import Failure, Json, check_fields, data, parse_rfc3339, rfc3339, tolerated
 
 ADDRESS = ("address_line1", "address_line2", "city", "state", "post_code", "country_code")
 FIELDS: dict[str, dict[str, str]] = data("fields")
@@ -22,11 +22,11 @@ def text(value: Any, where: str, empty: str = "") -> str:
     return value
 
 
-def matching(given: Json) -> None:
-    """The fields of a token or of a question for rates, as data/fields.json says."""
+def matching(given: Json, **codes: str) -> None:
+    """The fields of a token or of a question for rates, as data/fields.json says; codes are those not named after it."""
     for name, each in FIELDS.items():
         if name in given and not (isinstance(given[name], str) and re.fullmatch(each["pattern"], given[name])):
-            raise Failure("value_invalid", f"{name}_invalid", where=name, wanted=each["wanted"])
+            raise Failure("value_invalid", codes.get(name, f"{name}_invalid"), where=name, wanted=each["wanted"])
 
 
 def moment(value: Any, where: str, key: str, code: str = "") -> datetime:
@@ -61,14 +61,24 @@ def partial_address(value: Any) -> Json:
     return address
 
 
-def postal_address(value: Any) -> Json:
-    """A whole address with a time zone."""
-    address = partial_address(check_fields(value, "postal_address", ADDRESS))
-    for name in ("address_line1", "city", "post_code", "country_code"):
+def postal_address(value: Any, post_code: str) -> Json:
+    """A whole address with a time zone; post_code is the switch that says where there must be one."""
+    lacks = isinstance(value, dict) and not value.keys() >= set(ADDRESS)
+    if not (lacks and tolerated("address_fields")):
+        check_fields(value, "postal_address", ADDRESS)
+    address = partial_address(value)
+    for name in ("address_line1", "city", "country_code"):
         text(address[name], name, f"{name}_missing")
-    if not catalog.timezone(address):
+    if post_code == "always" or catalog.COUNTRIES[address["country_code"]].get("post_codes", True):
+        text(address["post_code"], "post_code", "post_code_missing")
+    if not has_timezone(address):
         raise Failure("timezone_not_found")
     return address
+
+
+def has_timezone(address: Json) -> bool:
+    """Whether an address tells its time zone, be it by the tolerance for one without its state."""
+    return bool(catalog.timezone(address)) and (not catalog.lacks_state(address) or tolerated("no_state"))
 
 
 def hours(value: Any) -> list[Json]:
@@ -114,12 +124,17 @@ def surcharge(value: Any) -> Json:
 def contract_term(answer: Json) -> Json:
     """{"start", "end"}: RFC 3339 in UTC, OPEN_END, None for unknown."""
     check_fields(answer, "data", (), ("contract_start_date", "contract_end_date"))
+    found: Json = {}
     for name, value in answer.items():
-        if value not in (None, OPEN_END):
-            in_utc = moment(value, name, "date_format_invalid").astimezone(UTC)
-            if rfc3339(in_utc) != value:
+        plain = re.sub(r"\.\d+Z", "Z", value) if isinstance(value, str) else value
+        if plain not in (None, OPEN_END):
+            in_utc = moment(plain, name, "date_format_invalid").astimezone(UTC)
+            if rfc3339(in_utc) != plain:
                 raise Failure("date_format_invalid", where=name)
-    start, end = answer.get("contract_start_date"), answer.get("contract_end_date")
+        if plain != value and not tolerated("fraction"):
+            raise Failure("date_format_invalid", where=name)
+        found[name] = plain
+    start, end = found.get("contract_start_date"), found.get("contract_end_date")
     if start and end and end != OPEN_END and end <= start:
         raise Failure("date_format_invalid/order")
     return {"start": start, "end": end}

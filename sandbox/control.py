@@ -18,11 +18,12 @@ FIELDS = ("reset", "now", "advance", "frozen", "switches", "faults", "seed")
 
 
 def read(world: World, request: Request) -> Json:
-    """GET /_sandbox: {"now", "frozen", "switches", "counts", "faults", "seed", "struck"}."""
+    """GET /_sandbox: {"now", "frozen", "switches", "counts", "tolerated", "faults", "seed", "struck"}."""
     state, now = world.state, rfc3339(world.now(), "milliseconds")
     found = {"now": now, "frozen": bool(state["clock"]["frozen"]), "switches": state["switches"]}
     faults = [each.public() for each in world.faults]
-    return found | {"counts": world.counts, "faults": faults, "seed": world.seed, "struck": world.struck}
+    found |= {"counts": world.counts, "tolerated": world.tolerated}
+    return found | {"faults": faults, "seed": world.seed, "struck": world.struck}
 
 
 def change(world: World, request: Request) -> Json:

@@ -1,25 +1,15 @@
-"""Faults on purpose: which are set, which of them a call meets, and what they do to it or to its answer."""
+"""Faults on purpose: which there are, and which may be set."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .wire import AnswerLost, Failure, Json, Reply, Request, data, json_reply, loads, page_reply
-
-if TYPE_CHECKING:
-    from .world import World
+from .wire import CALLS, Json, data
 
 FAULTS: dict[str, Json] = data("faults")
 ROUTES = tuple(data("routes"))
 AT_ONCE = "connection_refused"  # strikes when it is set, for a call cannot refuse the connection that it came by
-LARGE, DEEP = 20 * 1024 * 1024, 100_000
-SCRIPT, TURNED, HALF = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>", "\u202egnirts\u202c\u200f", "\ud800"
-HOSTILE = f"{SCRIPT}{TURNED}\0{HALF}\U0001f50c{'x' * 10_000}"
-# What there is to choose from: what an id of it begins with, the field of its name, and the other one.
-CHOICES = {"providers": ("prv", "display_name", "logo_url"), "tariffs": ("trt", "name", "description")}
 
 
 @dataclass
@@ -75,15 +65,12 @@ def parse(items: Any) -> list[Fault]:
 
 
 def _parse(item: Any) -> Fault:
-    # Not at the top: app imports world, which imports this module.
-    from .app import CALLS
-
     if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in ("call", "fault")):
         raise ValueError('A fault is an object with call and fault, as {"call": "rates", "fault": "status_500"}.')
     call, name = item["call"], item["fault"]
     if name not in FAULTS:
         raise ValueError(f"There is no fault {name}; there are {', '.join(FAULTS)}.")
-    calls = [each for each in CALLS if _can_strike(name, each)]
+    calls = [each for each in CALLS if can_strike(name, each)]
     calls = ["*", *calls, *(f"connect.{route}" for route in ROUTES if "connect" in calls)]
     if call not in calls:
         raise ValueError(f"{name} cannot strike the call {call}; it can strike {', '.join(calls)}.")
@@ -104,159 +91,5 @@ def _parse(item: Any) -> Fault:
     )
 
 
-def _can_strike(name: str, call: str) -> bool:
+def can_strike(name: str, call: str) -> bool:
     return call in FAULTS[name].get("only", (call,))
-
-
-# What they do
-
-
-def _refusal(options: Json) -> Failure:
-    failure = Failure(options["error"])
-    if "retry_after" in options:
-        failure.headers["Retry-After"] = str(options["retry_after"])
-    return failure
-
-
-def _lost(options: Json) -> AnswerLost:
-    return AnswerLost(float(options.get("seconds", 0)))
-
-
-def _deep(reply: Reply, options: Json) -> Reply:
-    fields = reply.body[1:-1]
-    return replace(reply, body=b"{" + fields + b"," * bool(fields) + b'"deep":' + b"[" * DEEP + b"]" * DEEP + b"}")
-
-
-# Before the work: what is answered, or raised, in its place.
-STOPS: dict[str, Callable[[Json], Reply | Exception]] = {
-    "connection_reset": lambda options: AnswerLost(reset=True),
-    **dict.fromkeys(("connection_closed", "silence"), _lost),
-    **dict.fromkeys((name for name, each in FAULTS.items() if "error" in each.get("with", ())), _refusal),
-    "status_502": lambda options: page_reply("problem.html", 502, message="This is a fault that was set on purpose."),
-    "redirect": lambda options: Reply(302, headers={"Location": options["url"]}),
-}
-# After it: what is sent, or raised, in the place of the answer.
-ANSWERS: dict[str, Callable[[Reply, Json], Reply | Exception]] = {
-    **dict.fromkeys(("answer_lost", "silence_after_work"), lambda reply, options: _lost(options)),
-    "slow_answer": lambda reply, options: replace(reply, seconds=float(options["seconds"])),
-    "empty_body": lambda reply, _: replace(reply, body=b""),
-    "cut_json": lambda reply, _: replace(reply, body=reply.body[: len(reply.body) // 2]),
-    "json_list": lambda reply, _: replace(reply, body=b"[" + reply.body + b"]"),
-    "html_type": lambda reply, _: replace(reply, content_type="text/html"),
-    "large_body": lambda reply, _: replace(reply, body=reply.body.ljust(LARGE)),
-    "bad_gzip": lambda reply, _: replace(reply, body=b"\x1f\x8b\x08" + b"?" * 99, headers={"Content-Encoding": "gzip"}),
-    "deep_json": _deep,
-}
-
-
-def _field(fields: Json, options: Json, missing: bool = False) -> None:
-    """Take the field away, or put another value into it, if it is there."""
-    with suppress(LookupError, TypeError, ValueError):
-        *way, last = options["field"].split(".") if "field" in options else list(fields)[:1]
-        place: Any = fields
-        for step in way:
-            place = place[int(step) if isinstance(place, list) else step]
-        key: Any = int(last) if isinstance(place, list) else last
-        old = place[key]
-        if missing:
-            del place[key]
-        else:
-            place[key] = options.get("value", "text" if isinstance(old, bool | int | float | Decimal) else 7)
-
-
-def _choices(fields: Json, options: Json) -> None:
-    for field, (prefix, name, other) in CHOICES.items():
-        if field in fields:
-            numbers = range(len(fields[field]), int(options["count"]))
-            fields[field] += [{"id": f"{prefix}_{each:024x}", name: f"Choice {each}", other: ""} for each in numbers]
-
-
-def _texts(value: Any, options: Json, name: str = "") -> Any:
-    """The same JSON with the texts changed that have, or are in a list that has, one of the names in the options."""
-    if isinstance(value, dict):
-        return {key: _texts(each, options, key) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_texts(each, options, name) for each in value]
-    if not isinstance(value, str) or name not in (*options["names"], *options.get("more", ())):
-        return value
-    return options.get("url") or value + options.get("text", HOSTILE)
-
-
-# After it, to an answer that is no error: what becomes of its fields, those of Connect's data or those of the answer.
-CHANGES: dict[str, Callable[[Json, Json], None]] = {
-    "missing_field": lambda fields, options: _field(fields, options, missing=True),
-    **dict.fromkeys(("wrong_value", "next_update_past", "next_update_garbage"), _field),
-    "many_choices": _choices,
-    **dict.fromkeys(
-        ("hostile_text", "foreign_logo", "foreign_redirect", "foreign_callback"),
-        lambda fields, options: fields.update(_texts(fields, options)),
-    ),
-}
-
-
-def _change(answer: Json, fault: Fault) -> Json:
-    """The answer as a fault leaves it: the same if that can do nothing to this one."""
-    if fault.name == "unknown_route":
-        return {**answer, "route": fault.options["route"]}
-    changed, of_connect = deepcopy(answer), "route" in answer
-    options = fault.options | ({"more": ()} if of_connect else {})
-    CHANGES[fault.name](changed.get("data", {}) if of_connect else changed, options)
-    return changed
-
-
-# Where calls meet them
-
-
-def due(world: "World", request: Request) -> list[Fault]:
-    """The faults that a call is to meet: one that stops its work, or those of which the first that can spoils its answer."""
-    names = ("*", request.name, _name(request)) if world.faults else ()
-    found = [
-        each
-        for each in world.faults
-        if each.call in names
-        and _can_strike(each.name, request.name)
-        and each.left != 0
-        and ("rate" not in each.options or world.chance.random() < each.options["rate"])
-    ]
-    return [each for each in found if each.name in STOPS][:1] or found
-
-
-def _name(request: Request) -> str:
-    """connect.<route> for a call to Connect that sends one, the name that it has for any other."""
-    try:
-        sent = loads(request.body) if request.name == "connect" else None
-    except ValueError:
-        sent = None
-    route = sent.get("route") if isinstance(sent, dict) else None
-    return f"connect.{route}" if route in ROUTES else request.name
-
-
-def _strike(world: "World", fault: Fault, outcome: Reply | Exception) -> Reply:
-    world.struck[fault.name] += 1
-    if fault.left is not None:
-        fault.left -= 1
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
-def stop(world: "World", request: Request, due: list[Fault]) -> Reply | None:
-    """The answer in the place of the work, None if it is to be done; raises Failure and AnswerLost."""
-    if not due or due[0].name not in STOPS:
-        return None
-    if (name := _name(request)) != request.name:
-        # Else it is counted, and gets its name, by the work.
-        request.name = name
-        world.counts[name] += 1
-    return _strike(world, due[0], STOPS[due[0].name](due[0].options))
-
-
-def spoil(world: "World", due: list[Fault], found: Reply | Json) -> Reply:
-    """The answer, as the first fault that can do something to it leaves it; raises AnswerLost."""
-    reply = found if isinstance(found, Reply) else json_reply(found)
-    for fault in due:
-        if fault.name in ANSWERS:
-            return _strike(world, fault, ANSWERS[fault.name](reply, fault.options))
-        if isinstance(found, dict) and fault.name not in STOPS and (changed := _change(found, fault)) != found:
-            return _strike(world, fault, json_reply(changed))
-    return reply

@@ -9,7 +9,7 @@ from . import catalog, checks
 from .catalog import Provider
 from .pages import ROUTES, STRUCTURES, asked_regions, chosen, options, pending, summary_route
 from .people import problem
-from .wire import AnswerLost, Failure, Json, Reply, check_fields, rfc3339
+from .wire import AnswerLost, Failure, Json, Reply, check_fields, rfc3339, tolerated
 from .world import World
 
 TEMPLATE = ("name", "structure", "cost", "hours", "surcharge", "tiered", "reconnect_required", "step")
@@ -70,7 +70,7 @@ def _first(world: World, token: Json) -> str:
         token["draft"] = dict(tariff)
         return summary_route(tariff, world.now())
     address = token["postal_address"]
-    known = address["city"] and address["country_code"] and catalog.timezone(address)
+    known = address["city"] and address["country_code"] and checks.has_timezone(address)
     return "provider_select" if known else "postal_address_capture"
 
 
@@ -176,7 +176,7 @@ def _name_in(data: Json, field: str) -> str:
 
 
 def _postal_address(world: World, token: Json, data: Json) -> str:
-    address = checks.postal_address(_only(data, "postal_address"))
+    address = checks.postal_address(_only(data, "postal_address"), world.switch("post_code"))
     if address["country_code"] != token["postal_address"]["country_code"]:
         _give_up(token)
     token["postal_address"] = address
@@ -185,7 +185,10 @@ def _postal_address(world: World, token: Json, data: Json) -> str:
 
 def _provider(world: World, token: Json, data: Json) -> str | Json | Reply:
     provider_id = _id_in(data, "provider", "prv")
-    provider = catalog.providers(token["postal_address"]["country_code"]).get(provider_id)
+    country = token["postal_address"]["country_code"]
+    provider = catalog.providers(country).get(provider_id)
+    if not provider and catalog.provider_by_id(provider_id):
+        raise Failure("provider_id_invalid/elsewhere", country=country)
     if not provider:
         raise Failure("provider_not_found")
     if odd := _odd(world, token, provider):
@@ -235,7 +238,7 @@ def _tariff(world: World, token: Json, data: Json) -> str:
     for template in catalog.library(chosen(token["draft"]), token["direction"]):
         if template["id"] == tariff_id:
             return _take_over(world, token, template, connection="LIBRARY")
-    raise Failure("tariff_not_found")
+    raise Failure("tariff_id_invalid/elsewhere" if catalog.tariff_exists(tariff_id) else "tariff_not_found")
 
 
 def _structure(world: World, token: Json, data: Json) -> str:
@@ -262,11 +265,13 @@ def _time_of_day(world: World, token: Json, data: Json) -> str:
 
 def _surcharge(world: World, token: Json, data: Json) -> str:
     regions = asked_regions(token)
+    if not regions and "region" in data and tolerated("region"):
+        data = {name: value for name, value in data.items() if name != "region"}
     check_fields(data, "data", ("surcharge",), ("region",) if regions else ())
     surcharge, region = checks.surcharge(data["surcharge"]), data.get("region")
     if regions and region not in regions:
         raise Failure("market_region_invalid", regions=", ".join(regions))
-    if not token["postal_address"]["post_code"].strip("0"):
+    if re.fullmatch("0+", token["postal_address"]["post_code"]):
         raise Failure("geo_location_not_found")
     by_hand(token, structure="MARKET", surcharge=surcharge, region=region)
     return "tariff_name_capture"

@@ -8,8 +8,10 @@ from .wire import Json, data, rfc3339, with_token
 from .world import World
 
 ROUTES: dict[str, Json] = data("routes")
+# The structures to choose from; a login can also bring DYNAMIC.
+STRUCTURES = ("FIXED", "TIME_OF_DAY", "MARKET")
 # What a draft keeps the prices of each structure as.
-STRUCTURES = {"FIXED": "cost", "TIME_OF_DAY": "hours", "MARKET": "surcharge"}
+PRICES = {"FIXED": "cost", "TIME_OF_DAY": "hours", "MARKET": "surcharge", "DYNAMIC": "surcharge"}
 
 
 def chosen(draft: Json) -> Provider:
@@ -19,12 +21,16 @@ def chosen(draft: Json) -> Provider:
 
 
 def market_of(address: Json, draft: Json) -> rates.Market:
-    """The market that prices a tariff at an address: its country's, in its region, or with the tariff's own step."""
+    """The market that prices a tariff at an address: its country's, in its region; in hours if it was set by hand.
+
+    A tariff may have a step of its own. Recorded runs on the live service show hours for a tariff set by hand in London.
+    """
     country = address["country_code"]
     facts = catalog.MARKETS["countries"].get(country, catalog.MARKETS["default"])
     seed = f"{country}/{draft.get('region') or address['state']}"
-    step, base = int(draft.get("step") or facts["step"]), facts["base"] * catalog.price_level(country)
-    return rates.Market(seed, catalog.timezone(address), step, facts["published"], facts["until"], base)
+    step = draft.get("step") or (60 if draft["connection"] == "MANUAL" else facts["step"])
+    base = facts["base"] * catalog.price_level(country)
+    return rates.Market(seed, catalog.timezone(address), int(step), facts["published"], base)
 
 
 def pending(draft: Json, now: datetime) -> bool:
@@ -35,7 +41,7 @@ def pending(draft: Json, now: datetime) -> bool:
 
 def summary_route(draft: Json, now: datetime) -> str:
     """The summary that a draft has, "" while it is not a whole tariff."""
-    if STRUCTURES.get(draft.get("structure", "")) not in draft or not draft.get("name"):
+    if PRICES.get(draft.get("structure", "")) not in draft or not draft.get("name"):
         return ""
     if draft.get("unreadable") == "failed":
         return "summary_tariff_failed"
@@ -118,7 +124,11 @@ def _prices(world: World, token: Json) -> Json:
     facts = {"connection_type": draft["connection"], "tariff": tariff}
     if route == "summary_fixed_confirm":
         return {"cost": draft["cost"], **facts}
-    return {**facts, "market_rates_source": draft["structure"] == "MARKET", "rates": three_days(world, token)}
+    return {
+        **facts,
+        "market_rates_source": PRICES[draft["structure"]] == "surcharge",
+        "rates": three_days(world, token),
+    }
 
 
 def split_at_midnight(hours: list[Json]) -> list[Json]:
@@ -133,11 +143,12 @@ def three_days(world: World, token: Json) -> Json:
     """{"yesterday", "today", "tomorrow"}: the tariff's rates on those local days, times with the location's offset."""
     now, draft = world.now(), token["draft"]
     market = market_of(token["postal_address"], draft)
+    over = rates.contract_end(draft, market, world.switch("last_day"))
     found: dict[str, list[Json]] = {"yesterday": [], "today": [], "tomorrow": []}
     for ahead, day in enumerate(found.values(), -1):
         date = market.local(now).date() + timedelta(days=ahead)
         ends = market.at(date, "00:00"), market.at(date, "24:00")
-        for begin, end, rate in rates.segments(draft, market, token["direction"], *ends, now):
+        for begin, end, rate in rates.segments(draft, market, token["direction"], ends[0], min(ends[1], over), now):
             times = {"valid_from": rfc3339(market.local(begin)), "valid_to": rfc3339(market.local(end))}
             day.append({**times, "tariff": {"cost": rate, "confidence": 1}})
     return found

@@ -1,12 +1,12 @@
 """What people see of the sandbox: its home page, a provider's logo, and the login page that plays a DIRECT provider."""
 
 from html import escape
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from . import catalog
 from .faults import FAULTS
 from .pages import ROUTES
-from .wire import Failure, Reply, Request, dumps, page_reply, with_token
+from .wire import TOLERATED, Failure, Reply, Request, dumps, page_reply, with_token
 from .world import SWITCHES, World, choices
 
 OUTCOMES = ("approve", "decline", "manual", "unreachable", "unreadable")
@@ -17,7 +17,7 @@ def _rows(table: dict[str, str]) -> str:
 
 
 def home(world: World, request: Request) -> Reply:
-    """GET /: clock and switches, every test provider and fault, and every route with its codes."""
+    """GET /: clock and switches, what was tolerated, every test provider and fault, and every route with its codes."""
     switches = {
         f"{name} = {dumps(value)}": f"{SWITCHES[name]['says']} ({choices(name)})"
         for name, value in world.state["switches"].items()
@@ -25,7 +25,8 @@ def home(world: World, request: Request) -> Reply:
     routes = {name: ", ".join([each["takes"], *each["actions"], *each["codes"]]) for name, each in ROUTES.items()}
     tests = {each["name"]: each["says"] for each in catalog.TESTS}
     faults = {name: each["says"] for name, each in FAULTS.items()}
-    tables = {"tests": tests, "switches": switches, "faults": faults, "routes": routes}
+    tolerated = {f"{name} ({world.tolerated[name]})": says for name, says in TOLERATED.items()}
+    tables = {"tolerated": tolerated, "tests": tests, "switches": switches, "faults": faults, "routes": routes}
     now = world.now().isoformat(sep=" ", timespec="seconds")
     return page_reply("home.html", 200, now=now, **{name: _rows(table) for name, table in tables.items()})
 
@@ -46,7 +47,8 @@ def problem(status: int, message: str) -> Reply:
 def visit(world: World, request: Request) -> Reply:
     """The login page with its five ways out; once one is sent, or a test provider takes one, back to connect_web_uri.
 
-    Query and form have fp_cot and outcome. A login that is over changes nothing and goes back too.
+    Query and form have fp_cot and outcome; back in the query goes on from the page that stands between, which a test
+    provider's own outcome and a login that is over get: FlatPeak's client takes an immediate redirect for a loop.
     """
     fields = dict(parse_qsl(request.query) + parse_qsl(request.body.decode("utf-8", "replace")))
     provider = catalog.provider_by_id(request.part)
@@ -64,4 +66,7 @@ def visit(world: World, request: Request) -> Reply:
             return page_reply("login.html", provider=escape(provider.name), fp_cot=token["id"])
         token["login"] = outcome
         world.changed = True
+    if not sent and "back" not in fields:
+        onwards = f"?{urlencode({'fp_cot': token['id'], 'back': 1})}"
+        return page_reply("between.html", provider=escape(provider.name), onwards=escape(onwards))
     return Reply(303, headers={"Location": with_token(token["connect_web_uri"], token["id"])})

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from .wire import Json
 
 DAY = timedelta(days=1)
+NEVER = datetime.max.replace(tzinfo=UTC)
 # Per cent of the day's mean price for each local hour: low at night and at noon, two peaks.
 CURVE = (72, 68, 65, 64, 66, 78, 98, 122, 128, 110, 92, 80, 74, 72, 78, 92, 116, 142, 150, 138, 118, 102, 90, 80)
 SUN_AND_WIND = frozenset((2, 3, 4, 11, 12, 13, 14))
@@ -27,13 +28,12 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Market:
-    """A day-ahead market: step in minutes; at `published` (local "HH:MM") tomorrow's prices come out up to `until`."""
+    """A day-ahead market: step in minutes; at `published` (local "HH:MM") the prices of tomorrow come out."""
 
     seed: str
     timezone: str
     step: int
     published: str
-    until: str
     base: Decimal
 
     def local(self, moment: datetime) -> datetime:
@@ -77,22 +77,30 @@ def wholesale(market: Market, at: datetime) -> Decimal:
     return market.base * (level + noise)
 
 
+def contract_end(tariff: Json, market: Market, last_day: str) -> datetime:
+    """When a tariff's prices end, NEVER if they do not: by the switch last_day, at the end date or after that day."""
+    end = tariff.get("end")
+    if not end or end.startswith("0001"):
+        return NEVER
+    if last_day == "included":
+        return market.at(date.fromisoformat(end[:10]), "24:00")
+    return datetime.fromisoformat(end)
+
+
 def segments(
     tariff: Json, market: Market, direction: str, start: datetime, end: datetime, now: datetime
 ) -> list[Segment]:
     """A tariff's rates from start to end: the first begins at start, the last ends at end or where prices are known.
 
-    Times that no price is known for (tomorrow before publication, after the contract) are simply not there.
+    Times that no price is known for, as tomorrow before publication, are simply not there.
     """
     start, end = start.astimezone(UTC), end.astimezone(UTC)
-    if tariff.get("end") and not tariff["end"].startswith("0001"):
-        end = min(end, datetime.fromisoformat(tariff["end"]))
     if tariff["structure"] == "FIXED":
         whole = [Segment(start, end, tariff["cost"])]
     elif tariff["structure"] == "TIME_OF_DAY":
         whole = _periods(tariff["hours"], market, start, end)
     else:
-        known_until = market.at(market.last_day(now) + DAY, market.until)
+        known_until = market.at(market.last_day(now) + DAY, "24:00")
         whole = _slots(tariff["surcharge"], market, direction, start, min(end, known_until))
     clipped = (Segment(max(each.valid_from, start), min(each.valid_to, end), each.rate) for each in whole)
     return [each for each in clipped if each.valid_from < each.valid_to]

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from . import catalog, checks, rates
 from .flow import tariff_key, tariff_status
-from .pages import chosen, market_of, pending
+from .pages import PRICES, chosen, market_of, pending
 from .rates import DAY
-from .wire import Failure, Json, Reply, Request, check_fields, json_reply, rfc3339
+from .wire import Failure, Json, Reply, Request, check_fields, json_reply, rfc3339, tolerated
 from .world import World
 
 IDS = ("customer_id", "customer_reference_id", "location_id", "location_reference_id")
 TOKEN_FIELDS = ("callback_uri", "direction", "type", "connect_web_uri", *IDS, "tariff_id", "postal_address")
+ELEMENTS = ("commodity_import", "commodity_export", "non_commodity_import", "non_commodity_export", "local")
 RATES_FIELDS = ("start_time", "end_time", "direction", "include_tariff", "include_carbon")
 
 
@@ -50,7 +51,7 @@ def create_token(world: World, request: Request) -> Json:
     if isinstance(body, dict) and "callback_uri" not in body:
         raise Failure("callback_uri_missing")
     check_fields(body, "The body", ("callback_uri",), TOKEN_FIELDS)
-    checks.matching(body)
+    checks.matching(body, direction="tariff_direction_invalid", type="tariff_type_invalid")
     now = world.now()
     token = {"direction": "IMPORT", "type": "COMMODITY", **dict.fromkeys(("connect_web_uri", *IDS)), **body}
     token |= {"id": world.new_id("cot"), "account_id": request.account, "created": rfc3339(now)}
@@ -65,11 +66,13 @@ def create_token(world: World, request: Request) -> Json:
 
 
 def _open_location(world: World, token: Json) -> None:
-    """Put the location that a token names into it; 404 if this account has none such."""
+    """Put the location that a token names into it, if this account has it."""
     if token["location_id"] and token["location_reference_id"]:
         raise Failure("location_ambiguous")
     if token["location_id"]:
-        location = _location(world, token["account_id"], token["location_id"])
+        location = world.state["locations"].get(token["location_id"], {})
+        if location.get("account_id") != token["account_id"]:
+            raise Failure("location_id_invalid")
         if token["customer_id"] not in (None, location["customer_id"]):
             raise Failure("customer_id_invalid/other")
         token |= {name: location[name] for name in ("customer_id", "postal_address")}
@@ -102,8 +105,9 @@ def exchange(world: World, request: Request) -> Json:
     processed = tariff_status(place["tariffs"].get(tariff_key(token)), world.now()) == "CONNECTED"
     found = {"id": token["id"], "object": "connect_token", "live_mode": False}
     found |= {world.switch("exchange_field"): processed, "complete_action": token["complete"]}
-    found |= {"customer_id": token["customer_id"], "customer_reference_id": customer["reference_id"]}
-    found |= {"location_id": token["location_id"], "location_reference_id": place["reference_id"]}
+    # FlatPeak describes both references as strings, the second as always there.
+    found |= {"customer_id": token["customer_id"], "customer_reference_id": customer["reference_id"] or ""}
+    found |= {"location_id": token["location_id"], "location_reference_id": place["reference_id"] or ""}
     return found | {"time_created": token["created"], "time_expiry": token["expires"]}
 
 
@@ -125,28 +129,37 @@ def location(world: World, request: Request) -> Json:
     found = _location(world, request.account, request.part)
     address = found["postal_address"]
     answer = {"id": request.part, **_about(request, "location", found["created"])}
-    answer |= {name: found[name] for name in ("customer_id", "reference_id", "postal_address")}
-    currency = catalog.COUNTRIES[address["country_code"]]["currency"]
-    return answer | {"timezone": catalog.timezone(address), "currency_code": currency}
+    answer |= {"customer_id": found["customer_id"], "reference_id": found["reference_id"] or ""}
+    facts, tariffs = catalog.COUNTRIES[address["country_code"]], found["tariffs"]
+    answer |= {"timezone": catalog.timezone(address), "currency_code": facts["currency"], "postal_address": address}
+    # Nothing here knows where a street is: the place of the country's time zone stands for all of it.
+    answer["geo_location"] = {"lat": facts["lat"], "lng": facts["lng"]}
+    answer["tariff_status"] = {key: _element_status(world, tariffs, key) for key in ELEMENTS}
+    return answer | {"tariff_elements": [each["id"] for each in tariffs.values()]}
+
+
+def _element_status(world: World, tariffs: Json, key: str) -> str:
+    """The status of one of a location's ELEMENTS."""
+    supported = key in tariffs or key not in ("non_commodity_export", "local")
+    found = tariff_status(tariffs.get(key), world.now()) if supported else "NOT_SUPPORTED"
+    return found + (" " if world.switch("status_padded") else "")
 
 
 def status(world: World, request: Request) -> Json:
-    """GET /locations/{id}/status: one entry for each type and direction."""
+    """GET /locations/{id}/status: one entry for each type and direction, and one for local."""
     request.fields()
-    tariffs, now = _location(world, request.account, request.part)["tariffs"], world.now()
+    place = _location(world, request.account, request.part)
     statuses: Json = {}
-    for key in ("commodity_import", "commodity_export", "non_commodity_import", "non_commodity_export"):
-        tariff = tariffs.get(key)
-        entry: Json = {"status": tariff_status(tariff, now)}
+    for key in ELEMENTS:
+        tariff = place["tariffs"].get(key)
+        entry: Json = {"status": _element_status(world, place["tariffs"], key)}
         if tariff:
             entry |= {"connection_type": tariff["connection"], "provider": chosen(tariff).public(request.base)}
             shown = {"id": tariff["id"], "display_name": tariff["name"], "structure_type": tariff["structure"]}
-            entry["tariff"] = {**shown, "contract_end_date": tariff.get("end")}
-        elif key == "non_commodity_export":
-            entry["status"] = "NOT_SUPPORTED"
-        entry["status"] += " " if world.switch("status_padded") else ""
+            # A string or absent, as FlatPeak describes it; never null.
+            entry["tariff"] = {**shown, **({"contract_end_date": tariff["end"]} if tariff.get("end") else {})}
         statuses[key] = entry
-    return {"id": request.part, **_about(request, "location_status", rfc3339(now)), "tariff_status": statuses}
+    return {"id": request.part, **_about(request, "location_status", place["created"]), "tariff_status": statuses}
 
 
 def delete_location(world: World, request: Request) -> Reply:
@@ -172,9 +185,7 @@ def _deleted(world: World, request: Request, kind: str, boxes: tuple[str, ...]) 
         kept = {key: each for key, each in world.state[box].items() if each[f"{kind}_id"] != request.part}
         world.state[box] = kept
     world.changed = True
-    if world.switch("deletion_answer") == "empty":
-        return Reply(202)
-    return json_reply({"id": request.part, "object": kind, "live_mode": False, "deleted": True}, 202)
+    return json_reply({"message": "Accepted"}, 202)
 
 
 def tariff_rates(world: World, request: Request) -> Json:
@@ -182,6 +193,10 @@ def tariff_rates(world: World, request: Request) -> Json:
     now, given = world.now(), request.fields((), RATES_FIELDS)
     if "end_time" not in given:
         raise Failure("end_time_missing")
+    for name in ("include_tariff", "include_carbon"):
+        plain = given.get(name, "").lower()
+        if plain in ("true", "false") and given[name] != plain and tolerated("boolean_case"):
+            given[name] = plain
     checks.matching(given)
     query = {"start_time": rfc3339(now), "direction": "IMPORT", "include_tariff": "true", "include_carbon": "false"}
     query |= given
@@ -197,15 +212,19 @@ def tariff_rates(world: World, request: Request) -> Json:
     if pending(tariff, now):
         raise Failure("pending_connect")
     market = market_of(place["postal_address"], tariff)
-    found = rates.segments(tariff, market, direction, start, end, now)
-    if not found or chosen(tariff).test.get("no_price_data") or tariff_status(tariff, now) == "ERROR":
+    over = rates.contract_end(tariff, market, world.switch("last_day"))
+    found = rates.segments(tariff, market, direction, start, min(end, over), now)
+    if chosen(tariff).test.get("no_price_data") or tariff_status(tariff, now) == "ERROR":
         raise Failure("no_price_data")
+    if not found and (start < over or world.switch("after_contract") != "empty"):
+        code = "no_price_data" if start < over else world.switch("after_contract")
+        raise Failure(code, direction=direction)
     if with_carbon:
         found = [rates.Segment(*piece, each.rate) for each in found for piece in rates.cut(*each[:2], market.step)]
     saved = datetime.fromisoformat(tariff["saved"])
     confidence = int(now - saved >= timedelta(seconds=2))
-    # The answer speaks in the offset of the question.
-    offset = (start if "start_time" in given else end).tzinfo
+    # The answer speaks in the offset of the question; where its two times differ, end_time's counts.
+    offset = end.tzinfo
     rows: list[Json] = []
     for begin, stop, rate in found:
         row: Json = {"valid_from": rfc3339(begin.astimezone(offset)), "valid_to": rfc3339(stop.astimezone(offset))}
@@ -214,11 +233,12 @@ def tariff_rates(world: World, request: Request) -> Json:
         rows.append(row)
     # A market's rates change when it publishes; others say when they were saved, and a day about a week ahead.
     updated, update = saved, market.at(market.local(now).date() + 7 * DAY, "00:00")
-    if tariff["structure"] == "MARKET":
+    if PRICES[tariff["structure"]] == "surcharge":
         updated, update = (market.at(market.last_day(now) + days, market.published) for days in (0 * DAY, DAY))
-    asked: Json = {"start_time": rfc3339(start), "end_time": rfc3339(end), "direction": direction}
+    asked: Json = {"start_time": rfc3339(start.astimezone(offset)), "end_time": rfc3339(end), "direction": direction}
     asked |= {"include_tariff": with_tariff, "include_carbon": with_carbon}
-    answer = {"id": world.new_id("trr"), **_about(request, "tariff_rate", rfc3339(now)), "request": asked, "data": rows}
+    answer = {"id": world.new_id("rts"), **_about(request, "tariff_rate", rfc3339(now)), "request": asked, "data": rows}
     answer |= {"location_id": request.part, "location_timezone": market.timezone, "direction": direction}
     answer["currency_code"] = catalog.COUNTRIES[place["postal_address"]["country_code"]]["currency"]
-    return answer | {"last_updated": rfc3339(updated), "next_update": rfc3339(update)}
+    instants = {"last_updated": updated, "next_update": update}
+    return answer | {name: rfc3339(each.astimezone(offset)) for name, each in instants.items()}

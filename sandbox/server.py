@@ -58,7 +58,8 @@ class Handler(BaseHTTPRequestHandler):
             traceback.print_exc()
             reply = json_reply({"message": "The sandbox itself failed; its log says where."}, 500)
         self._send(reply)
-        self.server.log(f"{self.command} {request.name} {reply.status} {(time.monotonic() - started) * 1000:.0f} ms")
+        line = f"{self.command} {request.name} {reply.status} {(time.monotonic() - started) * 1000:.0f} ms"
+        self.server.log("; ".join([line, *request.notes]))
 
     def handle_one_request(self) -> None:
         self.server.idle.add(self.connection)

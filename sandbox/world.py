@@ -59,6 +59,7 @@ class World:
         self.first_now = now
         self.first_switches = {name: checked(name, value) for name, value in switches.items()}
         self.struck: Counter[str] = Counter()
+        self.tolerated: Counter[str] = Counter()
         self.refuse: Callable[[float], None] | None = None  # the server's, once there is one
         self.reset()
         self.set_faults(faults, seed)
@@ -70,6 +71,7 @@ class World:
         """Forget everything and turn the faults off; clock and switches as the start options said."""
         self.counts.clear()
         self.struck.clear()
+        self.tolerated.clear()
         self.set_faults([])
         self.state: Json = {box: {} for box in ("bearers", "customers", "locations", "tokens")}
         self.state["clock"] = {"offset": 0, "frozen": None}
@@ -81,7 +83,9 @@ class World:
         try:
             saved = loads(path.read_bytes())
             saved = {name: dict(saved[name]) for name in self.state}
-            switches = {name: checked(name, value) for name, value in saved["switches"].items()}
+            # A switch that there was in an earlier version is no reason to forget everything.
+            known = {name: value for name, value in saved["switches"].items() if name in SWITCHES}
+            switches = {name: checked(name, value) for name, value in known.items()}
             saved["switches"] = self.state["switches"] | switches | self.first_switches
             if self.first_now:
                 saved["clock"] = self.state["clock"]

@@ -159,7 +159,8 @@ class Talk:
         if outcome:
             self.client.call("POST", self.login_path(), f"outcome={outcome}")
         else:
-            self.client.call("GET", self.login_path())
+            assert "This is a sandbox" in self.client.call("GET", self.login_path())
+            self.client.call("GET", self.login_path() + "&back=1")
         assert self.client.status == 303
         query = parse_qs(urlsplit(self.client.headers["Location"]).query)
         assert query["fp_cot"] == [self.token]

@@ -14,11 +14,11 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox import __main__ as command
-from sandbox import app, faults
+from sandbox import app, strikes
 from sandbox import server as http_server
-from sandbox.faults import FAULTS
+from sandbox.faults import AT_ONCE, FAULTS
 from sandbox.server import make_server
-from sandbox.wire import loads
+from sandbox.wire import CALLS, loads
 from sandbox.world import World
 
 from .conftest import Client
@@ -400,11 +400,11 @@ def test_hostile_text_is_in_all_that_people_see_and_in_nothing_else(sandbox):
     setting(sandbox, "connect", "hostile_text")
     found = talk.go("session_restore").data
     for name, old in right["postal_address"].items():
-        assert found["postal_address"][name] == old + ("" if name == "country_code" else faults.HOSTILE)
+        assert found["postal_address"][name] == old + ("" if name == "country_code" else strikes.HOSTILE)
     for one, other in zip(right["providers"], found["providers"], strict=True):
-        assert other == one | {"display_name": one["display_name"] + faults.HOSTILE}
+        assert other == one | {"display_name": one["display_name"] + strikes.HOSTILE}
     for part in ("<script>", "\u202e", "\0", "\ud800", "\U0001f50c", "x" * 10_000):
-        assert part in faults.HOSTILE
+        assert part in strikes.HOSTILE
     setting(sandbox, "connect", "hostile_text", text="!")
     talk.pick("Test: asks for the region")
     assert all(region.endswith("!") for region in talk.data["regions"])
@@ -520,8 +520,8 @@ def test_calls_at_the_same_time_meet_a_fault_exactly_so_often(sandbox):
 
 
 def test_every_flatpeak_call_and_none_of_the_sandboxs_own_can_have_faults(sandbox):
-    assert {name for name, *_ in app.PATHS} - OWN == set(app.CALLS)
-    for call in (*app.CALLS, "*", "connect.session_restore"):
+    assert {name for name, *_ in app.PATHS} - OWN == set(CALLS)
+    for call in (*CALLS, "*", "connect.session_restore"):
         setting(sandbox, call, "status_500")
     setting(sandbox, "*", "status_500", times=0)
     assert "It is not FlatPeak" in sandbox.call("GET", "/")
@@ -629,7 +629,7 @@ def test_faults_can_be_start_options(monkeypatch, capsys):
 
 
 def test_every_fault_does_something_and_is_told_of(sandbox):
-    does = [{faults.AT_ONCE}, set(faults.STOPS), set(faults.ANSWERS), {*faults.CHANGES, "unknown_route"}]
+    does = [{AT_ONCE}, set(strikes.STOPS), set(strikes.ANSWERS), {*strikes.CHANGES, "unknown_route"}]
     assert set.union(*does) == set(FAULTS)
     assert sum(map(len, does)) == len(FAULTS)
     text, html = Path(app.__file__).with_name("README.md").read_text(encoding="utf-8"), sandbox.call("GET", "/")

@@ -28,7 +28,7 @@ def by_hand(sandbox, structure, **body):
 def test_a_fixed_price_is_one_segment_with_all_that_belongs_to_it(sandbox):
     location = by_hand(sandbox, "FIXED")
     answer = sandbox.rates(location)
-    assert answer.pop("id").startswith("trr_")
+    assert answer.pop("id").startswith("rts_")
     assert answer == {
         "object": "tariff_rate",
         "live_mode": False,
@@ -89,7 +89,7 @@ def test_the_answer_speaks_in_the_offset_of_the_question(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("day", "night", "step_count"), [("2026-03-29", 7, 46), ("2026-10-25", 9, 50), ("2026-06-10", 8, 48)]
+    ("day", "night", "step_count"), [("2026-03-29", 7, 23), ("2026-10-25", 9, 25), ("2026-06-10", 8, 24)]
 )
 def test_a_clock_change_makes_the_night_shorter_or_longer(sandbox, day, night, step_count):
     begin = instant(datetime.fromisoformat(day).date(), "00:00", "Europe/London")
@@ -99,7 +99,6 @@ def test_a_clock_change_makes_the_night_shorter_or_longer(sandbox, day, night, s
     span = (begin.isoformat(), end.isoformat())
     rows = sandbox.rates(by_hand(sandbox, "TIME_OF_DAY"), *span)["data"]
     assert hours_of(rows) == [night - 1, 16, 1]
-    # GB's half hours of that day are known until 23:00 of the next.
     assert len(sandbox.rates(by_hand(sandbox, "MARKET"), *span)["data"]) == step_count
 
 
@@ -107,25 +106,27 @@ def test_a_period_that_begins_in_the_skipped_hour_begins_when_the_clock_changes(
     hours = [{"valid_from": a, "valid_to": b, "cost": Decimal(c)} for a, b, c in [
         ("00:00:00", "01:15:00", 1), ("01:15:00", "01:45:00", 2), ("01:45:00", "02:00:00", 3), ("02:00:00", "00:00:00", 4),
     ]]  # fmt: skip
-    market = Market("x", "Europe/London", 30, "16:00", "23:00", Decimal(1))
+    market = Market("x", "Europe/London", 30, "13:00", Decimal(1))
     start, end = datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 3, 29, 12, tzinfo=UTC)
     found = segments({"structure": "TIME_OF_DAY", "hours": hours}, market, "IMPORT", start, end, start)
     assert [(each.valid_from.hour, each.valid_from.minute, each.rate) for each in found] == [(0, 0, 1), (1, 0, 4)]
 
 
-def test_half_hours_in_gb_are_known_until_23_00_and_tomorrows_from_16_00(sandbox):
-    location = by_hand(sandbox, "MARKET")
+def test_half_hours_in_gb_are_known_to_the_end_of_the_day_and_tomorrows_from_13_00(sandbox):
+    location = sandbox.saved(sandbox.talk().pick("Octopus Energy").log_in("approve"))
+    sandbox.control(now="2026-06-10T11:59:00Z")
+    sandbox.log_in()
     ask = ("2026-06-10T11:10:00Z", "2026-06-12T00:00:00Z")
     before = sandbox.rates(location, *ask)
     assert before["data"][0]["valid_from"] == "2026-06-10T11:10:00Z"
     assert before["data"][0]["valid_to"] == "2026-06-10T11:30:00Z"
-    assert before["data"][-1]["valid_to"] == "2026-06-10T22:00:00Z"
-    assert (before["last_updated"], before["next_update"]) == ("2026-06-09T15:00:00Z", "2026-06-10T15:00:00Z")
-    sandbox.control(now="2026-06-10T15:00:00Z")
+    assert before["data"][-1]["valid_to"] == "2026-06-10T23:00:00Z"
+    assert (before["last_updated"], before["next_update"]) == ("2026-06-09T12:00:00Z", "2026-06-10T12:00:00Z")
+    sandbox.control(now="2026-06-10T12:00:00Z")
     sandbox.log_in()
     after = sandbox.rates(location, *ask)
-    assert after["data"][-1]["valid_to"] == "2026-06-11T22:00:00Z"
-    assert after["next_update"] == "2026-06-11T15:00:00Z"
+    assert after["data"][-1]["valid_to"] == "2026-06-11T23:00:00Z"
+    assert after["next_update"] == "2026-06-11T12:00:00Z"
     assert after["data"][: len(before["data"])] == before["data"]
     assert sandbox.rates(location, "2026-06-12T00:00:00Z", "2026-06-13T00:00:00Z")["code"] == "no_price_data"
 
@@ -168,9 +169,9 @@ def test_the_surcharge_is_fixed_first_then_the_percentage_of_the_result(sandbox)
 
 def test_market_prices_vary_are_negative_at_times_and_lower_for_export(sandbox):
     imported, exported = market_rates(sandbox, 0, 0), market_rates(sandbox, 0, 0, "EXPORT")
-    assert len(imported) == 31 * 48
-    assert 5 < sum(rate < 0 for rate in imported) < 200
-    assert len(set(imported)) > 1000
+    assert len(imported) == 31 * 24
+    assert 5 < sum(rate < 0 for rate in imported) < 100
+    assert len(set(imported)) > 500
     assert max(imported) < Decimal("0.5")
     assert all(-rate.as_tuple().exponent <= 5 for rate in imported)
     assert all(out < into for into, out in zip(imported, exported, strict=True) if into)
@@ -190,11 +191,11 @@ def test_the_same_question_has_the_same_answer(sandbox):
     assert one == other
 
 
-def test_carbon_comes_by_the_half_hour_even_for_a_fixed_price(sandbox):
+def test_carbon_comes_by_the_hour_even_for_a_fixed_price(sandbox):
     location = by_hand(sandbox, "FIXED")
     ask = ("2026-06-10T00:10:00Z", "2026-06-10T23:50:00Z")
     rows = sandbox.rates(location, *ask, include_carbon="true", include_tariff="false")["data"]
-    assert len(rows) == 48
+    assert len(rows) == 24
     assert all(set(row) == {"valid_from", "valid_to", "carbon"} for row in rows)
     assert (rows[0]["valid_from"], rows[-1]["valid_to"]) == ask
     for row in rows:
