@@ -4,11 +4,42 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import time
+from contextlib import suppress
 from typing import Any
 
+from gunicorn.http import parser
+from gunicorn.http.errors import NoMoreData
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
+
+# Seconds for a request to arrive, headers and body; and, of a connection that says nothing, for how long a thread waits.
+WHOLE_REQUEST = 10
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.5
+
+
+class Reader(SocketUnreader):
+    """Waits WHOLE_REQUEST seconds for a request in all; gunicorn waits as long as a byte comes now and then."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.until = time.monotonic() + WHOLE_REQUEST
+
+    def chunk(self, *hint: Any) -> bytes:
+        left, given = self.until - time.monotonic(), self.sock.gettimeout()
+        self.sock.settimeout(max(0.001, left if given is None else min(left, given)))
+        try:
+            return super().chunk(*hint)
+        except TimeoutError:
+            raise NoMoreData(b"") from None  # as of one that has hung up
+        finally:
+            self.sock.settimeout(given)
+
+
+parser.SocketUnreader = Reader
 
 
 class Worker(ThreadWorker):
@@ -22,6 +53,22 @@ class Worker(ThreadWorker):
         # gunicorn counts a TLS connection that ends within its handshake once up and twice down.
         time.sleep(max(0, min(self.nr_conns, 50)) / 10_000)
         super().accept(listener)
+
+    def handle(self, conn: Any) -> Any:
+        if conn.initialized:  # and kept since: the next request begins
+            conn.parser.unreader.until = time.monotonic() + WHOLE_REQUEST
+        kept = super().handle(conn)
+        if not kept:
+            # gunicorn's loop, which everybody needs, waits up to two seconds for the other side to hang up, unless told so.
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RD)
+        return kept
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """A stop waits two seconds for kept connections; gunicorn gives 75 to new ones that have not said anything."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
 
 
 # A request mostly waits for FlatPeak, so what is needed is threads. One process has them all until there is a cache
@@ -46,6 +93,9 @@ max_requests_jitter = 5_000
 # Longer than the 60 seconds for which proxies usually keep an idle connection: the app is never the one to close it
 # just as a request arrives.
 keepalive = 75
+
+# No header moves the app to another path: SITE_URL has none. By default whoever connects from this machine may.
+forwarder_headers = ""
 
 # Django answers HEAD with a body and leaves it to the server to drop it; gunicorn does, and warns each time.
 logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)

@@ -1,34 +1,44 @@
 """Form fields for what a tariff is made of."""
 
 import re
+from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from string import ascii_uppercase
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.core import get_global
+from babel.dates import format_date
 from babel.numbers import get_currency_symbol
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from tariffs import money, rates
+from tariffs.models import zone_named
 
 NUMBER = re.compile(r"[+-]?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})")
-# What people type behind a price.
-PER_KWH = re.compile(r"\s*(/|per|pro|je|par|le)\s*kwh$", re.I)
+LONGEST = 40  # characters of a typed number, with its unit and spaces
+# What people type behind a price, without spaces: to look for those would take the square of their number.
+PER_KWH = re.compile(r"(/|per|pro|je|par|le)kwh$", re.I)
 MINOR = r"p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr"
 # Codes with a name in CLDR that are not ISO 3166-1 countries.
 NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
 
 
+def packed(text: str) -> str:
+    """Without its spaces, which have no meaning in a number."""
+    return "".join(text.split())
+
+
 def parse_number(text: str) -> Decimal:
     """A number as people write it, with a comma or a point; ValidationError if it is none."""
-    text = re.sub(r"[\s']", "", text).replace("\u2212", "-")
+    text = packed(text).replace("'", "").replace("\u2212", "-")
     if "." in text and "," in text:  # the last one separates the decimals, the other one thousands
         thousands = "," if text.rindex(".") > text.rindex(",") else "."
         text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
@@ -42,7 +52,8 @@ class UnitInput(forms.TextInput):
 
     def __init__(self, unit: str = "", attrs: dict[str, Any] | None = None) -> None:
         self.unit = unit
-        super().__init__({"inputmode": "decimal", "autocomplete": "off", "size": 8} | (attrs or {}))
+        own = {"inputmode": "decimal", "autocomplete": "off", "size": 8, "maxlength": LONGEST}
+        super().__init__(own | (attrs or {}))
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return super().get_context(name, value, attrs) | {"unit": self.unit}
@@ -54,8 +65,10 @@ class NumberField(forms.Field):
     widget = UnitInput
 
     def to_python(self, value: Any) -> Decimal | None:
-        text = str(value or "").strip()
-        return self.parse(text) if text else None
+        text = str(value or "")
+        if len(text) > LONGEST:
+            raise ValidationError(gettext("Type a number, for example 24.5."), code="invalid")
+        return self.parse(text) if text.strip() else None
 
     def parse(self, text: str) -> Decimal:
         return parse_number(text)
@@ -97,7 +110,7 @@ class RateField(NumberField):
             ),
             "data-shift": unit.shift,
             "data-year": unit.year,
-            "data-symbol": get_currency_symbol(code, money.locale()) if code else "",
+            "data-symbol": packed(get_currency_symbol(code, money.locale())) if code else "",
         }
 
     def prepare_value(self, value: Any) -> Any:
@@ -109,16 +122,16 @@ class RateField(NumberField):
 
     def parse(self, text: str) -> Decimal:
         suffix, shift = money.unit(self.currency)[:2]
-        text = PER_KWH.sub("", text)
-        symbol = get_currency_symbol(self.currency, money.locale()) if self.currency else ""
-        own = suffix.strip()
+        text = PER_KWH.sub("", packed(text))
+        symbol = packed(get_currency_symbol(self.currency, money.locale())) if self.currency else ""
+        own = packed(suffix)
         for major in filter(
             None, (symbol, symbol.strip(ascii_uppercase))
         ):  # "£0.245" in the field for pence, "$" for US$; but "24,5 c€" is none of euros
             if major in text and major != own and not text.endswith(own):
                 return parse_number(text.replace(major, ""))
         minor = re.escape(own) + (f"|{MINOR}" if shift else "")
-        return parse_number(re.sub(rf"(?<=[\d\s.,])({minor})$", "", text, flags=re.I)).scaleb(-shift)
+        return parse_number(re.sub(rf"(?<=[\d.,])({minor})$", "", text, flags=re.I)).scaleb(-shift)
 
     def validate(self, value: Any) -> None:
         super().validate(value)
@@ -150,9 +163,15 @@ class CountrySelect(forms.Select):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         language = str(money.locale())
-        known = isinstance(value, str) and value in countries(language)
+        value = country(value)
+        known = value in countries(language)
         flat = forms.utils.flatatt(self.build_attrs(self.attrs, {"name": name} | (attrs or {})))
         return format_html("<select{}>{}</select>", flat, _country_options(language, value if known else ""))
+
+
+def country(code: Any) -> str:
+    """A country's code as ISO 3166 writes it, in capitals, however it came; "" for what is no text."""
+    return code.strip().upper() if isinstance(code, str) else ""
 
 
 class CountryField(forms.CharField):
@@ -164,10 +183,30 @@ class CountryField(forms.CharField):
         }
         super().__init__(**(defaults | options))
 
+    def to_python(self, value: Any) -> str:
+        return country(super().to_python(value))
+
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value and value not in countries(str(money.locale())):
             raise ValidationError(gettext("Choose a country from the list."), code="invalid")
+
+
+@cache
+def zones(code: str = "") -> tuple[ZoneInfo, ...]:
+    """The time zones of a country; without one, those of all."""
+    found = get_global("zone_territories")
+    return tuple(zone for name in found if code in ("", found[name]) and (zone := zone_named(name)))
+
+
+def today_in(code: str, now: datetime) -> date:
+    """The day that it is in a country; the earlier one where it may be either, as between its time zones."""
+    return min(now.astimezone(zone).date() for zone in zones(code) or zones())
+
+
+def in_words(day: date) -> str:
+    """31 March 2019."""
+    return format_date(day, pgettext("pattern of a date", "d MMMM y"), money.locale())
 
 
 def region_of(language: str) -> str:

@@ -6,11 +6,12 @@ from django.db import models
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
+from flatpeak_app.web import vault
+from flatpeak_app.web.indexes import begins
 from tariffs.flatpeak import total_timeout
-from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, RealmQuerySet, Tariff, begins
-
-from . import vault
+from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, RealmQuerySet, Tariff
 
 OTHER = "other"  # in the place of a name that is not to be counted by itself
 
@@ -26,6 +27,16 @@ class ConnectSession(FlatPeakObject):
         EXPIRED = "expired"
         CONFLICT = "conflict", "belongs to another user"
 
+    class Login(models.TextChoices):
+        """Of the present token, which whoever has the link to a provider's login has too."""
+
+        NONE = "", "no link was given out"
+        AWAY = "away", "waits for the browser that signs in"
+        ASKED = "asked", "waits for the yes of another browser, which signed in"
+        AGREED = "agreed", "may go on, by that browser's yes"
+        SPOILT = "spoilt", "more than one other browser came back: only another token leads on"
+        BACK = "back", "may go on"
+
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="connect_sessions")
     location = models.ForeignKey(Location, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
     tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
@@ -38,7 +49,7 @@ class ConnectSession(FlatPeakObject):
     country_code = models.CharField(max_length=2, blank=True)
     provider = models.CharField(max_length=300, blank=True)
     # The provider's name as FlatPeak's list has it, OTHER for one that came otherwise; "" before there is one.
-    listed_provider = models.CharField(max_length=300, default="", db_default="", editable=False)
+    listed_provider = models.CharField(max_length=300, default="", editable=False)
     # Names typed in a search that found nothing, by the field that asks for them later: {"provider": …, "tariff": …}
     not_listed = models.JSONField(default=dict, editable=False)
 
@@ -46,19 +57,25 @@ class ConnectSession(FlatPeakObject):
     newest = models.PositiveIntegerField("pages seen", default=0)
     last_route = models.CharField(max_length=100, blank=True)
     last_error_code = models.CharField(max_length=100, blank=True)
-    last_error_route = models.CharField(max_length=100, default="", db_default="", editable=False)
+    last_error_route = models.CharField(max_length=100, default="", editable=False)
     # One answer at a time is under way; `doubtful` is true when Connect may have taken one whose answer was lost.
     claimed_at = models.DateTimeField(null=True, editable=False)
     doubtful = models.BooleanField(default=False, editable=False)
     exchange_after = models.DateTimeField(default=timezone.now, editable=False)
+    login = models.CharField(max_length=10, choices=Login.choices, default="", editable=False)
+    # Of the secret in the address that a login returns to, which FlatPeak alone is told; "" for tokens from before it.
+    return_digest = models.CharField(max_length=64, default="", editable=False)
 
     started_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    counted = models.BooleanField(default=False, db_default=False, editable=False)  # in FunnelCount
+    counted = models.BooleanField(default=False, editable=False)  # in FunnelCount
 
     ENDED = ("state", "ended_at", "encrypted_token")
     ERROR = ("last_error_code", "last_error_route")
+    TOKEN = ("token_digest", "encrypted_token", "expires_at", "return_digest", "login")
+    LOGIN = "session_redirect"  # the route that leads to one
+    DECLINED = "login_declined"  # the error's code, where another browser's no ended it
 
     class Meta:
         indexes = [
@@ -102,15 +119,54 @@ class ConnectSession(FlatPeakObject):
         return self.state == self.State.OPEN and self.is_here
 
     @property
+    def is_at_login(self) -> bool:
+        return self.last_route == self.LOGIN
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it must not go on with its token, for what Connect has may be of somebody else's login."""
+        held = self.login in (self.Login.AWAY, self.Login.ASKED, self.Login.SPOILT) or (
+            self.is_at_login and not self.return_digest
+        )
+        return self.state == self.State.OPEN and held
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether another browser came back from the login, so that the owner's browser alone leads on by another token."""
+        return self.state == self.State.OPEN and self.login in (self.Login.ASKED, self.Login.SPOILT)
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether the link to the login in view may be followed: nobody has come back from one with this token yet."""
+        return self.is_open and self.is_at_login and bool(self.return_digest) and self.login in ("", self.Login.AWAY)
+
+    @property
+    def was_declined(self) -> bool:
+        return self.last_error_code == self.DECLINED
+
+    def made_return(self, secret: str) -> bool:
+        """Whether this is the secret of the address that its login returns to."""
+        return bool(secret) and any(
+            constant_time_compare(self.return_digest, digest) for digest in vault.digests(secret)
+        )
+
+    @property
     def is_busy(self) -> bool:
         """An answer is under way; a claim that no call can still be behind does not count."""
         return self.claimed_at is not None and self.claimed_at > oldest_claim()
 
-    def claim(self) -> bool:
-        """Take the session for one answer, if nobody has it and it still stands where it stood when it was read."""
+    def claim(self, held: bool = False) -> bool:
+        """Take the session for one answer, if nobody has it and it still stands where it stood when it was read.
+
+        One that is held only for who says so, and sends nothing by the present token.
+        """
         now = timezone.now()
-        as_read = {"newest": self.newest, "state": self.state, "claimed_at": self.claimed_at}
-        if self.is_busy or not ConnectSession.objects.filter(pk=self.pk, **as_read).update(claimed_at=now):
+        as_read = {name: getattr(self, name) for name in ("newest", "state", "claimed_at", "login", "return_digest")}
+        if (
+            self.is_busy
+            or (self.is_held and not held)
+            or not ConnectSession.objects.filter(pk=self.pk, **as_read).update(claimed_at=now)
+        ):
             return False
         # Whoever held the claim before did not get to give it back: what Connect made of that answer is not known.
         self.doubtful = self.doubtful or self.claimed_at is not None
@@ -140,27 +196,27 @@ class ConnectSession(FlatPeakObject):
         """The state it ends in; the token is of no more use, and wiped. The caller saves ENDED with it."""
         self.state, self.ended_at, self.encrypted_token = state, timezone.now(), ""
 
+    def owe_erasure(self, encrypted_token: str) -> None:
+        """Have what the conversation made at FlatPeak, and is not known here, deleted there."""
+        Erasure.objects.create(
+            kind=Erasure.Kind.CONVERSATION,
+            flatpeak_id=self.token_digest,
+            encrypted_token=encrypted_token,
+            account=self.account,
+            live_mode=self.live_mode,
+        )
+
 
 @receiver(pre_delete, sender=ConnectSession)
 def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
-    """It is counted, within the transaction of the deletion, whatever brought that about.
+    """Where an exchange is owed, FlatPeak has something whose id nobody knows: learn it, and delete it there, later.
 
-    Where an exchange is owed, FlatPeak has something whose id nobody knows: it is learnt, and deleted there, later.
+    Runs within the transaction of the deletion, whatever caused that.
     """
-    from . import funnel  # which needs these models
-
-    if not instance.counted:
-        if instance.location_id:  # locked in the order in which the deletion of a location does it
-            Location.objects.select_for_update().filter(pk=instance.location_id).first()
-        funnel.count([instance.pk])
+    if instance.location_id:  # locks in the same order as the deletion of a location, or the two could deadlock
+        Location.objects.select_for_update().filter(pk=instance.location_id).first()
     if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
-        Erasure.objects.create(
-            kind=Erasure.Kind.CONVERSATION,
-            flatpeak_id=instance.token_digest,
-            encrypted_token=instance.encrypted_token,
-            account=instance.account,
-            live_mode=instance.live_mode,
-        )
+        instance.owe_erasure(instance.encrypted_token)
 
 
 def oldest_claim() -> Any:
@@ -208,28 +264,3 @@ class Page(models.Model):
     def actions(self) -> list[str]:
         actions = self.body.get("actions", DOCUMENTED_ACTIONS.get(self.route))
         return [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
-
-
-class FunnelCount(FlatPeakObject):
-    """How many conversations, of those begun on a day, came to a route, and how many ended there unconnected.
-
-    Also, in rows with a `code`, how many FlatPeak refused or stopped there with that; and, in rows without a route, how
-    many began, which is more than came to a first page where FlatPeak did not answer. Kept for ever: nothing in it leads
-    to a person. `funnel` says when a conversation is counted. Rows are added and never changed, and are summed when they
-    are read: the same key may have several, and nobody waits for a counter, or deadlocks over one.
-    """
-
-    day = models.DateField()  # of UTC
-    direction = models.CharField(max_length=10)
-    country_code = models.CharField(max_length=2)
-    listed_provider = models.CharField(max_length=300)
-    route = models.CharField(max_length=64)
-    code = models.CharField(max_length=64)
-    reached = models.PositiveIntegerField()
-    left = models.PositiveIntegerField()
-
-    class Meta:
-        indexes = [models.Index(fields=["account", "live_mode", "day"], name="funnel_days")]
-
-    def __str__(self) -> str:
-        return f"{self.day} {self.route} {self.code}"

@@ -63,12 +63,12 @@ def sentence(error: FlatPeakError) -> str:
         return gettext("FlatPeak has too much to do. Nothing you typed is lost: please try again in %(wait)s.") % {
             "wait": wait
         }
+    if error.code in CODES:  # whatever the status: FlatPeak does not say which one comes with a code
+        return str(CODES[error.code])
     if error.status in (401, 403):
         return str(NOT_ALLOWED)
     if error.status == 409:
         return str(NOT_READY)
-    if error.code in CODES:
-        return str(CODES[error.code])
     if not is_for_people(error.message):
         return str(NO_REASON)
     said = gettext("FlatPeak says: “%(message)s” Nothing you typed is lost: please change your answer, or try again.")

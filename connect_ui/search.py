@@ -10,6 +10,7 @@ Item = TypeVar("Item")
 
 # Letters that carry no accent which Unicode could take off, as people type them who do not have the key.
 PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+APOSTROPHES = "['’]"  # straight or curly
 # The legal forms of companies; the script has them from the page.
 LEGAL = (
     "ab ag ak as asa aps bv co corp eg ev gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj plc pty sa "
@@ -21,11 +22,11 @@ LEGAL_FORM = re.compile(LEGAL.replace(" ", "|"))
 @lru_cache(maxsize=8192)
 def words(text: str) -> tuple[str, ...]:
     """The words of a name without accents, case, punctuation and the legal form at its end."""
-    plain = text.casefold()
+    plain = re.sub(APOSTROPHES, "", text.casefold())
     if not plain.isascii():
         plain = unicodedata.normalize("NFKD", plain.translate(PLAIN))
         plain = "".join(c for c in plain if not unicodedata.combining(c))
-    found = re.findall(r"[^\W_]+", re.sub(r"[.'’]", "", plain))
+    found = re.findall(r"[^\W_]+", plain.replace(".", ""))
     while len(found) > 1 and LEGAL_FORM.fullmatch(found[-1]):
         found.pop()
     return tuple(found)

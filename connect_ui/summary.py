@@ -1,60 +1,93 @@
 """What a summary page says, in words, prices and a chart."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext
 
-from tariffs import connected, rates
-from tariffs.chart import chart
-from tariffs.money import locale
+from tariffs import details, rates
+from tariffs.screens.chart import chart, heading, zone_in_words
 
-from .forms import StructureForm, utc_day
+from .fields import in_words, today_in, zones
 from .models import Page
 
 
 def describe(page: Page, now: datetime) -> dict[str, Any]:
-    """The page's tariff for its template. Times are shown at the offset that they come with, the location's."""
+    """The page's tariff for its template."""
     data = page.data
-    facts = connected.facts(data)
+    facts = details.facts(data)
     tariff, listed = (found if isinstance(found := data.get(name), dict) else {} for name in ("tariff", "rates"))
     currency = str(data.get("currency_code") or "")
     days = [listed.get(day) for day in ("today", "tomorrow")]
     # Whatever the page calls today and tomorrow anywhere on earth; a segment may have any length.
     window = now - timedelta(days=2), now + timedelta(days=3)
     segments = rates.clip(rates.parse([entry for day in days if isinstance(day, list) for entry in day]), *window)
-    zone = offset_of(days)
+    zone = zone_of(page, days, window)
+    open_ended, end = details.term(facts["contract_end"])
+    ended = end is not None and end < today_in(page.session.country_code if page.session_id else "", now)
     current = rates.current(segments, now)
     return facts | {
-        "structure": StructureForm.WORDS.get(str(facts["structure"]), (facts["structure"],))[0],
-        "contract": contract(facts),
+        "structure": details.STRUCTURES.get(str(facts["structure"]), facts["structure"]),
+        "contract": contract(end, ended, open_ended),
+        "ended": ended,
         "currency": currency,
+        "at": now if current else None,
         "now": current.rate if current else rates.number(data.get("cost")),
         "tiered": tariff.get("tiered") is True,
         "reconnect": tariff.get("reconnect_required") is True,
         "zone": zone,
+        "where": zone_in_words(zone, now),
+        "charted": heading(segments, zone),
         "chart": chart(segments, segments[0].start, segments[-1].end, zone, currency, now) if segments else None,
         "days": [
-            (found[0].start.astimezone(own).date(), own, rates.joined(found))
+            (found[0].start.astimezone(zone).date(), rates.joined(found))
             for day in days
-            if (own := offset_of([day])) and (found := rates.clip(rates.parse(day), *window))
+            if (found := rates.clip(rates.parse(day), *window))
         ],
     }
 
 
-def contract(facts: dict[str, Any]) -> str:
-    end = utc_day(facts["contract_end"])
+def contract(end: date | None, ended: bool, open_ended: bool) -> str:
     if not end:
-        return gettext("until terminated")
-    return gettext("until %(day)s") % {"day": format_date(end, pgettext("pattern of a date", "d MMMM y"), locale())}
+        return gettext("until terminated") if open_ended else gettext("end date not known")
+    return (gettext("ended on %(day)s") if ended else gettext("until %(day)s")) % {"day": in_words(end)}
 
 
-def offset_of(days: list[Any]) -> tzinfo:
-    """The offset of the first time on the page, UTC where there is none."""
-    for day in days:
-        try:
-            return datetime.fromisoformat(day[0]["valid_from"]).tzinfo or UTC
-        except (TypeError, KeyError, IndexError, ValueError):
-            continue
-    return UTC
+def zone_of(page: Page, days: list[Any], window: tuple[datetime, datetime]) -> tzinfo:
+    """The location's time zone, which no page of Connect names: the one that has the offsets of the page's times.
+
+    Looked for first at the location that is known, then in the country, then, if the offsets differ, everywhere. Where none
+    fits, it is the offset of the first time; UTC without one.
+    """
+    times = list(_times(days))
+    near = [moment for moment in times if window[0] <= moment <= window[1]]
+    runs = [list(run) for _, run in groupby(near, datetime.utcoffset)][:50]
+    edges = [moment for run in runs for moment in (run[0], run[-1])]
+
+    def fit(zone: ZoneInfo) -> int:
+        return sum(moment.astimezone(zone).utcoffset() == moment.utcoffset() for moment in edges)
+
+    session = page.session if page.session_id else None
+    known = session.location.zone if session and session.location else None
+    likely = [known] if known else []
+    likely += zones(session.country_code) if session and session.country_code else ()
+    best = max(likely, key=fit, default=None)
+    if len(runs) > 1 and (not best or fit(best) < len(edges)):
+        best = max([*likely, *zones()], key=fit)
+    if best and fit(best):
+        return best
+    return (times[0].tzinfo if times else None) or UTC
+
+
+def _times(days: list[Any]) -> Iterator[datetime]:
+    """Those on the page that have an offset."""
+    for entry in (entry for day in days if isinstance(day, list) for entry in day if isinstance(entry, dict)):
+        for name in ("valid_from", "valid_to"):
+            with suppress(TypeError, ValueError):
+                moment = datetime.fromisoformat(entry.get(name))  # type: ignore[arg-type]
+                if moment.tzinfo:
+                    yield moment

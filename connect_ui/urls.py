@@ -1,17 +1,20 @@
 from django.urls import path
 
-from . import views
+from . import logins, views
 
 app_name = "connect_ui"
 urlpatterns = [
     path("", views.start, name="start"),
-    # FlatPeak sends browsers to these two, with the connect token in the query.
-    path("return/", views.find, {"to": "returned"}, name="return"),
-    path("callback/", views.find, {"to": "called_back"}, name="callback"),
+    # FlatPeak sends browsers to these, with the connect token in the query; the first is from before there was a secret.
+    # That is the last part of the third, which no view sees in its path: see middleware.return_secret.
+    path("return/", logins.find, {"to": "newest"}, name="return_without_secret"),
+    path("callback/", logins.find, {"to": "called_back"}, name="callback"),
+    path("<uuid:pk>/return/", logins.back, name="return"),
     path("<uuid:pk>/", views.newest, name="newest"),
     path("<uuid:pk>/again/", views.again, name="again"),
-    path("<uuid:pk>/returned/", views.returned, name="returned"),
-    path("<uuid:pk>/called-back/", views.called_back, name="called_back"),
+    path("<uuid:pk>/returned/", logins.returned, name="returned"),
+    path("<uuid:pk>/confirm/", logins.confirm, name="confirm"),
+    path("<uuid:pk>/called-back/", logins.called_back, name="called_back"),
     path("<uuid:pk>/<int:number>/", views.page, name="page"),
-    path("<uuid:pk>/<int:number>/login/", views.login, name="login"),
+    path("<uuid:pk>/<int:number>/login/", logins.login, name="login"),
 ]

@@ -1,20 +1,18 @@
 """The Connect loop in the browser: show a page, take its answer, show the next."""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods
 
-from flatpeak_app.limits import limited
+from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
 from tariffs.models import Location
 
@@ -25,6 +23,9 @@ from .in_place import in_place
 from .models import ConnectSession, Page
 
 State = ConnectSession.State
+AGAIN = _(
+    "We can't see that you have signed in. Open the sign-in once more: your provider may remember you, and you come back."
+)
 NOT_BEGUN = _("FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later.")
 
 
@@ -49,7 +50,9 @@ def start(request: HttpRequest) -> HttpResponse:
         status = 422
         if form.is_valid():
             try:
-                return redirect("connect_ui:newest", conversation.start(user_id(request), **form.cleaned_data).pk)
+                session = conversation.begin(user_id(request), **form.cleaned_data)
+                catch_up(request, session)
+                return redirect("connect_ui:newest", session.pk)
             except flatpeak.FlatPeakError as error:
                 refused = isinstance(error, flatpeak.Rejected) and error.status != 429
                 status = 502 if refused else 503
@@ -60,16 +63,14 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("connect_ask", "POST")
 def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
     """On to the newest page; a POST asks Connect first where it stands, for pages that have no answer."""
     session = own(request, pk)
-    if request.method == "POST" and session.is_open:
-        if not session.claim():
+    if request.method == "POST" and session.is_open and not session.is_stopped:
+        if not session.claim(held=True):
             return render(request, "connect_ui/wait.html", {"session": session})
-        try:
-            conversation.catch_up(session)
-        except flatpeak.FlatPeakError as error:
-            tell(request, session, error)
+        catch_up(request, session)
     if session.is_busy:  # what is the newest page now is an earlier one in a moment, and would be asked again
         return render(request, "connect_ui/wait.html", {"session": session})
     if session.newest:
@@ -77,6 +78,20 @@ def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not session.is_open:
         return expired(request, session)
     return render(request, "connect_ui/stalled.html", {"session": session})
+
+
+def catch_up(request: HttpRequest, session: ConnectSession, anew: bool = False) -> None:
+    """See `conversation.catch_up`; where nothing comes of it, the page that follows says why."""
+    is_back = session.login in (session.Login.BACK, session.Login.AGREED) and session.is_at_login
+    try:
+        conversation.catch_up(session, anew)
+    except flatpeak.FlatPeakError as error:
+        tell(request, session, error)
+    else:
+        if session.is_held:
+            messages.info(request, AGAIN)
+        elif is_back and session.is_at_login:
+            messages.info(request, gettext("The sign-in was not finished."))
 
 
 def tell(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeakError) -> None:
@@ -88,8 +103,15 @@ def tell(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeak
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_start", "POST")
 def again(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A new conversation in the place of one that took too long, at the same question if FlatPeak lets us."""
+    """A new conversation in the place of one that is over, at the same question if FlatPeak lets us.
+
+    One that is at a provider's login, or is held for another browser's yes, gets a new token instead.
+    """
     session = own(request, pk)
+    if request.method == "POST" and session.is_open and (session.is_at_login or session.is_held):
+        if session.claim(held=True):
+            catch_up(request, session, anew=True)
+        return redirect("connect_ui:newest", pk)
     if request.method != "POST" or session.state != State.EXPIRED or not session.is_here:
         return redirect("connect_ui:newest", pk)  # a GET comes from a sign-in in between
     try:
@@ -125,6 +147,10 @@ def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         conversation.exchange(session)
     if session.is_busy:
         return render(request, "connect_ui/wait.html", {"session": session})
+    if number == session.newest and session.is_stopped:
+        return render(request, "connect_ui/asked.html", {"session": session})
+    if request.method == "GET" and "asked" in request.GET:  # that page asks whether it goes on
+        return redirect("connect_ui:returned", pk)
     if request.method == "POST" and session.is_open:
         return take(request, session, shown)
     form = form_for(shown, None, session.not_listed)
@@ -156,7 +182,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
             request, gettext("This question was answered already, so nothing was sent. Here is where you are.")
         )
         return redirect("connect_ui:page", session.pk, session.newest)
-    if not session.claim():
+    if not session.claim(held=True):
         return render(request, "connect_ui/wait.html", {"session": session})
     if action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
         session.not_listed[action.split("_")[0].lower()] = request.POST.get("q", "").replace("\0", "")[:200]
@@ -173,8 +199,10 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
             form.add_rejection(error)
             return show(request, session, answered, form, 422)
         return show(request, session, answered, form_for(answered), 422, refusals.sentence(error))
+    if not shown:  # something else came of it, or the claim was lost
+        return redirect("connect_ui:newest", session.pk)
     path = reverse("connect_ui:page", args=[session.pk, session.newest])
-    if not (shown and session.is_open and getattr(request, "part", False)):
+    if not (session.is_open and getattr(request, "part", False)):
         return redirect(path)
     # Nothing of it has to be read again.
     request.POST = QueryDict()  # nor is what was typed before of any meaning here
@@ -208,50 +236,3 @@ def show(
             context["said_back"] = asked.said_back(before.answer["data"])
     name = shown.route if conversation.known(shown.route) else "unknown"
     return render(request, f"connect_ui/{name}.html", context, status=status)
-
-
-@require_GET
-def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
-    """Off to the provider's login. A link leads here, for browsers stop a form's post that ends on another origin."""
-    session = own(request, pk)
-    shown = get_object_or_404(Page, session=session, number=number, route="session_redirect")
-    target = shown.data.get("redirect_uri") or shown.data.get("redirect_url")
-    if not session.is_open or not isinstance(target, str) or not conversation.may_leave_to(target):
-        return redirect("connect_ui:newest", pk)
-    url = urlsplit(target)
-    query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("fp_cot", session.connect_token)])
-    return HttpResponseRedirect(url._replace(query=query).geturl())
-
-
-@login_not_required
-@require_GET
-def find(request: HttpRequest, to: str) -> HttpResponse:
-    """FlatPeak sends the browser here, with the token in the address: on at once to an address without it."""
-    session = ConnectSession.of_token(request.GET.get("fp_cot", ""))
-    return redirect(f"connect_ui:{to}", session.pk) if session else redirect("home")
-
-
-@require_GET
-def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Back from the provider's login: Connect tells what came of it."""
-    session = own(request, pk)
-    if session.is_open and session.last_route == "session_redirect" and session.claim():
-        try:
-            conversation.catch_up(session)
-        except flatpeak.FlatPeakError as error:
-            tell(request, session, error)
-        else:
-            if session.last_route == "session_redirect":
-                messages.info(request, gettext("The sign-in was not finished."))
-    return redirect("connect_ui:newest", pk)
-
-
-@require_GET
-def called_back(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """FlatPeak says that the conversation is over; whether it is, the exchange tells."""
-    session = own(request, pk)
-    if session.state in (State.OPEN, State.OWED) and session.is_here and session.claim():
-        error = conversation.exchange(session)
-        if isinstance(error, flatpeak.Unavailable):  # a refusal says that it is not over
-            tell(request, session, error)
-    return redirect("connect_ui:newest", pk)

@@ -12,7 +12,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from .brand import source, style
+from .web.brand import source, style
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -133,7 +133,8 @@ BRAND_STYLE = style(*accents) if all(accents) else ""
 # --- Django -----------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "flatpeak_app",
+    "flatpeak_app.operations",
+    "flatpeak_app.accounts",
     "connect_ui",
     "tariffs",
     "django_guid",
@@ -151,11 +152,14 @@ INSTALLED_APPS = [
     "django.forms",
 ]
 MIDDLEWARE = [
-    "flatpeak_app.middleware.request_id",
+    "flatpeak_app.web.middleware.return_secret",
+    "flatpeak_app.web.middleware.request_id",
     "django_guid.middleware.guid_middleware",
-    "flatpeak_app.probes.probes",
-    "flatpeak_app.middleware.requests",
-    "flatpeak_app.middleware.headers",
+    "flatpeak_app.operations.probes.probes",
+    "flatpeak_app.web.middleware.requests",
+    "flatpeak_app.web.middleware.absolute",
+    "flatpeak_app.web.middleware.headers",
+    "flatpeak_app.web.middleware.lengths",
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -165,12 +169,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "flatpeak_app.middleware.language",
+    "flatpeak_app.accounts.sessions.lasting",
+    "flatpeak_app.web.middleware.language",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "flatpeak_app.limits.Failures",
+    "flatpeak_app.accounts.failures.Failures",
+    "flatpeak_app.accounts.mails.Unsendable",
 ]
 ROOT_URLCONF = "flatpeak_app.urls"
 WSGI_APPLICATION = "flatpeak_app.wsgi.application"
@@ -184,7 +190,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "flatpeak_app.views.site_context",
+                "flatpeak_app.web.pages.site_context",
             ],
         },
     },
@@ -216,8 +222,10 @@ CACHES = {
     # Parts of pages as HTML. Apart from the other, which holds limits that a full cache must not push out.
     "pages": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "pages"},
 }
+if CACHES["default"]["BACKEND"] == "django.core.cache.backends.locmem.LocMemCache":
+    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 100_000}  # a third is dropped beyond; limits are among them
 if CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
-    CACHES["default"]["BACKEND"] = "flatpeak_app.cache.ForgivingRedisCache"
+    CACHES["default"]["BACKEND"] = "flatpeak_app.web.cache.ForgivingRedisCache"
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -227,7 +235,7 @@ if BRAND_DIR and (Path(BRAND_DIR) / "static").is_dir():
     STATICFILES_DIRS.insert(0, Path(BRAND_DIR) / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "flatpeak_app.static_files.SmallStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "flatpeak_app.web.static_files.SmallStaticFilesStorage"},
 }
 
 LANGUAGE_CODE = "en-gb"
@@ -243,34 +251,52 @@ USE_TZ = True
 
 # --- Accounts ---------------------------------------------------------------------------------------------------
 
-AUTH_USER_MODEL = "flatpeak_app.User"
+AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "account_login"
-ACCOUNT_ADAPTER = "flatpeak_app.accounts.Accounts"
+ACCOUNT_ADAPTER = "flatpeak_app.accounts.adapter.Accounts"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_FORMS = {"signup": "flatpeak_app.accounts.SignUpForm", "add_email": "flatpeak_app.accounts.NewAddressForm"}
+ACCOUNT_FORMS = {
+    "signup": "flatpeak_app.accounts.forms.SignUpForm",
+    "add_email": "flatpeak_app.accounts.forms.NewAddressForm",
+}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else "none"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = PRODUCTION
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 600  # seconds
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True  # a link would carry its key through the access log
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed address is told at the old one, and so are passwords and second factors
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # of a change of address too
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600  # seconds after the sign-in, or after the password was last given
+# How long an address that nobody confirmed may keep it from being anybody's; `purge_sessions` deletes the sign-up then.
+KEEP_UNCONFIRMED_DAYS = 7
+MAILS_PER_DAY = 10  # to one address, asked for by somebody who need not be its owner
+KNOWN_COOKIE_NAME, KNOWN_COOKIE_AGE = "known", 365 * 24 * 3600
 ACCOUNT_SESSION_REMEMBER = True  # an energy price is looked at every day, on one's own phone
 # Per person and minute; allauth has its own for sign-in, sign-up and reset, per address.
-RATE_LIMITS = {"connect_start": 10, "connect_answer": 60, "download": 60}
+RATE_LIMITS = {
+    "connect_start": 10,
+    "connect_answer": 60,
+    "connect_ask": 10,  # where a conversation stands: "Try again", and the ways back from a login and from FlatPeak
+    "ask_rates": 30,  # of other days and by downloads; beyond that there is what is stored
+    "download": 60,
+    "delete": 10,
+}
 # How many proxies of ours stand before the app; the client's address, for rate limits, is taken from that far back.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)
 # A second factor: anybody may have one, staff must where STAFF_MFA is on before the admin opens.
 STAFF_MFA = env.bool("STAFF_MFA", default=PRODUCTION)
-MFA_ADAPTER = "flatpeak_app.accounts.SecondFactor"
+MFA_ADAPTER = "flatpeak_app.accounts.adapter.SecondFactor"
 MFA_TOTP_ISSUER = BRAND_NAME
 MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 MFA_ALLOW_UNVERIFIED_EMAIL = not PRODUCTION  # nothing verifies an address on a laptop
@@ -285,12 +311,15 @@ globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs must not hold a request or a run
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"noreply@{site.hostname}")
 ADMINS = [("Operator", address) for address in env.list("ADMINS", default=[])]
-DEFAULT_EXCEPTION_REPORTER = "flatpeak_app.errors.ErrorReport"
+DEFAULT_EXCEPTION_REPORTER = "flatpeak_app.web.errors.ErrorReport"
 
 # --- Security ---------------------------------------------------------------------------------------------------
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # bytes, as the proxy of compose.yaml has it; a longer form is not read
+SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds after the last use, give or take a day
+STAFF_SESSION_AGE = 12 * 3600  # seconds after the sign-in
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
-THEME_COOKIE_NAME = "theme"
+THEME_COOKIE_NAME, LOGIN_COOKIE_NAME = "theme", "login"
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # Strict would drop the session on the way back from a login
 CSRF_FAILURE_VIEW = "flatpeak_app.views.csrf_failure"
@@ -316,10 +345,10 @@ PERMISSIONS_POLICY = ", ".join(
 )
 if PRODUCTION:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
-    THEME_COOKIE_NAME = "__Host-theme"
+    THEME_COOKIE_NAME, KNOWN_COOKIE_NAME, LOGIN_COOKIE_NAME = "__Host-theme", "__Host-known", "__Host-login"
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, LANGUAGE_COOKIE_NAME = "__Host-session", "__Host-csrf", "__Host-language"
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_SSL_REDIRECT = True
+    SECURE_SSL_REDIRECT, SECURE_SSL_HOST = True, site.netloc
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
 # Subdomains under HSTS (W005) and browsers' preload lists (W021) decide over a domain that is not this app's.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -329,6 +358,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 if 0 < len(METRICS_TOKEN) < 32:
     raise ImproperlyConfigured("METRICS_TOKEN can be guessed: give it 32 or more random characters, or leave it out.")
+# Whether a request's id is taken from a header, which anybody may send where no proxy overwrites it.
+TRUST_REQUEST_ID = env.bool("TRUST_REQUEST_ID", default=False)
 DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False}
 LOGGING = {
     "version": 1,
@@ -336,15 +367,15 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} {request_id} {message}", "style": "{"},
         "json": {
-            "()": "flatpeak_app.errors.JsonLine",
+            "()": "flatpeak_app.web.errors.JsonLine",
             "fmt": ["levelname", "name", "request_id", "message"],
             "rename_fields": {"levelname": "level", "name": "logger"},
             "timestamp": "time",
         },
     },
     "filters": {
-        "request_id": {"()": "flatpeak_app.errors.RequestId"},
-        "unhandled": {"()": "flatpeak_app.errors.Unhandled"},
+        "request_id": {"()": "flatpeak_app.web.errors.RequestId"},
+        "unhandled": {"()": "flatpeak_app.web.errors.Unhandled"},
     },
     "handlers": {
         "console": {
@@ -352,7 +383,7 @@ LOGGING = {
             "formatter": "json" if PRODUCTION else "line",
             "filters": ["request_id"],
         },
-        "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR"},
+        "mail_admins": {"class": "flatpeak_app.web.errors.OperatorMail", "level": "ERROR"},
         "nowhere": {"class": "logging.NullHandler"},  # a logger without any writes to stderr, tracebacks too
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
@@ -360,6 +391,7 @@ LOGGING = {
         "flatpeak_app": {"level": "INFO"},
         "connect_ui": {"level": "INFO", "handlers": ["mail_admins"]},
         "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
+        "django": {"level": "INFO", "handlers": ["mail_admins"]},
         "django.request": {"filters": ["unhandled"]},
         "django_guid": {"level": "ERROR"},  # it tells of every id that it makes
         # runserver logs whole addresses, and two of ours carry a connect token

@@ -1,24 +1,33 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from tariffs import personal
+from . import views
+from .accounts import personal
+from .accounts import views as accounts
+from .web import pages
 
-from . import accounts, views
-
-handler400 = views.bad_request
-handler429 = views.too_many_requests  # allauth looks it up here
-handler500 = views.server_error
+handler400 = pages.bad_request
+handler429 = pages.too_many_requests  # allauth looks it up here
+handler500 = pages.server_error
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("offline/", views.offline, name="offline"),
-    path("offline.js", views.offline_worker, name="offline_worker"),
-    path("language/", views.choose_language, name="set_language"),
-    path("theme/", views.choose_theme, name="set_theme"),
+    path("offline/", pages.offline, name="offline"),
+    path("offline.js", pages.offline_worker, name="offline_worker"),
+    path("language/", pages.choose_language, name="set_language"),
+    path("theme/", pages.choose_theme, name="set_theme"),
     path("account/data.json", personal.download, name="account_data"),
     path("account/delete/", personal.delete_account, name="account_delete"),
+    path("account/signup/", accounts.SignUp.as_view(), name="account_signup"),
+    path("account/login/", accounts.SignIn.as_view(), name="account_login"),
+    path("account/email/", accounts.Address.as_view(), name="account_email"),
+    path("account/password/reset/", accounts.PasswordReset.as_view(), name="account_reset_password"),
+    path("account/password/reset/confirm/", accounts.ResetCode.as_view(), name="account_confirm_password_reset_code"),
+    path("account/confirm-email/", accounts.confirm_address, name="account_email_verification_sent"),
+    path("account/logout/", accounts.SignOut.as_view(), name="account_logout"),
     path("account/", include("allauth.account.urls")),
     path("account/sessions/", accounts.Sessions.as_view(), name="usersessions_list"),
+    path("account/second-factor/totp/activate/", accounts.SecondFactorOn.as_view(), name="mfa_activate_totp"),
     path("account/second-factor/totp/deactivate/", accounts.SecondFactorOff.as_view(), name="mfa_deactivate_totp"),
     path("account/second-factor/recovery-codes/", accounts.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
     path("account/second-factor/", include("allauth.mfa.urls")),

@@ -3,14 +3,9 @@
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from allauth.usersessions.adapter import get_adapter
-from allauth.usersessions.models import UserSession
-from django.db import transaction
 from django.utils import timezone
 
-from connect_ui import vault
-from connect_ui.models import ConnectSession
-from flatpeak_app.models import User
+from flatpeak_app.web import vault
 
 from . import flatpeak
 from .models import Customer, Erasure, Location
@@ -22,26 +17,11 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 def erase_location(location: Location) -> bool:
     """Delete a location with all that hangs on it; True if FlatPeak has deleted it too."""
     location.delete()
-    return _ask_for([location.location_id])
+    return ask_for([location.location_id])
 
 
-def erase_account(user: User) -> bool:
-    """Delete a user with everything of theirs; True if nothing of it is left at FlatPeak."""
-    customers = Customer.objects.filter(user=user).exclude(customer_id="")
-    ids = [
-        *Location.objects.filter(customer__user=user).values_list("location_id", flat=True),
-        *customers.values_list("customer_id", flat=True),
-        *ConnectSession.objects.filter(user=user, state=ConnectSession.State.OWED).values_list(
-            "token_digest", flat=True
-        ),
-    ]
-    with transaction.atomic():
-        get_adapter().end_sessions(UserSession.objects.filter(user=user))
-        user.delete()
-    return _ask_for(ids)
-
-
-def _ask_for(ids: list[str]) -> bool:
+def ask_for(ids: list[str]) -> bool:
+    """Ask FlatPeak for what was just deleted here, by its ids; True if FlatPeak has deleted all of it."""
     owed = Erasure.objects.filter(flatpeak_id__in=ids)  # one that is done has a digest in the place of the id
     for erasure in Erasure.due().filter(flatpeak_id__in=ids)[:ASKED_PER_DELETION]:
         if not finish([erasure])[0]:  # a press of a button does not wait for one timeout after another
@@ -70,7 +50,7 @@ def _learn(erasure: Erasure) -> None:
     of = {"account": erasure.account, "live_mode": erasure.live_mode}
     if not Location.objects.filter(location_id=ids["location_id"], **of).exists():
         Erasure.objects.create(kind=Erasure.Kind.LOCATION, flatpeak_id=ids["location_id"], **of)
-    if not Customer.objects.filter(customer_id=ids["customer_id"], **of).exists():
+    if ids["customer_id"] and not Customer.objects.filter(customer_id=ids["customer_id"], **of).exists():
         Erasure.objects.create(kind=Erasure.Kind.CUSTOMER, flatpeak_id=ids["customer_id"], **of)
 
 
@@ -82,6 +62,9 @@ ASK: dict[str, Callable[[Erasure], None]] = {
 
 
 def _ask(erasure: Erasure) -> None:
+    if erasure.encrypted_token and not vault.decrypted(erasure.encrypted_token):
+        erasure.answered(vault.KEY_MISSING, done=False)  # what the conversation made still exists at FlatPeak
+        return
     try:
         with flatpeak.purpose(f"erasure {erasure.pk}"):
             ASK[erasure.kind](erasure)

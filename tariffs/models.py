@@ -1,13 +1,16 @@
 import json
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import simplejson
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.signals import pre_delete
@@ -15,6 +18,8 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
+
+from flatpeak_app.web.indexes import Plain
 
 
 class DecimalDecoder(json.JSONDecoder):
@@ -32,7 +37,8 @@ class ExactJSONField(models.JSONField):
 class RealmQuerySet(models.QuerySet[Any]):
     def here(self) -> "RealmQuerySet":
         """What belongs to the FlatPeak account and mode that the app speaks to now; other ids mean nothing there."""
-        return self.filter(account=settings.FLATPEAK_REALM, live_mode=settings.FLATPEAK_LIVE_MODE)
+        # In a list, for of a boolean alone SQLite says "NOT live_mode", which goes on in no index.
+        return self.filter(account=settings.FLATPEAK_REALM, live_mode__in=[settings.FLATPEAK_LIVE_MODE])
 
     def in_turn(self) -> Iterator[Any]:
         """Each as it is when its turn comes."""
@@ -41,9 +47,12 @@ class RealmQuerySet(models.QuerySet[Any]):
                 yield found
 
 
-def begins(field: str, name: str) -> models.Index:
-    """An index by which the admin finds what begins with some text, whatever language PostgreSQL sorts in."""
-    return models.Index(fields=[field], name=name, opclasses=["varchar_pattern_ops"])
+def zone_named(name: Any) -> ZoneInfo | None:
+    """None for what is no time zone, or none that this server's time zone database has."""
+    try:
+        return ZoneInfo(name) if isinstance(name, str) else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last of a name that is a folder, or too long for a file
+        return None
 
 
 class FlatPeakObject(models.Model):
@@ -106,23 +115,29 @@ class Location(FlatPeakObject):
     country_code = models.CharField(max_length=2, blank=True)
     time_zone = models.CharField(max_length=100, blank=True)
     currency_code = models.CharField(max_length=3, blank=True)
+    told_at = models.DateTimeField(null=True, editable=False)  # when FlatPeak was asked for what stands above
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["location_id", "account", "live_mode"], name="location_id_once")]
         indexes = [
             models.Index(fields=["customer", "created_at"], name="location_of_customer"),
-            begins("address_line1", "location_address"),
-            begins("city", "location_city"),
-            begins("post_code", "location_post_code"),
+            models.Index(Plain("address_line1"), name="location_plain_address"),
+            models.Index(Plain("city"), name="location_plain_city"),
+            models.Index(Plain("post_code"), name="location_plain_post_code"),
         ]
 
     def __str__(self) -> str:
         return ", ".join(filter(None, [self.address_line1, self.city, self.post_code])) or self.location_id
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone or "UTC")
+    def zone(self) -> ZoneInfo | None:
+        return zone_named(self.time_zone)
+
+    @property
+    def local_zone(self) -> ZoneInfo:
+        """Its zone, or UTC while that is not known."""
+        return self.zone or ZoneInfo("UTC")
 
 
 class Tariff(FlatPeakObject):
@@ -140,6 +155,7 @@ class Tariff(FlatPeakObject):
         ESTIMATE = "estimate", "an estimate, of confidence 0"
         PENDING = "pending"
         FAILING = "failing"
+        ENDED = "ended", "none, as the contract has ended"
 
     location = models.ForeignKey(Location, models.CASCADE, related_name="tariffs")
     direction = models.CharField(max_length=10, choices=[("IMPORT", "buys"), ("EXPORT", "sells")])
@@ -149,18 +165,27 @@ class Tariff(FlatPeakObject):
     structure = models.CharField(max_length=30, blank=True)
     contract_end = models.DateField(null=True, blank=True)
     contract_open_ended = models.BooleanField(default=False)
+    tiered = models.BooleanField(default=False)  # its price rises or falls in steps; rates are the lowest's
     state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
     state_since = models.DateTimeField(default=timezone.now)
 
+    # Counts the customer's saves: what was asked before one of them is not written after it.
+    version = models.PositiveIntegerField(default=0, editable=False)
     rates = models.CharField(max_length=20, choices=Rates.choices, default=Rates.NONE)
     rates_since = models.DateTimeField(default=timezone.now)
     rates_code = models.CharField("last answer", max_length=100, blank=True)
     ask_at = models.DateTimeField("ask again at", default=timezone.now)
+    asking_until = models.DateTimeField(null=True, editable=False)  # null: nobody asks at this moment
+    pause: float | None = None  # seconds that a 429 to this very object asked for, or a minute; not stored
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["location", "direction", "type"], name="tariff_once")]
         indexes = [
-            models.Index(fields=["ask_at", "id"], name="tariff_due"),
+            models.Index(
+                fields=["account", "live_mode", "ask_at", "id"],
+                condition=~Q(state="disconnected"),
+                name="tariff_due",
+            ),
             models.Index(fields=["rates_since"], condition=Q(rates="failing"), name="tariff_failing"),
             models.Index(fields=["state_since"], condition=Q(state__in=["pending", "failed"]), name="tariff_late"),
             models.Index(fields=["state", "id"], name="tariff_state"),
@@ -170,6 +195,11 @@ class Tariff(FlatPeakObject):
     def __str__(self) -> str:
         return ", ".join(filter(None, [self.provider, self.name])) or gettext("Tariff without a name")
 
+    @property
+    def is_read(self) -> bool:
+        """Whether this site reads its rates: it is connected, and of the FlatPeak account in use."""
+        return self.state != Tariff.State.DISCONNECTED and self.is_here
+
     def set_state(self, state: str) -> None:
         if state != self.state:
             self.state, self.state_since = state, timezone.now()
@@ -178,7 +208,26 @@ class Tariff(FlatPeakObject):
         """How the last question for rates was answered, and when to ask the next."""
         if rates != self.rates:
             self.rates, self.rates_since = rates, timezone.now()
-        self.rates_code, self.ask_at = code, ask_at
+        self.rates_code, self.ask_at, self.asking_until = code, ask_at, None
+
+    def is_asked_for(self, now: datetime) -> bool:
+        """Whether somebody asks for its rates of today and tomorrow at this moment."""
+        return self.asking_until is not None and self.asking_until > now
+
+    def days_left(self, now: datetime) -> int | None:
+        """Days of the contract after today at its location: 0 on its last, below 0 after it, None without a known end."""
+        if not self.contract_end:
+            return None
+        return (self.contract_end - now.astimezone(self.location.zone or UTC).date()).days
+
+    def is_as_read(self) -> bool:
+        """False if the customer has changed or deleted it meanwhile; else nobody can until the present transaction ends."""
+        return Tariff.objects.select_for_update().filter(pk=self.pk, version=self.version).exists()
+
+    def read_again(self) -> None:
+        """Its columns as they are now; as they were if it is deleted."""
+        with suppress(Tariff.DoesNotExist):
+            self.refresh_from_db(fields=[field.name for field in self._meta.concrete_fields if not field.is_relation])
 
 
 class Wait(models.Model):
@@ -196,12 +245,19 @@ class Wait(models.Model):
 
 
 class RateDay(models.Model):
-    """The rates of one tariff on one local day, in the form of `rates.dump`."""
+    """The rates of one tariff on one local day, in the form of `rates.dump`.
+
+    Where the customer has changed the tariff since, `former` is its name of that day, and the rates stay as they are.
+    """
 
     tariff = models.ForeignKey(Tariff, models.CASCADE, related_name="days")
     day = models.DateField()
     segments = ExactJSONField(default=list)
+    since = models.DateTimeField(default=timezone.now, editable=False)  # when it was first asked for
     fetched_at = models.DateTimeField()
+    ask_at = models.DateTimeField(null=True, editable=False)  # null: what is known stays
+    former = models.CharField(max_length=602, blank=True, default="")
+    tiered = models.BooleanField(default=False)  # as the tariff was then
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tariff", "day"], name="rate_day_once")]
@@ -236,7 +292,7 @@ class Erasure(FlatPeakObject):
         indexes = [models.Index(fields=["try_after"], condition=Q(done_at=None), name="erasure_due")]
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M}"
+        return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
     def due(cls) -> RealmQuerySet:
@@ -257,10 +313,14 @@ class Erasure(FlatPeakObject):
         return bool(taken)
 
     def answered(self, code: str, done: bool) -> None:
+        """Write what a call was answered, unless the claim that it was made under has passed to another."""
         self.code = code[:100]
         if done:
             self.flatpeak_id, self.encrypted_token, self.done_at = digest(self.flatpeak_id), "", timezone.now()
-        self.save(update_fields=["code", "flatpeak_id", "encrypted_token", "try_after", "done_at"])
+        told = {
+            name: getattr(self, name) for name in ("code", "flatpeak_id", "encrypted_token", "try_after", "done_at")
+        }
+        Erasure.objects.filter(pk=self.pk, attempts=self.attempts, done_at=None).update(**told)
 
 
 def digest(flatpeak_id: str) -> str:
@@ -287,3 +347,36 @@ def customer_goes(instance: Customer, **signal: Any) -> None:
 
 def _to_erase(kind: str, flatpeak_id: str, of: FlatPeakObject) -> None:
     Erasure.objects.create(kind=kind, flatpeak_id=flatpeak_id, account=of.account, live_mode=of.live_mode)
+
+
+def forget_in_admins_log(instance: models.Model, **signal: Any) -> None:
+    """The admin's log keeps that something was changed or deleted, and by whom, without its name and what was typed."""
+    from django.contrib.admin.models import LogEntry
+    from django.contrib.contenttypes.models import ContentType
+
+    content_type = ContentType.objects.get_for_model(instance)
+    about = LogEntry.objects.filter(content_type=content_type, object_id=str(instance.pk))
+    about.update(object_repr=f"{content_type.model} {instance.pk}", change_message="")
+
+
+for model in (
+    settings.AUTH_USER_MODEL,
+    "account.EmailAddress",
+    "tariffs.Customer",
+    "tariffs.Location",
+    "tariffs.Tariff",
+    "connect_ui.ConnectSession",
+):
+    pre_delete.connect(forget_in_admins_log, sender=model, dispatch_uid=f"forget {model}")
+
+
+def end_their_sessions(instance: Any, **signal: Any) -> None:
+    """With an account go its sign-ins, and any browser's session that names its address, as a pending password reset."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    for session in Session.objects.iterator():
+        data = session.get_decoded()
+        if data.get("_auth_user_id") == str(instance.pk) or instance.email.lower() in str(data).lower():
+            store(session.session_key).delete()
+
+
+pre_delete.connect(end_their_sessions, sender=settings.AUTH_USER_MODEL)

@@ -69,7 +69,13 @@ def price(rate: Decimal | int, currency: str) -> str:
 @lru_cache(4096)  # a page says each of its prices several times
 def _price(rate: Decimal | int, currency: str, where: Locale) -> str:
     suffix, shift = unit(currency)[:2]
-    return format_decimal(rounded(Decimal(rate).scaleb(shift), 2), "#,##0.00", where) + suffix
+    return format_decimal(shown(rate, currency).scaleb(shift), "#,##0.00", where) + suffix
+
+
+def shown(rate: Decimal | int, currency: str) -> Decimal:
+    """The rate that `price` says, in major units: what is worked out from it agrees with what people read."""
+    shift = unit(currency).shift
+    return rounded(Decimal(rate).scaleb(shift), 2).scaleb(-shift)
 
 
 def exactly(rate: Decimal | int, currency: str) -> str:
@@ -78,9 +84,14 @@ def exactly(rate: Decimal | int, currency: str) -> str:
     return _with_places(Decimal(rate), currency, places)
 
 
+def coins(value: Decimal, currency: str) -> Decimal:
+    """A sum of money to the smallest coin, as `cost` says it."""
+    return rounded(value, get_currency_precision(currency))
+
+
 def cost(value: Decimal, currency: str) -> str:
     """A sum of money to the smallest coin: £1.23."""
-    return format_currency(rounded(value, get_currency_precision(currency)), currency, locale=locale())
+    return format_currency(coins(value, currency), currency, locale=locale())
 
 
 def amount(value: Decimal | int, currency: str) -> str:

@@ -7,10 +7,12 @@ from importlib import import_module
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import caches
+from django.test.client import MULTIPART_CONTENT, RequestFactory
+from django.utils.http import urlencode
 from django.utils.translation import trans_real
 
 from sandbox.server import make_server
-from tariffs import flatpeak
+from tariffs.flatpeak import http
 from tests import scan
 from tests.pseudo import Arabic
 from tests.walk import Walk
@@ -40,12 +42,17 @@ def empty_cache():
     """The caches are empty when a test begins, and again whenever it calls this."""
 
     def empty():
-        flatpeak._Breaker.well_until.clear()
+        http._Breaker.well_until.clear()
         for each in caches.all(initialized_only=True):
             each.clear()
 
     empty()
     return empty
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Two per core, for half of the time a test waits: for a browser, a server, a pause."""
+    return min(8, 2 * (os.cpu_count() or 1))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -55,6 +62,21 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"{len(cells)} cells of faults and calls, {sum(cells)} passed")
     if counts := [count for each in reports for name, count in each.user_properties if name == "examples"]:
         terminalreporter.write_line(f"{sum(counts)} examples of hostile input in {len(counts)} tests")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def forms_as_browsers_send_them():
+    """Urlencoded: Django's client sends each as multipart, which the app refuses from everybody."""
+    post = RequestFactory.post
+
+    def urlencoded(self, path, data=None, content_type=MULTIPART_CONTENT, **options):
+        if content_type is MULTIPART_CONTENT:
+            data, content_type = urlencode(data or {}, doseq=True), "application/x-www-form-urlencoded"
+        return post(self, path, data, content_type, **options)
+
+    RequestFactory.post = urlencoded
+    yield
+    RequestFactory.post = post
 
 
 @pytest.fixture(autouse=True, scope="session")

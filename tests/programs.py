@@ -12,6 +12,10 @@ from pathlib import Path
 
 import requests
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # As in a shell's background job, whose programs would all ignore a Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 PRODUCTION = {

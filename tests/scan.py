@@ -1,8 +1,8 @@
 """Looks at every response, address, log line and mail of the whole suite for what must not be there.
 
-A connect token may stand in the two addresses that FlatPeak sends browsers back to, and in the Location header to a
-provider. A bearer or an API key may stand nowhere. A page loads nothing from another origin, logos apart. Where PAGES
-is set, the pages are kept in that folder, for an HTML checker.
+A connect token may stand in the two addresses that FlatPeak sends browsers back to, the secret of a login in one of them,
+and the token in the Location header to a provider. A bearer or an API key may stand nowhere. A page loads nothing from
+another origin, logos apart. Where PAGES is set, the pages are kept in that folder, for an HTML checker.
 """
 
 import gzip
@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import mail
 
-SECRET = re.compile(r"cot_[0-9a-f]{24}|bearer_[0-9a-f]{40}|sk_(?:test|live)_\w+")
-RETURN_ADDRESSES = ("/connect/return/", "/connect/callback/")
+SECRET = re.compile(r"cot_[0-9a-f]{24}|/return/[\w-]{43}|bearer_[0-9a-f]{40}|sk_(?:test|live)_\w+")
+RETURN_ADDRESSES = re.compile(r"/connect/(?:[0-9a-f-]{36}/)?return/(?:[\w-]{43}/)?|/connect/callback/")
 LOADED = re.compile(
     r"<(img|script|link|iframe|form|source|object|use|a)\b[^>]*?\s(?:src|href|action|data)=\"([^\"]*)\"", re.I
 )
@@ -56,7 +56,7 @@ def middleware(get_response):
     def scan(request):
         response = get_response(request)
         where = f"{request.method} {request.path}"
-        if request.path not in RETURN_ADDRESSES:
+        if not RETURN_ADDRESSES.fullmatch(request.path):
             look(f"the address of {where}", request.get_full_path())
         for header, value in response.headers.items():
             if not (header == "Location" and request.path.endswith("/login/")):

@@ -88,12 +88,32 @@ def test_neither_sign_in_nor_sign_up_nor_reset_tells_whether_an_address_is_known
     ]
 
 
+@pytest.mark.parametrize("length", [254, 255, 320])
+def test_an_address_that_is_too_long_for_its_column_is_an_error_at_the_field(client, alice, length, django_user_model):
+    email = f"{'a' * (length - 12)}@example.com"
+    answers = [client.post("/account/signup/", {"email": email, "password1": PASSWORD})]
+    answers.append(signed_in(alice).post("/account/email/", {"action_add": "", "email": "x" + email[1:]}))
+    for answer in answers:
+        if length == 254:
+            assert answer.status_code == 302
+        else:
+            assert list(answer.context["form"].errors) == ["email"]
+            assert f"has {length}" in str(answer.context["form"].errors)
+    assert django_user_model.objects.filter(email=email).exists() == (length == 254)
+
+
 def test_the_admin_signs_in_where_everybody_does(client, charlie, alice):
     assert client.get("/admin/", follow=True).request["PATH_INFO"] == "/account/login/"
     client.force_login(alice)
     assert client.get("/admin/").status_code in (302, 403)
     client.force_login(charlie)
     assert client.get("/admin/").status_code == 200
+
+
+def test_the_admin_changes_its_password_where_everybody_does(client, charlie):
+    client.force_login(charlie)
+    answer = client.post("/admin/password_change/", {"old_password": "a guess"})
+    assert answer["Location"] == "/account/password/change/"
 
 
 @pytest.mark.parametrize("address", ["/locations/", "/connect/", "/account/email/", "/account/password/change/"])
@@ -276,11 +296,9 @@ def protected(charlie, settings):
     """Charlie, staff, signed in, with a second factor just set up as the site led to; and its secret."""
     settings.STAFF_MFA = True
     browser = signed_in(charlie)
-    response = browser.get("/admin/", follow=True)
-    assert response.request["PATH_INFO"] == "/account/reauthenticate/"
-    form = {"password": PASSWORD, "next": "/account/second-factor/totp/activate/"}
-    page = browser.post("/account/reauthenticate/", form, follow=True)
-    assert "The administration asks for a second factor" in response.content.decode() + page.content.decode()
+    page = browser.get("/admin/", follow=True)
+    assert page.request["PATH_INFO"] == "/account/second-factor/totp/activate/"
+    assert "The administration asks for a second factor" in page.content.decode()
     secret = page.context["form"].secret
     assert page.content.decode().count("<svg") == 2  # the site's mark and the code
     assert not re.search("data:|style=|<style", page.content.decode())  # which the policy lets no page have

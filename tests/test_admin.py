@@ -1,19 +1,27 @@
 """The admin: to look, to search, to download and to finish what is owed; nothing secret in it."""
 
 import csv
+import html
 import io
+import re
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession
+from flatpeak_app.operations.admin.tariffs import cell
 from tariffs import flatpeak
 from tariffs.models import Customer, Location, Tariff
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ["tariffs_customer", "tariffs_location", "tariffs_tariff", "connect_ui_connectsession", "flatpeak_app_user"]
+LISTS = ["tariffs_customer", "tariffs_location", "tariffs_tariff", "connect_ui_connectsession", "accounts_user"]
 
 
 @pytest.fixture
@@ -55,6 +63,23 @@ def test_every_list_costs_the_same_queries_whatever_its_rows(
     add(alice, 20)
     with django_assert_max_num_queries(len(few.captured_queries)):
         client.get(address)
+
+
+@pytest.mark.parametrize(
+    ("structure", "words"),
+    [("DYNAMIC", "A price that changes often"), ("FIXED", "One price, all the time"), ("ADVANCED", "ADVANCED")],
+)
+def test_how_a_price_works_is_said_in_words(stored, client, empty_cache, structure, words):
+    Tariff.objects.update(structure=structure)
+    address = f"?structure={structure}"
+    for text in (
+        page(client, "tariffs_tariff_changelist"),
+        page(client, "tariffs_tariff_change", Tariff.objects.get().pk),
+    ):
+        shown = html.unescape(text).replace(address, "")
+        assert words in shown
+        assert structure == words or structure not in shown
+    assert rows(client.get(reverse("admin:tariffs_tariff_changelist") + address).content.decode()) == 1
 
 
 @pytest.mark.parametrize("name", LISTS[:4])
@@ -107,10 +132,64 @@ def test_it_is_found_in_any_case(stored, client, query):
     assert rows(page(client, "tariffs_location_changelist", q=query)) == 1
 
 
+@pytest.mark.parametrize("typed", ["st mary's road", "ST MARY’S", "St Marys road", "st mary’s r", "St. Mary"])
+def test_a_street_is_found_whatever_its_case_and_apostrophes(stored, client, typed):
+    for street in ("St Mary’s Road", "St Mary's Road", "ST MARYS ROAD"):
+        Location.objects.update(address_line1=street)
+        found = 0 if "." in typed else 1
+        for name in LISTS[1:4]:
+            assert rows(page(client, f"{name}_changelist", q=typed)) == found, (name, street)
+
+
+@pytest.mark.parametrize("typed", ["obrien", "o'brien@example.com", "O’BRIEN", "O'Brien@Example"])
+def test_an_e_mail_address_is_found_whatever_its_case_and_apostrophes(stored, client, alice, typed):
+    for email in ("o'brien@example.com", "o’brien@example.com", "obrien@example.com"):
+        type(alice).objects.filter(pk=alice.pk).update(email=email)
+        EmailAddress.objects.update_or_create(user=alice, defaults={"email": email})
+        for name in LISTS:
+            assert rows(page(client, f"{name}_changelist", q=typed)) == 1, (name, email)
+        assert "1 email address" in page(client, "account_emailaddress_changelist", q=typed), email
+
+
+@pytest.mark.parametrize("typed", ["köln", "KÖLN", "Köln"])
+@pytest.mark.parametrize("city", ["Köln", "KÖLN", "köln"])
+def test_a_city_is_found_in_any_case_of_its_letters(stored, client, typed, city):
+    Location.objects.update(city=city)
+    assert rows(page(client, "tariffs_location_changelist", q=typed)) == 1
+
+
+def test_only_apostrophes_find_nothing(stored, client):
+    assert rows(page(client, "tariffs_location_changelist", q="’'")) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "indexes"),
+    [
+        (
+            "tariffs_location",
+            ["user_plain_email", *(f"location_plain_{name}" for name in ("address", "city", "post_code"))],
+        ),
+        ("account_emailaddress", ["address_plain_email"]),
+    ],
+)
+def test_an_address_is_looked_up_by_its_index(stored, client, django_assert_max_num_queries, name, indexes):
+    with django_assert_max_num_queries(40) as asked:
+        page(client, f"{name}_changelist", q="st mary's")
+    looked = [query["sql"] for query in asked.captured_queries if "LOWER(" in query["sql"]]
+    assert len(looked) == len(indexes)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
+        for sql, index in zip(looked, indexes, strict=True):
+            cursor.cursor.execute(explain + sql)
+            assert index in str(cursor.fetchall())
+
+
 def test_a_list_counts_and_a_search_finds_no_more_than_somebody_would_look_through(stored, client, alice, monkeypatch):
     add(alice, 120)
     assert "121 locations" in page(client, "tariffs_location_changelist")
-    monkeypatch.setattr("tariffs.lists.MOST", 60)
+    monkeypatch.setattr("flatpeak_app.operations.lists.MOST", 60)
     assert "60 locations" in page(client, "tariffs_location_changelist", p=2)
     assert rows(page(client, "tariffs_location_changelist", q="City", p=2)) == 10
 
@@ -162,10 +241,12 @@ def test_the_chosen_rows_come_as_csv_without_formulas_and_row_queries(
     Location.objects.update(city="=HYPERLINK(1)", address_line1="@x", post_code="-1", state="+1")
     Tariff.objects.update(name="=1+1")
     model = {"customer": Customer, "location": Location, "tariff": Tariff}.get(name.split("_")[1], ConnectSession)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         response = act(client, name, "action", model.objects.all())
     assert response["Content-Type"].startswith("text/csv")
-    table = list(csv.reader(io.StringIO(response.content.decode())))
+    content = response.getvalue().decode()
+    assert content.startswith('\ufeff"id","')
+    table = list(csv.reader(io.StringIO(content)))
     assert len(table) == model.objects.count() + 1
     assert not [cell for row in table for cell in row if cell.startswith(("=", "+", "-", "@"))]
     if model is Location:
@@ -214,3 +295,185 @@ def test_rows_say_what_they_are(stored):
     assert str(tariff.location.customer).startswith("cus_")
     assert str(Customer(user_id=1)).endswith("not known to FlatPeak yet")
     assert str(stored.page) == f"{stored.page.number} session_complete"
+
+
+# --- what no list offers
+
+
+REGISTERED = [*admin.site._registry.items()]
+
+
+def all_lists():
+    return [
+        (model, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"))
+        for model, _ in REGISTERED
+    ]
+
+
+@pytest.mark.parametrize("kind", ["startswith", "regex", "contains", "gt", "iexact"])
+def test_no_list_is_filtered_by_what_it_does_not_offer(stored, client, kind):
+    for model, address in all_lists():
+        for field in model._meta.get_fields():
+            path = f"{field.name}__{kind}"
+            assert client.get(address, {path: "("}).status_code == 400, (address, path)
+    secret = {f"data__secret__{kind}": "Y", f"user__password__{kind}": "Y"}
+    for name, value in secret.items():
+        for address in ("/admin/mfa/authenticator/", "/admin/account/emailaddress/", "/admin/tariffs/customer/"):
+            for popup in ({}, {"_popup": "1"}, {"_to_field": "id"}):
+                assert client.get(address, {name: value} | popup).status_code == 400, (address, name)
+
+
+def test_no_list_gives_another_field_than_the_id_to_a_popup(stored, client):
+    for model, address in all_lists():
+        for field in model._meta.concrete_fields:
+            given = client.get(address, {"_popup": "1", "_to_field": field.name}).status_code
+            assert given == (200 if field.primary_key else 400), (address, field.name)
+
+
+def test_every_list_offers_its_own_filters_and_has_an_order(stored, client):
+    for (_, modeladmin), (_, address) in zip(REGISTERED, all_lists(), strict=True):
+        assert modeladmin.ordering, address
+        text = client.get(address).content.decode()
+        links = re.findall(r'href="(\?[^"]*=[^"]*)"', text)
+        for link in links:
+            assert client.get(address + html.unescape(link)).status_code == 200, (address, link)
+
+
+CHOSEN = {"select_across": "1", "_selected_action": "chosen"}  # what the page that asks whether one is sure adds
+
+
+# --- act on what the page says
+
+
+def test_all_of_a_list_are_acted_on_after_their_number_was_said_and_no_others(stored, client, alice, monkeypatch):
+    add(alice, 120)
+    monkeypatch.setattr("flatpeak_app.operations.lists.MOST", 60)
+    address = reverse("admin:tariffs_location_changelist")
+    ticked = {"_selected_action": Location.objects.first().pk, "select_across": "1", "action": "action"}
+    asked = client.post(address, ticked)
+    assert "Download as CSV: 60 locations" in asked.content.decode()
+    kept = asked.context["chosen"]
+    add_more = Location.objects.first().customer
+    Location.objects.create(customer=add_more, location_id="loc_since", city="Since")
+    table = client.post(address, {"action": "action", "chosen": kept} | CHOSEN).getvalue().decode()
+    found = [row[0] for row in csv.reader(io.StringIO(table))][1:]
+    assert sorted(found) == sorted(",".join(kept).split(","))
+    assert len(found) == 60
+
+
+def test_what_is_deleted_is_named_by_its_number_first_and_goes_in_batches(stored, client, alice, monkeypatch):
+    add(alice, 120)
+    monkeypatch.setattr("flatpeak_app.operations.lists.BATCH", 50)
+    address = reverse("admin:tariffs_location_changelist")
+    more = Location.objects.filter(city__startswith="City")
+    asked = client.post(address, {"_selected_action": [row.pk for row in more], "action": "delete_selected"})
+    assert "Delete selected locations: 120 locations" in asked.content.decode()
+    assert Location.objects.count() == 121
+    form = {"action": "delete_selected", "chosen": asked.context["chosen"]} | CHOSEN
+    said = client.post(address, form, follow=True)
+    assert [str(each) for each in said.context["messages"]] == ["120 deleted."]
+    assert Location.objects.count() == 1
+
+
+def test_nothing_is_deleted_without_the_permission_for_what_goes_with_it(stored, client, charlie, alice):
+    clerk(charlie, "view_location", "delete_location")
+    form = {"action": "delete_selected", "chosen": str(Location.objects.get().pk)} | CHOSEN
+    page = client.post(reverse("admin:tariffs_location_changelist"), form, follow=True).content.decode()
+    assert "Nothing was deleted" in page
+    assert Location.objects.count() == 1
+
+
+# --- who may what
+
+
+def clerk(charlie, *permissions):
+    """Charlie is no superuser, and has these permissions alone."""
+    charlie.is_superuser = False
+    charlie.save()
+    charlie.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+
+
+def test_who_may_not_view_accounts_exports_finds_and_sees_no_address_of_one(stored, client, charlie):
+    clerk(charlie, "view_tariff", "view_location", "view_customer", "view_connectsession")
+    for name, model in zip(LISTS[:4], (Customer, Location, Tariff, ConnectSession), strict=True):
+        table = act(client, name, "action", model.objects.all()).getvalue().decode()
+        assert "alice@" not in table, name
+        assert "email" not in table, name
+        assert rows(page(client, f"{name}_changelist", q="alice@")) == 0, name
+    assert "alice@" not in page(client, "tariffs_location_changelist")
+    charlie.user_permissions.add(Permission.objects.get(codename="view_user"))
+    assert "alice@example.com" in act(client, LISTS[2], "action", Tariff.objects.all()).getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("1 High St;=1+1;", "1 High St;'=1+1;"),
+        ("a\t=1", "a\t'=1"),
+        ('b; "=1+1"', 'b; "\'=1+1"'),
+        ("c|@x", "c|'@x"),
+        ("=1", "'=1"),
+        (" +1", " '+1"),
+        ("\t1", "'\t1"),
+        ("2026-10-25", "2026-10-25"),
+        ("St-Denis, a=b", "St-Denis, a=b"),
+        (None, ""),
+    ],
+)
+def test_a_cell_is_no_formula_whatever_separates_cells(typed, shown):
+    assert cell(typed) == shown
+
+
+def edit(client, user, **changed):
+    given = {"email": user.email, "is_active": "on", "date_joined_0": "2026-01-01", "date_joined_1": "10:00:00"}
+    address = reverse("admin:accounts_user_change", args=[user.pk])
+    return client.post(address, {name: value for name, value in (given | changed).items() if value})
+
+
+def test_only_superusers_give_powers_and_touch_who_has_them(client, charlie, alice, bob, django_user_model):
+    boss = django_user_model.objects.create_superuser("boss@example.com", "x")
+    clerk(
+        charlie,
+        "view_user",
+        "change_user",
+        "delete_user",
+        "add_user",
+        "change_group",
+        "add_group",
+        "view_authenticator",
+    )
+    client.force_login(charlie)
+    assert edit(client, alice, is_staff="on", is_superuser="on", user_permissions="1").status_code == 302
+    alice.refresh_from_db()
+    assert not alice.is_staff
+    assert not alice.is_superuser
+    assert not alice.user_permissions.exists()
+    for power in (boss, charlie):
+        assert edit(client, power, email="mine@example.com").status_code == 403
+        for name in ("delete", "change"):
+            assert (
+                client.post(reverse(f"admin:accounts_user_{name}", args=[power.pk]), {"post": "yes"}).status_code == 403
+            )
+        assert client.post(reverse("admin:auth_user_password_change", args=[power.pk]), {}).status_code == 403
+    form = {
+        "action": "delete_selected",
+        "chosen": f"{boss.pk},{bob.pk}",
+        "select_across": "1",
+        "_selected_action": "chosen",
+    }
+    client.post(reverse("admin:accounts_user_changelist"), form)
+    assert django_user_model.objects.filter(pk__in=[boss.pk, bob.pk]).count() == 2
+    assert client.get(reverse("admin:auth_group_add")).status_code == 403
+
+
+def test_a_changed_address_is_what_one_signs_in_with(client, charlie, alice):
+    EmailAddress.objects.create(user=alice, email=alice.email, primary=True, verified=True)
+    client.force_login(charlie)
+    assert edit(client, alice, email="Alice.New@example.com").status_code == 302
+    assert list(EmailAddress.objects.filter(user=alice).values_list("email", "primary")) == [
+        ("alice.new@example.com", True)
+    ]
+    for address, lets_in in (("alice@example.com", False), ("alice.new@example.com", True)):
+        browser = Client()
+        browser.post("/account/login/", {"login": address, "password": "correct horse battery"})
+        assert ("_auth_user_id" in browser.session) == lets_in

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from flatpeak_app import brand
+from flatpeak_app.web import brand
 from tests.test_settings import PRODUCTION, load
 
 BRANDS = {

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from connect_ui.templatetags.connect import REST
-from flatpeak_app.static_files import SMALL
+from flatpeak_app.web.static_files import SMALL
 from tests.test_faults import PAGES
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,7 @@ def size(response):
 def test_style_and_script_are_small():
     assert file_size("css/app.css") <= 6_000
     assert file_size("js/app.js") <= 3_000
+    assert file_size("js/live.js") <= 800  # which no page of Connect that asks something loads
 
 
 def test_the_first_page_of_connect_fits_into_the_first_flight(walk, client):

@@ -1,13 +1,15 @@
 """The cache that workers share, and pages without it."""
 
+import json
 import os
+import pickle
 import socket
 
 import pytest
 from django.core.cache import cache
 
-from flatpeak_app.cache import ForgivingRedisCache
-from tariffs import flatpeak
+import flatpeak_app.settings as product
+from flatpeak_app.web.cache import JSON, Client, ForgivingRedisCache
 
 
 @pytest.fixture
@@ -28,18 +30,44 @@ def hanging():
 
 
 @pytest.mark.parametrize("state", ["gone", "hanging"])
-def test_without_redis_nothing_is_kept_and_nothing_fails(state, request):
+def test_without_redis_a_process_keeps_by_itself_what_is_kept(state, request):
     kept = request.getfixturevalue(state)
     kept.set("a", 1, 60)
-    kept.set_many({"a": 1}, 60)
-    assert kept.get("a", "nothing") == "nothing"
-    assert kept.get_many(["a"]) == {}
-    assert kept.add("a", 1, 60) is True
-    assert (kept.has_key("a"), kept.delete("a"), kept.touch("a")) == (False, False, False)
-    with pytest.raises(ValueError, match="gone"):
+    kept.set_many({"b": 2}, 60)
+    assert kept.get("a", "nothing") == 1
+    assert kept.get("c", "nothing") == "nothing"
+    assert kept.get_many(["a", "b"]) == {"a": 1, "b": 2}
+    assert (kept.add("a", 1, 60), kept.add("c", 1, 60)) == (False, True)
+    assert (kept.has_key("a"), kept.touch("a"), kept.incr("a"), kept.delete("a")) == (True, True, 2, True)
+    with pytest.raises(ValueError, match="not found"):
         kept.incr("a")
-    kept.delete_many(["a"])
+    kept.delete_many(["b"])
+    assert kept.get("b") is None
     kept.clear()
+    assert kept.get("c") is None
+
+
+def test_a_redis_that_hangs_is_waited_for_once_and_asked_again_after_a_pause(hanging, caplog, monkeypatch):
+    for n in range(10):
+        hanging.set("a", n, 60)
+    assert len(caplog.messages) == 1
+    monkeypatch.setitem(Client.gone_until, hanging._cache.name, 0)
+    hanging.get("a")
+    assert len(caplog.messages) == 2
+
+
+@pytest.mark.django_db
+def test_without_redis_our_limits_and_allauths_are_counted_by_the_process(gone, walk, settings, monkeypatch):
+    settings.RATE_LIMITS, settings.ACCOUNT_RATE_LIMITS = product.RATE_LIMITS, {}
+    monkeypatch.setattr("flatpeak_app.web.limits.cache", gone)
+    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 1)
+    monkeypatch.setattr("allauth.core.internal.ratelimit.cache", gone)
+    page = walk.start().path
+    answers = [walk.client.post(page, {}).status_code for _ in range(62)]
+    assert answers == [422] * 60 + [429] * 2
+    walk.client.logout()
+    wrong = {"login": "alice@example.com", "password": "wrong"}
+    assert [walk.client.post("/account/login/", wrong).status_code for _ in range(6)] == [200] * 5 + [429]
 
 
 def test_it_is_said_in_the_log(gone, caplog):
@@ -49,8 +77,9 @@ def test_it_is_said_in_the_log(gone, caplog):
 
 @pytest.mark.django_db
 def test_a_customer_connects_a_tariff_and_reads_its_rates_without_the_cache(gone, walk, monkeypatch):
-    monkeypatch.setattr(flatpeak, "cache", gone)
-    monkeypatch.setattr("tariffs.history.cache", gone)
+    monkeypatch.setattr("tariffs.flatpeak.bearer.cache", gone)
+    monkeypatch.setattr("tariffs.flatpeak.http.cache", gone)
+    monkeypatch.setattr("tariffs.rates.days.cache", gone)
     walk.fixed().get(f"/locations/{walk.session.location_id}/")
     assert walk.price == "28.15p"
 
@@ -68,3 +97,17 @@ def test_commands_share_a_client(monkeypatch):
     monkeypatch.setattr(cache._cache, "_client", None)  # what makes one
     assert cache.get("a") == 1
     assert cache.incr("a") == 2
+
+
+@pytest.mark.parametrize("kept", [7, -1, True, None, "", "7", "é", 1.5, [1.5, "a"], {"a": [None, False]}])
+def test_what_redis_holds_is_json_and_comes_back_as_it_was(kept):
+    held = JSON().dumps(kept)
+    assert json.loads(str(held)) == kept
+    back = JSON().loads(str(held).encode())
+    assert (back, type(back)) == (kept, type(kept))
+
+
+def test_a_pickle_in_redis_is_not_read(gone):
+    assert type(gone._cache._serializer) is JSON
+    with pytest.raises(UnicodeDecodeError):
+        gone._cache._serializer.loads(pickle.dumps("a"))

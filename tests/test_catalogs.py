@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.template.base import Lexer, TokenType
 
-from flatpeak_app import catalogs
+from tests import catalogs
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
 TEMPLATES = [path for path in catalogs.sources() if path.suffix != ".py"]

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.template.loader import render_to_string
+from django.utils import translation
 
-from tariffs.chart import chart
 from tariffs.rates import Segment, day_span
+from tariffs.screens.chart import chart, zone_in_words
 
 LONDON = ZoneInfo("Europe/London")
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -167,6 +168,12 @@ def test_every_shape_is_finite_and_inside_its_frame(rates, currency):
 )
 def test_the_ticks_are_round(rates, currency, expected):
     assert words(drawn(segments(*rates), currency=currency)["rows"]) == expected
+
+
+def test_the_ticks_are_numbers_of_the_language():
+    with translation.override("de"):
+        assert words(drawn(segments("0.012"), currency="EUR")["rows"])[1] == "0,5\xa0ct"
+        assert words(drawn(segments("4000"), currency="JPY")["rows"])[1] == "1.000\xa0¥"
 
 
 def test_the_title_of_a_bar_says_when_and_how_much():
@@ -336,3 +343,24 @@ def test_a_week_is_read_out_by_day():
         "Tue: 10.00p to 20.00p, an estimate",
     ]
     assert len(seen["bars"]) == 6
+
+
+# --- time zones
+
+
+@pytest.mark.parametrize(
+    ("zone", "month", "language", "words"),
+    [
+        (ZoneInfo("Europe/London"), 1, "en", "London (UTC)"),
+        (ZoneInfo("Europe/London"), 7, "fr", "Londres (UTC+01:00)"),
+        (ZoneInfo("America/Los_Angeles"), 7, "de", "Los Angeles (UTC-07:00)"),
+        (ZoneInfo("America/St_Johns"), 1, "fr", "Saint-Jean de Terre-Neuve (UTC-03:30)"),
+        (ZoneInfo("GB"), 1, "en", "London (UTC)"),
+        (ZoneInfo("UTC"), 1, "en", "UTC"),
+        (timezone(timedelta(hours=2)), 1, "en", "UTC+02:00"),
+        (UTC, 1, "en", "UTC"),
+    ],
+)
+def test_a_time_zone_is_named_by_its_place_and_offset(zone, month, language, words):
+    with translation.override(language):
+        assert zone_in_words(zone, datetime(2026, month, 15, tzinfo=UTC)) == words

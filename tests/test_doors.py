@@ -5,17 +5,20 @@ import logging
 import re
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.core import mail
+from django.core.cache import cache
 from django.db import OperationalError, transaction
 from django.test import Client
 from django.urls import URLResolver, converters, get_resolver, resolve, reverse
 from django_guid import clear_guid
 
 import flatpeak_app.settings as product
-from flatpeak_app.errors import RequestId
+from flatpeak_app.web.errors import RequestId
 from tariffs.models import Location
 
 pytestmark = pytest.mark.django_db
@@ -77,17 +80,19 @@ RULES = {
     "mfa_index": everybody(READ),
     "mfa_authenticate": everybody(HOME),
     "mfa_reauthenticate": everybody(CONFIRM),
-    "mfa_activate_totp": everybody(CONFIRM),
+    "mfa_activate_totp": everybody("200, 200"),
     "mfa_deactivate_totp": everybody("404, mfa_index"),
     "mfa_view_recovery_codes": everybody("404, 405"),
-    "mfa_generate_recovery_codes": everybody(CONFIRM),
+    "mfa_generate_recovery_codes": everybody("200, 200"),
     "mfa_download_recovery_codes": everybody("404, 404"),
     "connect_ui:start": everybody("200, 422"),
+    "connect_ui:return_without_secret": everybody("home, 405", "home, 405"),
     "connect_ui:return": everybody("home, 405", "home, 405"),
     "connect_ui:callback": everybody("home, 405", "home, 405"),
     "connect_ui:newest": owner("connect_ui:page, connect_ui:page", "404, 404"),
     "connect_ui:again": owner("connect_ui:newest, connect_ui:newest", "404, 404"),
     "connect_ui:returned": owner("connect_ui:newest, 405", "404, 405"),
+    "connect_ui:confirm": everybody("404, 404", "404, 404"),  # for a browser that has been at the login alone
     "connect_ui:called_back": owner("connect_ui:newest, 405", "404, 405"),
     "connect_ui:page": owner("200, 422", "404, 404"),
     "connect_ui:login": owner("404, 405", "404, 405"),  # this page is no login
@@ -101,7 +106,7 @@ RULES = {
     "admin:index": staff(OPEN),
     "admin:login": (TO_SIGN_IN, "403, 403", "403, 403", "admin:index, admin:index"),
     "admin:logout": (TO_ADMIN, *["admin:index, admin:index"] * 2, "405, home"),
-    "admin:password_change": staff(OPEN),
+    "admin:password_change": staff("account_change_password, account_change_password"),
     "admin:password_change_done": staff(READ),
     "admin:autocomplete": staff("403, 405"),
     "admin:jsi18n": staff(READ),
@@ -172,13 +177,13 @@ def people(alice, bob, django_user_model):
     return [None, bob, alice, clerk]
 
 
-def asks(user, method, address):
+def asks(user, method, address, **headers):
     """What a browser of that user's gets; what it changes is undone."""
     with transaction.atomic():
         browser = Client()
         if user:
             browser.force_login(user)
-        response = getattr(browser, method)(address)
+        response = getattr(browser, method)(address, **headers)
         transaction.set_rollback(True)
     return response
 
@@ -239,7 +244,7 @@ def test_staff_without_a_permission_open_nothing_of_a_customers_in_the_admin(add
         "tariffs_location": location,
         "tariffs_customer": location.customer,
         "tariffs_tariff": location.tariffs.get(),
-        "flatpeak_app_user": location.customer.user,
+        "accounts_user": location.customer.user,
         "connect_ui_connectsession": location.customer.user.connect_sessions.first(),
     }.items():
         for page in ("change", "delete", "history"):
@@ -255,6 +260,50 @@ def test_ids_in_our_addresses_are_random_uuids():
     # The number of a page says which question of a conversation, and without the conversation nothing.
     numbers = {name for name, found in kinds.items() if found == {"number": converters.IntConverter}}
     assert numbers == {name for name, found in kinds.items() if found} == {"connect_ui:page", "connect_ui:login"}
+
+
+# --- Whole addresses
+
+ANOTHER_HOST = "localhost:1"  # allowed here, as in production the site's name at any port
+
+
+@pytest.mark.parametrize("who", [0, 2, 3], ids=["nobody", "the owner", "staff"])
+def test_no_page_and_no_redirect_repeats_the_host_that_a_request_names(addresses, people, who):
+    for name, address in addresses:
+        for method in ("get", "post"):
+            response = asks(people[who], method, address, HTTP_HOST=ANOTHER_HOST)
+            text = f"{response.headers} {b'' if response.streaming else response.content}"
+            assert ANOTHER_HOST not in text, (name, method)
+
+
+def test_each_mail_has_the_sites_own_address_whatever_host_a_request_names(client, alice, mailoutbox, settings):
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    EmailAddress.objects.create(user=alice, email=alice.email, primary=True, verified=True)
+
+    def post(path, **form):
+        client.post(path, form, HTTP_HOST=ANOTHER_HOST)
+
+    post("/account/signup/", email=alice.email, password1=PASSWORD)
+    post("/account/signup/", email="new@example.com", password1=PASSWORD)
+    post("/account/password/reset/", email=alice.email)
+    post("/account/password/reset/", email="nobody@example.com")
+    client.force_login(alice)
+    post("/account/reauthenticate/", password=PASSWORD)
+    post("/account/email/", action_add="", email="other@example.com")
+    post("/account/password/change/", oldpassword=PASSWORD, password1=PASSWORD + "!", password2=PASSWORD + "!")
+    assert [sent.to for sent in mailoutbox] == [
+        [address]
+        for address in (
+            *(alice.email, "new@example.com", alice.email, "nobody@example.com"),
+            *("other@example.com", alice.email),
+        )
+    ]
+    for sent in mailoutbox:
+        assert ANOTHER_HOST not in f"{sent.message()}"
+        assert urlsplit(settings.SITE_URL).netloc in sent.body
+    links = [link for sent in mailoutbox for link in re.findall(r"\w+://\S+", sent.body)]
+    assert len(links) == 4
+    assert all(link.startswith(f"{settings.SITE_URL}/account/") for link in links)
 
 
 # --- Headers
@@ -408,7 +457,7 @@ def breaks(error):
 
 def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, monkeypatch, walk):
     settings.RATE_LIMITS = product.RATE_LIMITS
-    monkeypatch.setattr("flatpeak_app.limits.minute", lambda: 1)
+    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 1)
     client.raise_request_exception = False
     pages = {
         400: client.get("/", headers={"host": "evil.example"}),
@@ -416,9 +465,9 @@ def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, m
         404: client.get("/nowhere/"),
         429: [client.post("/connect/", {"direction": "IMPORT", "country_code": "GB"}) for _ in range(11)][-1],
     }
-    monkeypatch.setattr("tariffs.views.with_days", breaks(ValueError()))
+    monkeypatch.setattr("tariffs.screens.views.with_days", breaks(ValueError()))
     pages[500] = client.get("/locations/")
-    monkeypatch.setattr("tariffs.views.with_days", breaks(OperationalError()))
+    monkeypatch.setattr("tariffs.screens.views.with_days", breaks(OperationalError()))
     pages[503] = client.get("/locations/")
     said = {
         400: "Your browser sent something we can’t read",
@@ -442,9 +491,10 @@ def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, m
     assert pages[503]["Retry-After"] == "60"
 
 
-def test_the_lines_of_a_request_carry_its_id(client, alice, monkeypatch, caplog):
+def test_the_lines_of_a_request_carry_its_id(client, alice, monkeypatch, caplog, settings):
+    settings.TRUST_REQUEST_ID = True
     caplog.handler.addFilter(RequestId())
-    monkeypatch.setattr("tariffs.views.with_days", breaks(ValueError()))
+    monkeypatch.setattr("tariffs.screens.views.with_days", breaks(ValueError()))
     client.raise_request_exception = False
     client.force_login(alice)
     given = "0123456789abcdef0123456789abcdef"
@@ -489,7 +539,7 @@ def test_an_error_answer_of_ours_leaves_no_line_of_its_own_and_no_mail(walk, set
     assert not mail.outbox
     for error, status in ((ValueError(), 500), (OperationalError(), 503)):
         caplog.clear()
-        monkeypatch.setattr("tariffs.views.with_days", breaks(error))
+        monkeypatch.setattr("tariffs.screens.views.with_days", breaks(error))
         assert walk.get("/locations/").response.status_code == status
         assert [(record.name, bool(record.exc_info)) for record in caplog.records] == [("django.request", True)]
     assert len(mail.outbox) == 2
@@ -573,7 +623,7 @@ def test_an_error_mail_about_a_sign_in_or_a_call_has_no_password_token_or_key(
         password, key, connect_token = PASSWORD, settings.FLATPEAK_API_KEY, token  # noqa: F841  # which a report could show
         raise ValueError(password)
 
-    monkeypatch.setattr("flatpeak_app.accounts.Accounts.pre_authenticate", fails)
+    monkeypatch.setattr("flatpeak_app.accounts.adapter.Accounts.pre_authenticate", fails)
     monkeypatch.setattr("tariffs.flatpeak.answer", fails)
     walk.client.raise_request_exception = client.raise_request_exception = False
     assert walk.client.post(walk.path, walk.ADDRESS | {"newest": "1"}).status_code == 500
@@ -587,12 +637,67 @@ def test_an_error_mail_about_a_sign_in_or_a_call_has_no_password_token_or_key(
             assert absent not in text
 
 
-def test_an_error_mail_of_the_two_addresses_that_carry_a_token_has_none(client, settings, monkeypatch):
+@pytest.mark.parametrize(
+    ("where", "secret"), [("/connect/callback/", ""), (f"/connect/{UNKNOWN}/return/", "another-secret/")]
+)
+def test_an_error_mail_of_the_addresses_that_carry_a_token_or_a_secret_has_none(
+    client, settings, monkeypatch, where, secret, capfd
+):
     settings.ADMINS = [("Operator", "operator@example.com")]
-    monkeypatch.setattr("connect_ui.views.ConnectSession", None)
-    monkeypatch.setattr("connect_ui.views.conversation", None)
+    monkeypatch.setattr("connect_ui.logins.ConnectSession", None)
     client.raise_request_exception = False
-    client.get("/connect/return/", {"fp_cot": "something-secret"})
+    client.get(where + secret, {"fp_cot": "something-secret"})
     [message] = mail.outbox
-    assert "GET /connect/return/" in message.body
-    assert "something-secret" not in message.subject + message.body
+    assert f"GET {where}" in message.body
+    assert "-secret" not in message.subject + message.body
+    assert "-secret" not in "".join(capfd.readouterr())
+
+
+def test_the_operator_has_one_mail_per_cause_and_day(settings, empty_cache, mailoutbox):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    log = logging.getLogger("tariffs.flatpeak")
+
+    def refused(code, n):
+        log.error("%s%s", f"GET /connect/tariff/token: 422 {code}, request req_{n}", f", for session {uuid4()}")
+
+    for n in range(120):
+        refused("not_complete", n)
+    assert len(mailoutbox) == 1
+    refused("another_code", 1)
+    assert len(mailoutbox) == 2
+    empty_cache()  # as the next day does
+    refused("not_complete", 1)
+    assert len(mailoutbox) == 3
+
+
+def test_errors_that_nobody_caught_are_mailed_once_for_each_place_in_the_code(walk, settings, monkeypatch):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    walk.client.raise_request_exception = False
+
+    def fails(*_):
+        raise ValueError
+
+    monkeypatch.setattr("tariffs.screens.views.with_days", fails)
+    for n in range(5):
+        walk.client.get(f"/locations/?n={n}")
+    assert len(mail.outbox) == 1
+    monkeypatch.setattr("tariffs.screens.views.with_tariffs", fails)
+    for _ in range(5):
+        walk.client.get(f"/locations/{uuid4()}/")
+    assert len(mail.outbox) == 2
+
+
+def test_a_mail_to_the_operator_that_fails_is_tried_again_after_minutes(settings, monkeypatch):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    tries, kept = [], {}
+
+    def fails(*_):
+        tries.append(1)
+        raise OSError
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", fails)
+    monkeypatch.setattr(cache, "set", lambda key, value, seconds: kept.update({key: seconds}))
+    for _ in range(3):
+        logging.getLogger("tariffs").error("it broke")
+    assert len(tries) == 1
+    assert list(kept.values()) == [300]

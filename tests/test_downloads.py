@@ -11,8 +11,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from tariffs import downloads, flatpeak, rates
+from tariffs import flatpeak, rates
 from tariffs.models import Customer, Location, RateDay, Tariff
+from tariffs.screens import downloads
 
 pytestmark = pytest.mark.django_db
 
@@ -121,7 +122,8 @@ def test_the_csv_has_these_bytes(take):
     assert response["Content-Disposition"] == 'attachment; filename="rates-import-2026-11-23-2026-11-24.csv"'
 
 
-def test_the_json_says_the_same_as_the_csv_and_how_far_it_goes(take):
+def test_the_json_says_the_same_as_the_csv_and_how_far_it_goes(tariff, take):
+    Tariff.objects.update(contract_end="2027-03-31")
     response = take("json")
     content = response.json()
     lines = content.pop("rates")
@@ -130,9 +132,11 @@ def test_the_json_says_the_same_as_the_csv_and_how_far_it_goes(take):
         "direction": "IMPORT",
         "state": "connected",
         "timezone": "Europe/London",
+        "contract_end": "2027-03-31",
         "last_updated": "2026-11-23T11:30:00+00:00",
         "next_update": "2026-11-23T16:00:00+00:00",
         "complete_until": "2026-11-23T00:00:00+00:00",
+        "tiered": False,
     }
     assert response["Content-Disposition"] == 'attachment; filename="rates-import-2026-11-23-2026-11-24.json"'
     assert b"Example" not in response.content
@@ -340,22 +344,44 @@ def test_days_that_cannot_be_are_refused_with_a_sentence_and_no_call(take, asked
 
 
 def test_ninety_days_are_not_too_many(take, answered):
+    """They are an hour more where the clock goes back, and FlatPeak gives ninety times 24 hours at most."""
     assert len(table(take("csv", "?start=2026-08-01&end=2026-10-29"))) == 90 * 48 + 2
+    assert all(end - start <= timedelta(days=90) for start, end in answered)
+    assert len(answered) == 2
+    assert answered[0][1] == answered[1][0]
+
+
+def test_ninety_days_without_an_hour_twice_are_one_question(take, answered):
+    assert len(table(take("csv", "?start=2026-02-01&end=2026-05-01"))) == 90 * 48 - 2
+    assert len(answered) == 1
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_rates_that_are_asked_for_at_this_moment_are_no_empty_file(take, asked, monkeypatch, form):
+    seen, answer = [], flatpeak.rates
+
+    def meanwhile(*arguments):
+        if not seen:
+            seen.append(None)
+            seen[0] = take(form, "?start=2026-11-20")
+        return answer(*arguments)
+
+    monkeypatch.setattr(flatpeak, "rates", meanwhile)
+    assert take(form, "?start=2026-11-20").status_code == 200
+    assert (seen[0].status_code, seen[0]["Retry-After"]) == (503, "60")
+    assert str(downloads.ASKED_NOW) in seen[0].content.decode()
+    assert len(asked) == 1
 
 
 # --- how long they hold
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_a_browser_keeps_it_for_itself_until_the_next_update(take, form):
+def test_a_browser_asks_each_time_whether_what_it_has_still_holds(take, form):
     response = take(form)
-    assert set(response["Cache-Control"].split(", ")) == {"private", "max-age=12600"}
+    assert set(response["Cache-Control"].split(", ")) == {"private", "no-cache"}
+    assert response["ETag"]
     assert "Cookie" in response["Vary"]
-
-
-def test_it_holds_until_local_midnight_at_the_latest(take):
-    Tariff.objects.update(ask_at=NOW + timedelta(days=2))
-    assert "max-age=41400" in take()["Cache-Control"]
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
@@ -390,7 +416,7 @@ def test_when_flatpeak_is_down_the_stored_rates_are_given(take, monkeypatch):
     Tariff.objects.update(ask_at=NOW)
     response = take()
     assert len(response.json()["rates"]) == 2
-    assert "max-age=60" in response["Cache-Control"]
+    assert "no-cache" in response["Cache-Control"]
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
@@ -400,7 +426,7 @@ def test_a_head_asks_nothing_and_has_the_headers(take, client, tariff, asked, fo
     response = client.head(f"/locations/{tariff.location_id}/rates.{form}")
     assert (response.status_code, response.content) == (200, b"")
     assert response["Content-Disposition"] == whole["Content-Disposition"]
-    assert "max-age=0" in response["Cache-Control"]
+    assert "no-cache" in response["Cache-Control"]
     assert asked == []
 
 
@@ -453,7 +479,7 @@ def test_a_tariff_that_is_not_read_has_no_rates_and_a_state_that_says_why(take, 
     assert (response.status_code, content["state"], content["rates"]) == (200, state, [])
     assert content["last_updated"] is content["next_update"] is content["complete_until"] is None
     Tariff.objects.update(ask_at=LATER)
-    assert "max-age=0" in take("json", query)["Cache-Control"]
+    assert "no-cache" in take("json", query)["Cache-Control"]
     assert take("csv", query).content.decode() == HEADER + "\r\n"
     assert asked == []
 

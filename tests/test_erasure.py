@@ -10,6 +10,10 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import CASCADE
@@ -18,14 +22,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from connect_ui import vault
 from connect_ui.models import ConnectSession, Page
+from flatpeak_app.accounts.personal import everything
+from flatpeak_app.web import vault
 from sandbox import rest
 from sandbox.wire import Reply, json_reply
-from tariffs import connected, flatpeak
+from tariffs import flatpeak, storing
 from tariffs.erasure import finish, pause_after
 from tariffs.models import Customer, Erasure, Location, RateDay, Tariff, Wait, digest
-from tariffs.personal import everything
 from tests import scan
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +138,7 @@ def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_an
         ("sign_ins", "session_key"),
         ("conversations", "token_digest"),
         ("conversations", "encrypted_token"),
+        ("conversations", "return_digest"),
         ("pages", "body"),
     }
     assert "not for the file" not in str(data)
@@ -151,8 +156,8 @@ def test_no_model_that_goes_with_a_user_is_missing_from_the_download(alice, djan
     found -= {
         "account.EmailConfirmation",
         "admin.LogEntry",
-        "flatpeak_app.User_groups",
-        "flatpeak_app.User_user_permissions",
+        "accounts.User_groups",
+        "accounts.User_user_permissions",
     }
     assert found == {rows.model._meta.label for rows in everything(alice).values()}
 
@@ -289,9 +294,9 @@ def test_an_exchange_that_was_under_way_does_not_store_the_location_again(client
     flatpeak_says(None if done else DOWN)
     delete(client, location)
     assert bool(Erasure.objects.get().done_at) is done
-    about = connected.Connected("IMPORT", "COMMODITY", "connected", {})
-    with pytest.raises(connected.Conflict):
-        connected.store(alice.pk, ids, about)
+    about = storing.Connected("IMPORT", "COMMODITY", "connected", {})
+    with pytest.raises(storing.Conflict):
+        storing.store(alice.pk, ids, about)
     assert not Location.objects.exists()
 
 
@@ -446,13 +451,11 @@ def test_who_connected_nothing_leaves_without_a_call(client, alice, sandbox, dja
     assert sum(sandbox.counts.values()) == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "kinds"), [("flatpeak_app_user", 2), ("tariffs_customer", 2), ("tariffs_location", 1)]
-)
+@pytest.mark.parametrize(("name", "kinds"), [("accounts_user", 2), ("tariffs_customer", 2), ("tariffs_location", 1)])
 def test_a_deletion_in_the_admin_is_owed_at_flatpeak_too(client, location, alice, charlie, sandbox, name, kinds):
     client.force_login(charlie)
-    chosen = {"flatpeak_app_user": alice, "tariffs_customer": location.customer}.get(name, location)
-    data = {"action": "delete_selected", "_selected_action": [chosen.pk], "post": "yes"}
+    chosen = {"accounts_user": alice, "tariffs_customer": location.customer}.get(name, location)
+    data = {"action": "delete_selected", "_selected_action": "chosen", "select_across": "1", "chosen": str(chosen.pk)}
     client.post(reverse(f"admin:{name}_changelist"), data, follow=True)
     assert not Location.objects.exists()
     assert not ConnectSession.objects.filter(location__isnull=True).exists()
@@ -571,9 +574,9 @@ def test_the_admin_shows_the_records_and_changes_none(client, location, charlie)
         assert client.post(reverse(f"admin:tariffs_erasure_{name}", args=arguments)).status_code == 403
 
 
-@pytest.mark.parametrize("answer", ["empty", "json"])
-def test_a_deletion_is_understood_with_a_body_and_without(client, location, sandbox, answer):
-    sandbox.state["switches"]["deletion_answer"] = answer
+@pytest.mark.parametrize("fault", [None, "empty_body"])
+def test_a_deletion_is_understood_with_a_body_and_without(client, location, sandbox, fault):
+    sandbox.set_faults([{"call": "*", "fault": fault, "times": 0}] if fault else [])
     confirm(client)
     assert set(Erasure.objects.values_list("code", flat=True)) == {"accepted"}
 
@@ -585,3 +588,30 @@ def test_200_and_204_are_done_too_and_a_page_of_html_is_not(client, location, mo
     monkeypatch.setattr(rest, "_deleted", lambda *arguments: reply)
     delete(client, location)
     assert bool(Erasure.objects.get().done_at) is done
+
+
+def test_the_admins_log_keeps_nothing_of_a_deleted_person(walk, alice, charlie):
+    walk.fixed()
+    for row in (alice, Location.objects.get(), Location.objects.get().customer, ConnectSession.objects.get()):
+        LogEntry.objects.create(
+            user=charlie,
+            content_type=ContentType.objects.get_for_model(row),
+            object_id=str(row.pk),
+            object_repr=str(row),
+            action_flag=2,
+            change_message="alice@example.com, 1 Example Street",
+        )
+    alice.delete()
+    kept = list(LogEntry.objects.values_list("object_repr", "change_message"))
+    assert len(kept) == 4
+    assert not any("alice" in str(each) or "Example" in str(each) or "cus_" in str(each) for each in kept)
+
+
+def test_sessions_and_pending_password_resets_go_with_the_account(walk, alice, bob):
+    pending, other = SessionStore(), SessionStore()
+    pending["password_reset"] = {"email": "alice@example.com"}
+    other["password_reset"] = {"email": "bob@example.com"}
+    pending.save()
+    other.save()
+    alice.delete()
+    assert list(Session.objects.values_list("session_key", flat=True)) == [other.session_key]

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession
-from tariffs import connected, flatpeak
+from tariffs import details, flatpeak, storing
 from tariffs.models import Customer, Location, Tariff
 from tests.walk import Walk
 
@@ -196,10 +196,10 @@ def test_ids_of_another_account_are_shown_and_never_sent(walk, sandbox, settings
 
 def test_storing_again_is_the_same(alice):
     ids = {"customer_id": "cus_1", "location_id": "loc_1"}
-    about = connected.Connected(
+    about = storing.Connected(
         "IMPORT", "COMMODITY", "connected", {"provider": "P" * 400, "contract_end": "2027-06-15T00:00:00Z"}
     )
-    first, second = (connected.store(alice.pk, ids, about) for _ in range(2))
+    first, second = (storing.store(alice.pk, ids, about) for _ in range(2))
     assert first == second
     assert len(second.provider) == 300
     assert not second.contract_open_ended
@@ -208,20 +208,69 @@ def test_storing_again_is_the_same(alice):
 
 @pytest.mark.parametrize(
     ("end", "day", "open_ended"),
-    [("0001-01-01T00:00:00Z", None, True), ("nonsense", None, False), ("2027-06-15T00:00:00Z", "2027-06-15", False)],
+    [
+        ("0001-01-01T00:00:00Z", None, True),
+        ("nonsense", None, False),
+        ("2027-06-15T00:00:00Z", "2027-06-15", False),
+        ("2027-06-15T00:00:00.000Z", "2027-06-15", False),
+        ("2027-06-15", "2027-06-15", False),
+        ("0001-01-01", None, True),
+    ],
 )
 def test_a_contract_has_an_end_none_or_an_unknown_one(alice, end, day, open_ended):
-    facts = connected.facts({"tariff": {"contract_end_date": end}})
-    about = connected.Connected("IMPORT", "COMMODITY", "connected", facts)
-    tariff = connected.store(alice.pk, {"customer_id": "cus_1", "location_id": "loc_1"}, about)
+    facts = details.facts({"tariff": {"contract_end_date": end}})
+    about = storing.Connected("IMPORT", "COMMODITY", "connected", facts)
+    tariff = storing.store(alice.pk, {"customer_id": "cus_1", "location_id": "loc_1"}, about)
     assert (tariff.contract_end and str(tariff.contract_end), tariff.contract_open_ended) == (day, open_ended)
+
+
+@pytest.mark.parametrize("state", ["connected", "pending", "disconnected"])
+def test_the_end_of_an_old_contract_is_not_the_new_ones(alice, state):
+    ids = {"customer_id": "cus_1", "location_id": "loc_1"}
+    ended = details.facts({"tariff": {"contract_end_date": "2019-03-31T00:00:00Z"}})
+    unknown = details.facts({"tariff": {"contract_end_date": None}})
+    storing.store(alice.pk, ids, storing.Connected("IMPORT", "COMMODITY", "connected", ended))
+    storing.store(alice.pk, ids, storing.Connected("IMPORT", "COMMODITY", state, unknown))
+    assert (Tariff.objects.get().contract_end is None) is (state != "disconnected")
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("fault", ["missing_field", "wrong_value"])
+def test_an_exchange_without_a_customer_id_stores_the_location(walk, sandbox, fault, value):
+    more = {"value": value} if fault == "wrong_value" else {}
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "exchange", "fault": fault, "field": "customer_id", "times": 2} | more])
+    walk.fixed()
+    assert "Your tariff is connected" in walk.text
+    assert Customer.objects.get().locations.get().location_id
+    walk.fixed()
+    assert Customer.objects.get().locations.count() == 2
+
+
+def test_an_exchange_without_a_customer_id_leaves_one_that_is_known(alice):
+    about = storing.Connected("IMPORT", "COMMODITY", "connected", {})
+    first = storing.store(alice.pk, {"customer_id": "cus_1", "location_id": "loc_1"}, about)
+    assert storing.store(alice.pk, {"customer_id": "", "location_id": "loc_1"}, about) == first
+    assert Customer.objects.get().customer_id == "cus_1"
+
+
+def test_a_country_in_small_letters_is_stored_in_capitals(walk, monkeypatch):
+    working = flatpeak.location
+
+    def small(location_id):
+        found = working(location_id)
+        return found | {"postal_address": found["postal_address"] | {"country_code": "gb"}}
+
+    monkeypatch.setattr(flatpeak, "location", small)
+    walk.fixed()
+    assert Location.objects.get().country_code == "GB"
 
 
 def test_two_who_store_the_same_at_once_end_with_one(alice, monkeypatch):
     """The other request's rows appear between the look and the write."""
     ids = {"customer_id": "cus_1", "location_id": "loc_1"}
-    about = connected.Connected("IMPORT", "COMMODITY", "connected", {})
-    working, calls = connected._store, []
+    about = storing.Connected("IMPORT", "COMMODITY", "connected", {})
+    working, calls = storing._store, []
 
     def race(*arguments):
         calls.append(arguments)
@@ -232,8 +281,8 @@ def test_two_who_store_the_same_at_once_end_with_one(alice, monkeypatch):
             raise IntegrityError
         return working(*arguments)
 
-    monkeypatch.setattr(connected, "_store", race)
-    connected.store(alice.pk, ids, about)
+    monkeypatch.setattr(storing, "_store", race)
+    storing.store(alice.pk, ids, about)
     assert (Location.objects.count(), Tariff.objects.count(), Customer.objects.count()) == (1, 1, 1)
 
 

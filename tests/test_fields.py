@@ -1,5 +1,6 @@
 """Prices as they stand on a bill, other numbers, and countries."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import translation
 
+from connect_ui import fields
 from connect_ui.fields import CountryField, NumberField, RateField, countries, region_of
+from flatpeak_app.settings import BASE_DIR
 
 
 def refused(field, text):
@@ -178,6 +181,18 @@ def test_two_prices_of_one_form_keep_their_own_units():
     assert (pounds.widget.attrs["data-symbol"], euros.widget.attrs["data-symbol"]) == ("£", "€")
 
 
+@pytest.mark.parametrize("typed", ["1" + " " * 20_000 + "1", "1" + " " * 40, " " * 41, "1" * 41])
+def test_what_is_longer_than_any_price_is_refused_before_a_number_is_looked_for_in_it(typed, monkeypatch):
+    monkeypatch.setattr(RateField, "parse", lambda self, text: pytest.fail("it was looked into"))
+    assert refused(RateField(currency="GBP"), typed) == ["Type a number, for example 24.5."]
+
+
+@pytest.mark.parametrize("source", [fields.PER_KWH.pattern, (BASE_DIR / "static/js/app.js").read_text()])
+def test_no_pattern_looks_for_a_unit_behind_any_number_of_spaces(source):
+    assert "kwh$" in source
+    assert not re.search(r"\\s[*+][^/\n]*kwh", source)
+
+
 # --- numbers
 
 
@@ -206,21 +221,21 @@ def test_every_country_is_there_and_what_is_none_is_not():
     assert countries("de")["DE"] == "Deutschland"
 
 
-@pytest.mark.parametrize(
-    "typed", ["XX", "EU", "gb", "United Kingdom", "G", "GBR", "\x00", "GB\x00", "<b>", "x" * 10_000]
-)
+@pytest.mark.parametrize("typed", ["XX", "EU", "United Kingdom", "G", "GBR", "\x00", "GB\x00", "<b>", "x" * 10_000])
 def test_an_unknown_country_is_refused(typed):
     assert refused(CountryField(), typed)
 
 
 def test_a_country_is_taken_and_a_missing_one_only_where_it_may_be():
     assert CountryField().clean(" GB ") == "GB"
+    assert CountryField().clean("gb") == "GB"
     assert CountryField(required=False).clean("") == ""
     assert refused(CountryField(), "") == ["Choose a country from the list."]
 
 
 @pytest.mark.parametrize("value", ["DE", "GB"])
 def test_the_known_country_is_selected(value):
+    assert CountryField().widget.render("country_code", value.lower()).count(" selected") == 1
     html = CountryField().widget.render("country_code", value)
     assert html.count("selected") == 1
     assert f'<option value="{value}" selected>' in html

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -10,12 +11,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
 from tariffs import flatpeak
+from tariffs.flatpeak import bearer, http
 from tests.races.servers import at_once
 
 BEARER = "bearer_" + 40 * "0"
@@ -105,33 +108,33 @@ def test_a_refused_bearer_is_renewed_once(double, status):
 
 
 def test_a_bearer_that_another_worker_renewed_is_used(double, monkeypatch):
-    old = flatpeak.bearer()
+    old = bearer.token()
     monkeypatch.setattr(cache, "get", lambda key: "bearer_new")
-    assert flatpeak.bearer(refused=old) == "bearer_new"
+    assert bearer.token(refused=old) == "bearer_new"
     assert paths(double) == ["/login"]
 
 
 def test_of_requests_that_need_a_bearer_at_once_one_signs_in(double):
     double.answers["/login"] = [(200, {"bearer_token": f"bearer_{n}", "expires_in": 3600}) for n in range(8)]
-    assert at_once(*[flatpeak.bearer] * 8) == ["bearer_0"] * 8
-    assert at_once(*[lambda: flatpeak.bearer(refused="bearer_0")] * 8) == ["bearer_1"] * 8
+    assert at_once(*[bearer.token] * 8) == ["bearer_0"] * 8
+    assert at_once(*[lambda: bearer.token(refused="bearer_0")] * 8) == ["bearer_1"] * 8
     assert paths(double) == ["/login"] * 2
 
 
 def test_those_who_waited_for_a_sign_in_that_failed_fail_as_well_and_do_not_try(double, monkeypatch, caplog):
     trying = threading.Event()
-    monkeypatch.setattr(flatpeak, "login", lambda: trying.set() or time.sleep(0.3) or {}["no bearer"])
+    monkeypatch.setattr(bearer, "login", lambda: trying.set() or time.sleep(0.3) or {}["no bearer"])
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(flatpeak.bearer)
+        first = pool.submit(bearer.token)
         assert trying.wait(5)
-        second = pool.submit(flatpeak.bearer)
+        second = pool.submit(bearer.token)
         with pytest.raises(KeyError):
             first.result()
         with pytest.raises(flatpeak.Unavailable, match="came to nothing"):
             second.result()
     assert caplog.messages == ["GET /login: not tried, as another request's came to nothing"]
     monkeypatch.undo()
-    assert flatpeak.bearer() == BEARER
+    assert bearer.token() == BEARER
 
 
 def test_connect_gets_no_credentials_and_decimals_as_numbers(double):
@@ -191,7 +194,7 @@ def test_rates_are_asked_for_between_two_instants(double):
     flatpeak.rates("loc_1", start, datetime(2026, 10, 27, tzinfo=UTC), "EXPORT")
     query = double.seen[-1][2]
     assert "start_time=2026-10-24T23%3A00%3A00Z&end_time=2026-10-27T00%3A00%3A00Z" in query
-    assert "direction=EXPORT&include_carbon=true" in query
+    assert "direction=EXPORT&include_tariff=true&include_carbon=true" in query
 
 
 ERROR = {
@@ -237,7 +240,7 @@ def test_a_refusal_says_why_in_both_error_shapes(double, status, body, code, mes
         (200, b'{"route": NaN}'),
         (200, b"[" * 100_000),
         (200, b'{"route": "r", "data": {"cost": 1e9999999999999999999999}}'),
-        (200, b'"' + b"x" * (flatpeak.MAX_BODY + 1) + b'"'),
+        (200, b'"' + b"x" * (http.MAX_BODY + 1) + b'"'),
     ],
 )
 def test_an_unusable_answer_is_unavailable_and_not_followed_and_in_one_line_of_the_log(double, status, body, caplog):
@@ -340,16 +343,55 @@ def tried(times):
 
 
 def test_a_host_that_does_not_answer_is_left_alone_but_for_one_call_per_pause(silent):
-    assert tried(flatpeak.FAILURES) == flatpeak.FAILURES
+    assert tried(http.FAILURES) == http.FAILURES
     assert tried(10) == 1
     cache.delete(f"flatpeak-silent:{silent.removeprefix('http://')}:tried")  # the pause is over
     assert tried(10) == 1
 
 
+@pytest.fixture
+def minutes(monkeypatch):
+    """Put the cache's clock on."""
+    real, ahead = time.time, 0
+
+    def advance(minutes):
+        nonlocal ahead
+        ahead += 60 * minutes
+
+    for module in ("base", "locmem"):
+        monkeypatch.setattr(f"django.core.cache.backends.{module}.time", SimpleNamespace(time=lambda: real() + ahead))
+    return advance
+
+
+@pytest.mark.skipif("CACHE_URL" in os.environ, reason="a Redis has a clock of its own")
+def test_a_host_stays_left_alone_until_it_answers_however_long_that_takes(silent, minutes):
+    assert tried(http.FAILURES) == http.FAILURES
+    for _ in range(3):
+        minutes(2)
+        assert tried(10) == 1
+    minutes(600)
+    assert flatpeak.silent()["connect"]
+
+
+@pytest.mark.skipif("CACHE_URL" in os.environ, reason="a Redis has a clock of its own")
+def test_failures_count_together_while_less_than_a_minute_lies_between_them(silent, minutes):
+    for _ in range(http.FAILURES):
+        assert tried(1) == 1
+        minutes(0.9)
+    assert tried(10) == 1
+
+
+@pytest.mark.skipif("CACHE_URL" in os.environ, reason="a Redis has a clock of its own")
+def test_a_few_failures_are_forgotten_a_minute_after_the_last(silent, minutes):
+    for _ in range(3):
+        assert tried(http.FAILURES - 1) == http.FAILURES - 1
+        minutes(1.1)
+
+
 def test_all_is_well_after_the_first_answer(double, settings):
     double.answers["/"] = (200, PAGE)
     key = f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}"
-    cache.set(key, flatpeak.FAILURES)
+    cache.set(key, http.FAILURES)
     assert flatpeak.restore("cot_1")["route"] == "provider_select"
     cache.set(f"{key}:tried", True)
     assert flatpeak.restore("cot_1")["route"] == "provider_select"
@@ -362,23 +404,23 @@ def test_a_worker_that_found_a_host_well_looks_again_after_a_second(double, sett
     flatpeak.restore("cot_1")
     flatpeak.restore("cot_1")
     assert looks == [key]
-    flatpeak._Breaker.well_until[key] -= 1  # a second later
+    http._Breaker.well_until[key] -= 1  # a second later
     flatpeak.restore("cot_1")
     assert looks == [key, key]
 
 
 def test_one_host_that_does_not_answer_does_not_close_the_other(double, silent, settings):
     settings.FLATPEAK_CONNECT_URL = silent
-    assert tried(flatpeak.FAILURES + 2) == flatpeak.FAILURES + 1
+    assert tried(http.FAILURES + 2) == http.FAILURES + 1
     assert flatpeak.login()["bearer_token"] == BEARER
 
 
 def test_an_error_is_an_answer(double):
     double.answers["/"] = (500, {})
-    for _ in range(flatpeak.FAILURES + 5):
+    for _ in range(http.FAILURES + 5):
         with pytest.raises(flatpeak.Unavailable):
             flatpeak.restore("cot_1")
-    assert len(double.seen) == flatpeak.FAILURES + 5
+    assert len(double.seen) == http.FAILURES + 5
 
 
 def test_failures_are_logged_without_token_key_id_or_query(double, caplog):

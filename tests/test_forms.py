@@ -1,7 +1,7 @@
 """Each page's form: what it shows, what it lets through to Connect, and where Connect's errors appear."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -10,8 +10,9 @@ import simplejson
 from django.http import QueryDict
 
 from connect_ui import refusals
-from connect_ui.forms import FORMS, RateTodForm, StartForm, StructureForm, form_for, utc_day
-from connect_ui.models import Page
+from connect_ui.forms import FORMS, RateTodForm, StartForm, StructureForm, form_for
+from connect_ui.models import ConnectSession, Page
+from tariffs.details import day_told
 from tariffs.flatpeak import Rejected
 from tariffs.models import DecimalDecoder, Location
 
@@ -81,9 +82,15 @@ def stored(value):
     return json.loads(simplejson.dumps(value), cls=DecimalDecoder)
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 4, 30, 12, tzinfo=UTC))
+
+
 def page(route, data=None, typed=None, **changed):
     data = PAGES[route] if data is None else data
-    return Page(route=route, body={"direction": "IMPORT", "data": stored(data | changed)}, typed=typed or {})
+    body = {"direction": "IMPORT", "data": stored(data | changed)}
+    return Page(session=ConnectSession(country_code="GB"), route=route, body=body, typed=typed or {})
 
 
 def sent(fields):
@@ -616,7 +623,7 @@ def test_a_surcharge_may_be_zero_and_below(typed, fixed, percentage):
         ({"fixed": "2.5", "percentage": "5"}, "The market price plus 2.50p (£0.025) per kWh, and 5 % on that sum."),
         (
             {"fixed": "-3", "percentage": "18,5"},
-            "The market price plus -3.00p (-£0.03) per kWh, and 18.5 % on that sum.",
+            "The market price minus 3.00p (£0.03) per kWh, and 18.5 % on that sum.",
         ),
     ],
 )
@@ -669,7 +676,9 @@ def test_the_region_that_connect_knows_is_chosen():
         ("0001-01-01T00:00:00Z", None),
         ("0001-01-01", None),
         ("9999-12-31T23:59:59-05:00", None),
-        ("0001-01-02T00:00:00+23:59", "0001-01-01"),
+        ("0001-01-02T00:00:01+23:59", "0001-01-01"),
+        ("2027-06-15T00:00:00+13:00", "2027-06-15"),
+        ("2027-06-15T00:00:00-07:00", "2027-06-15"),
         ("2027-02-29T00:00:00Z", None),
         ("soon", None),
         ("", None),
@@ -683,7 +692,7 @@ def test_the_region_that_connect_knows_is_chosen():
 def test_a_date_from_connect_is_the_same_day_for_everyone(text, day, settings):
     for zone in ("UTC", "Pacific/Auckland", "America/Los_Angeles"):
         settings.TIME_ZONE = zone
-        assert utc_day(text) == (None if day is None else date.fromisoformat(day))
+        assert day_told(text) == (None if day is None else date.fromisoformat(day))
 
 
 @pytest.mark.parametrize(
@@ -732,6 +741,36 @@ def test_what_is_wrong_with_the_dates_is_said():
     assert all_errors(end_first) == {"contract_end_date": ["This is before the first day."]}
     no_year = answered("contract_term_capture", contract_end_date="0027-06-15")
     assert "Type the year with four digits." in no_year.errors["contract_end_date"]
+
+
+@pytest.mark.parametrize(
+    ("hour", "country", "end", "asks"),
+    [
+        (12, "GB", "2019-03-31", True),
+        (12, "GB", "2026-04-29", True),
+        (12, "GB", "2026-04-30", False),
+        (22, "NZ", "2026-04-30", True),  # where it is 1 May
+        (22, "NZ", "2026-05-01", False),
+        (2, "US", "2026-04-29", False),  # where it is 29 April
+        (2, "US", "2026-04-28", True),
+        (2, "", "2026-04-29", False),
+        (2, "", "2026-04-28", True),
+    ],
+)
+def test_a_last_day_that_is_over_in_the_country_is_asked_about_once(monkeypatch, hour, country, end, asks):
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 4, 30, hour, tzinfo=UTC))
+    on = page("contract_term_capture")
+    on.session.country_code = country
+    dates = {"contract_end_date": end, "contract_start_date": ""}
+    first = answered("contract_term_capture", on=on, **dates)
+    assert first.is_valid() is not asks
+    if asks:
+        assert "has passed. Correct the date, or continue" in all_errors(first)["contract_end_date"][0]
+        again = answered("contract_term_capture", on=on, **dates, sure=list(first.doubts.values()))
+        assert again.is_valid()
+        assert again.to_data() == {"contract_end_date": f"{end}T00:00:00Z"}
+        other = answered("contract_term_capture", on=on, **dates | {"contract_end_date": "2018-01-01"}, sure=[end])
+        assert not other.is_valid()
 
 
 # --- the start

@@ -3,18 +3,17 @@
 import threading
 from contextlib import suppress
 from datetime import timedelta
-from importlib import import_module
 from io import StringIO
 
 import pytest
-from django.apps import apps
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from connect_ui import funnel
-from connect_ui.conversation import note_provider
-from connect_ui.models import ConnectSession, FunnelCount, Page
+from connect_ui.conversation.reading import note_provider
+from connect_ui.models import ConnectSession, Page
+from flatpeak_app.operations import funnel
+from flatpeak_app.operations.models import FunnelCount
 from tariffs import flatpeak
 from tariffs.models import Customer, Location
 
@@ -218,15 +217,6 @@ def test_what_was_begun_in_the_place_of_an_old_one_and_never_seen_is_not_counted
     walk.post(f"/connect/{walk.session.pk}/again/", {})
     assert ConnectSession.objects.count() == 1
     assert not FunnelCount.objects.exists()
-
-
-def test_what_was_purged_before_there_were_counters_is_left_out(alice):
-    sessions(alice, 2, provider="SSE")
-    [purged] = sessions(alice)
-    purged.pages.all().delete()
-    import_module("connect_ui.migrations.0006_funnel_of_before").mark(apps, None)
-    assert routes()[""] == (2, 0)
-    assert seen("listed_provider")["other", ""] == (2, 0)
 
 
 # --- Once

@@ -136,11 +136,33 @@ def test_back_three_pages_and_on_again(walk):
     assert walk.route == "tariff_structure_select"
     walk.answer(options="FIXED")
     assert walk.route == "rate_fixed_capture"
-    walk.answer(cost="30.5").answer(tariff_name="Simple").answer(term="date", contract_end_date="2027-06-15")
+    walk.answer(cost="30.5").answer(tariff_name="Simple").answer(term="date", contract_end_date="2099-06-15")
     assert "30.50p per kWh" in walk.text
-    assert "until 15 June 2027" in walk.text.replace("Jun ", "June ")
+    assert "until 15 June 2099" in walk.text.replace("Jun ", "June ")
     walk.act("SAVE")
-    assert str(stored().contract_end) == "2027-06-15"
+    assert str(stored().contract_end) == "2099-06-15"
+
+
+def test_a_contract_that_has_ended_is_asked_about_and_then_taken(walk):
+    walk.by_hand().answer(cost="28.15").answer(tariff_name="Simple")
+    ended = {"term": "date", "contract_end_date": "2019-03-31"}
+    walk.answer(**ended)
+    said = "31 March 2019 has passed. Correct the date, or continue if your contract really ended then."
+    assert walk.errors() == {"contract_end_date": [said]}
+    assert '<input type="hidden" name="sure" value="2019-03-31">' in walk.response.content.decode()
+    walk.answer(**ended, sure="2019-03-31")
+    assert "ended on 31 March 2019" in walk.text
+    assert "This contract has ended. If you have a new one, choose “No, change it”." in walk.text
+    walk.act("SAVE")
+    assert str(stored().contract_end) == "2019-03-31"
+
+
+def test_who_does_not_know_the_end_is_not_told_that_there_is_none(walk):
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    assert "end date not known" in walk.text
+    assert "until terminated" not in walk.text
+    walk.act("SAVE")
+    assert (stored().contract_end, stored().contract_open_ended) == (None, False)
 
 
 def test_going_back_shows_what_was_entered(walk):

@@ -7,8 +7,8 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone, translation
 
-from tariffs.mails import tell
 from tariffs.models import Customer, Location, Tariff, Wait
+from tariffs.notices import tell
 from tests.pseudo import latin
 from tests.walk import Walk
 

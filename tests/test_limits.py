@@ -2,6 +2,8 @@
 
 import sys
 from contextlib import ExitStack
+from datetime import timedelta
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -9,8 +11,12 @@ import redis
 import requests
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.cache import cache
+from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 import flatpeak_app.settings as product
+from connect_ui.models import ConnectSession
+from tariffs import flatpeak
 from tariffs.models import Location
 from tests.programs import Program, free_port, run
 from tests.races.servers import shared_cache
@@ -25,7 +31,7 @@ PASSWORD = "correct horse battery"
 def limits(settings, monkeypatch):
     """Limits as in production, in a minute that does not end."""
     settings.ACCOUNT_RATE_LIMITS, settings.RATE_LIMITS = {}, product.RATE_LIMITS
-    monkeypatch.setattr("flatpeak_app.limits.minute", lambda: 1)
+    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 1)
 
 
 def check_refusal(response):
@@ -65,6 +71,28 @@ def check_failures(response):
     assert "no-store" in response["Cache-Control"]
 
 
+def test_the_action_that_exchanges_what_is_owed_is_limited(limits, client, charlie, alice, monkeypatch):
+    asked = []
+
+    def fail(token):
+        asked.append(token)
+        raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
+
+    monkeypatch.setattr(flatpeak, "exchange", fail)
+    expiry = timezone.now() + timedelta(hours=1)
+    session = ConnectSession(user=alice, state=ConnectSession.State.OWED, direction="IMPORT", expires_at=expiry)
+    session.connect_token = "one"
+    session.save()
+    client.force_login(charlie)
+    chosen = {"action": "exchange_owed", "_selected_action": [session.pk]}
+    said = [
+        client.post(reverse("admin:connect_ui_connectsession_changelist"), chosen, follow=True).content.decode()
+        for _ in range(12)
+    ]
+    assert len(asked) == product.RATE_LIMITS["connect_ask"] == 10
+    assert ["too many requests within a minute" in page for page in said] == [False] * 10 + [True] * 2
+
+
 @pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
 def test_after_five_failed_sign_ins_an_address_is_refused_known_or_not_and_stays_typed(client, limits, alice, email):
     def sign_in(email, password):
@@ -78,6 +106,15 @@ def test_after_five_failed_sign_ins_an_address_is_refused_known_or_not_and_stays
         assert PASSWORD not in refused.content.decode()
     assert sign_in("bob@example.com", "wrong").status_code == 200
     assert client.get("/account/login/").status_code == 200
+
+
+def test_another_port_in_the_host_header_gives_no_more_tries(client, limits, alice):
+    def sign_in(n):
+        form = {"login": alice.email, "password": "wrong"}
+        return client.post("/account/login/", form, HTTP_HOST=f"localhost:{n}")
+
+    assert {sign_in(n).status_code for n in range(1, 6)} == {200}
+    check_failures(sign_in(6))
 
 
 def test_failed_sign_ins_of_many_addresses_are_refused_from_one_client(client, limits):
@@ -126,7 +163,6 @@ def two_servers(tmp_path):
 
 def test_what_one_worker_counted_another_refuses(two_servers):
     browser = requests.Session()
-    browser.headers["Host"] = "localhost"  # the one name that both have
     run_id = uuid4().hex[:12]  # the Redis may remember an earlier run's sign-ins
     browser.headers["X-Forwarded-For"] = f"2001:db8:{run_id[:4]}:{run_id[4:8]}::1"  # networks of 64 bits are counted
     browser.get(f"http://127.0.0.1:{two_servers[0]}/account/login/")
@@ -215,5 +251,116 @@ def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, lim
 def test_a_limit_of_ours_is_over_when_the_answer_says(walk, limits, monkeypatch):
     page = walk.start().path
     assert [walk.client.post(page, {}).status_code for _ in range(61)] == [422] * 60 + [429]
-    monkeypatch.setattr("flatpeak_app.limits.minute", lambda: 2)
+    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 2)
     assert [walk.client.post(page, {}).status_code for _ in range(61)] == [422] * 60 + [429]
+
+
+# --- calls to FlatPeak, from whatever address
+
+
+def addresses(patterns=None, before=""):
+    """The name of each address of ours; the admin and allauth's have views of their own, which FlatPeak is unknown to."""
+    for pattern in patterns or get_resolver().url_patterns:
+        if not isinstance(pattern, URLResolver):
+            yield before + pattern.name
+        elif pattern.app_name in ("connect_ui", "tariffs"):
+            yield from addresses(pattern.url_patterns, f"{pattern.app_name}:")
+
+
+def parts(name):
+    """The names of what an address is made with."""
+    return next(
+        list(pattern.pattern.converters)
+        for resolver in [get_resolver(), *get_resolver().url_patterns]
+        if isinstance(resolver, URLResolver)
+        for pattern in resolver.url_patterns
+        if not isinstance(pattern, URLResolver)
+        if name == ":".join(filter(None, [resolver.app_name, pattern.name]))
+    )
+
+
+def calls(sandbox):
+    return sum(count for call, count in sandbox.counts.items() if "." not in call)  # Connect's count by route again
+
+
+def at_providers(walk):
+    walk.to_providers()
+
+
+def at_login(walk):
+    walk.to_providers().provider("Octopus").leave()
+    assert walk.route == "session_redirect"
+    ConnectSession.objects.update(login="back")
+
+
+def at_owed(walk):
+    at_providers(walk)
+    ConnectSession.objects.update(state="owed", exchange_after=timezone.now())
+
+
+def expired(walk):
+    at_providers(walk)
+    ConnectSession.objects.update(state="expired")
+
+
+def at_rates(walk):
+    walk.fixed()
+
+
+# What stands before 120 requests, and how many calls to FlatPeak these make at most; all else makes none, at five.
+MOST = {
+    ("home", "GET"): (at_owed, 1),
+    ("account_delete", "POST"): (at_rates, 4),
+    ("connect_ui:start", "POST"): (at_providers, 20),
+    ("connect_ui:newest", "POST"): (at_providers, 10),
+    ("connect_ui:again", "POST"): (expired, 40),
+    ("connect_ui:returned", "GET"): (at_login, 10),
+    ("connect_ui:called_back", "GET"): (at_providers, 10),
+    ("connect_ui:page", "GET"): (at_owed, 1),
+    ("connect_ui:page", "POST"): (at_providers, 60),
+    ("tariffs:locations", "GET"): (at_rates, 3),
+    ("tariffs:rates", "GET"): (at_rates, 3),
+    ("tariffs:day", "GET"): (at_rates, 31),
+    ("tariffs:week", "GET"): (at_rates, 31),
+    ("tariffs:rates_csv", "GET"): (at_rates, 31),
+    ("tariffs:rates_json", "GET"): (at_rates, 31),
+    ("tariffs:delete", "POST"): (at_rates, 1),
+}
+
+
+def test_every_address_that_is_told_to_call_flatpeak_is_one():
+    assert {name for name, _ in MOST} <= set(addresses())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("name", sorted(set(addresses())))
+def test_many_requests_to_an_address_make_few_calls_to_flatpeak(walk, limits, sandbox, name, method):
+    prepare, most = MOST.get((name, method), (at_rates if name.startswith("tariffs:") else at_providers, 0))
+    prepare(walk)
+    session, today = walk.session, timezone.localdate()
+    pk = session.location_id if name.startswith("tariffs:") else session.pk
+    given = {part: session.newest if part == "number" else pk for part in parts(name)}
+    address, before = reverse(name, kwargs=given), calls(sandbox)
+    statuses = set()
+    for n in range(120 if most else 5):
+        day = today - timedelta(days=7 * n + 3 if "week" in name else n + 3)
+        query = {"date": day, "start": day, "end": day} if method == "GET" else {}
+        query |= {"fp_cot": walk.token} if name in ("connect_ui:return", "connect_ui:callback") else {}
+        typed = {"direction": "IMPORT", "country_code": "GB", "provider": "x", "newest": session.newest}
+        response = walk.client.generic(
+            method,
+            f"{address}?{urlencode(query)}",
+            urlencode(typed),
+            content_type="application/x-www-form-urlencoded",
+        )
+        statuses.add(response.status_code)
+        assert response.status_code != 429 or response["Retry-After"] == "60"
+    assert calls(sandbox) - before <= most
+    assert statuses <= {200, 302, 400, 403, 404, 405, 410, 422, 429, 503}, statuses
+
+
+def test_days_that_are_stored_are_shown_however_often_they_are_looked_at(walk, limits):
+    walk.fixed()
+    day = f"/locations/{walk.session.location_id}/day/?date={timezone.localdate() - timedelta(days=3)}"
+    assert {walk.client.get(day).status_code for _ in range(40)} == {200}
+    check_refusal(walk.client.get(day.replace(day[-10:], str(timezone.localdate() - timedelta(days=9)))))

@@ -7,15 +7,23 @@ import re
 from datetime import datetime
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings as product
+from django.core.cache import cache
 from django.test import Client
 from django.utils.module_loading import import_string
 
-from flatpeak_app.errors import RequestId
+from flatpeak_app.web.errors import RequestId
 
 pytestmark = pytest.mark.django_db
 
 GIVEN = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def trusted(settings):
+    """A proxy that gives each request its id."""
+    settings.TRUST_REQUEST_ID = True
 
 
 @pytest.fixture
@@ -43,7 +51,7 @@ def without_times(line):
     return line
 
 
-def test_a_request_is_one_line_with_its_view_and_user_and_no_address(walk, alice, log):
+def test_a_request_is_one_line_with_its_view_and_user_and_no_address(walk, alice, log, trusted):
     walk.fixed()
     log()
     location = walk.session.location_id
@@ -93,16 +101,20 @@ def test_a_sign_in_is_a_line_with_who_it_was(client, alice, log):
 
 
 def test_an_error_that_nobody_caught_is_its_traceback_and_the_line(client, alice, log, monkeypatch):
-    def broken(*_, **__):
-        raise ValueError("a reason")
+    reason = " ".join(["a", "reason"])  # in no line of code
 
-    monkeypatch.setattr("tariffs.views.with_days", broken)
+    def broken(*_, **__):
+        raise ValueError(reason)
+
+    monkeypatch.setattr("tariffs.screens.views.with_days", broken)
     client.force_login(alice)
     client.raise_request_exception = False
     response = client.get("/locations/?q=secret")
     error, line = log()
     assert (error["logger"], error["level"]) == ("django.request", "ERROR")
     assert "in broken" in error["exc_info"]
+    assert "ValueError" in error["exc_info"]
+    assert reason not in json.dumps(error)  # which may quote an address
     assert "secret" not in json.dumps(error)  # Django hangs the request on its line
     assert error["request_id"] == line["request_id"] == response["X-Request-ID"]
     assert (line["status"], line["user"]) == (500, alice.pk)
@@ -131,13 +143,97 @@ def test_a_call_to_flatpeak_is_one_line_whatever_becomes_of_it(walk, sandbox, lo
         assert line["flatpeak_request_id"] in line["message"]
 
 
+# --- failed sign-ins
+
+
+ELSEWHERE = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7"}  # through one proxy of ours
+
+
+def failed(log):
+    """(client, account, outcome) of each failed sign-in."""
+    lines = [line for line in log() if line["logger"] == "flatpeak_app.accounts.failures"]
+    for line in lines:
+        assert not re.search("alice|example.com|guess|000000|198.51.100.9", json.dumps(line), re.I)
+        assert all(line[name] in line["message"] for name in ("client", "account", "outcome"))
+    return [(line["client"], line["account"], line["outcome"]) for line in lines]
+
+
+@pytest.fixture
+def limited(settings):
+    settings.ACCOUNT_RATE_LIMITS, settings.ALLAUTH_TRUSTED_PROXY_COUNT = {}, 1
+
+
+def test_each_failed_sign_in_is_a_line_with_its_address_and_a_digest_of_the_account(client, alice, log, limited):
+    def sign_in(email, password="guess"):
+        client.post("/account/login/", {"login": email, "password": password}, headers=ELSEWHERE)
+
+    for email in (alice.email, f" {alice.email.upper()} ", alice.email, alice.email, alice.email, alice.email):
+        sign_in(email)
+    sign_in("nobody@example.com")
+    *of_alice, of_nobody = failed(log)
+    assert [outcome for _, _, outcome in of_alice] == ["wrong_password"] * 5 + ["too_many"]
+    assert {client for client, _, _ in (*of_alice, of_nobody)} == {"203.0.113.7"}
+    [account] = {account for _, account, _ in of_alice}
+    assert re.fullmatch("[0-9a-f]{20}", account)
+    assert of_nobody[1:] == (of_nobody[1], "wrong_password")
+    assert of_nobody[1] != account
+    cache.clear()
+    sign_in(alice.email, "correct horse battery")
+    assert failed(log) == []
+
+
+def test_whoever_guesses_once_signed_in_is_such_a_line_too(client, alice, charlie, log, limited):
+    client.post("/account/login/", {"login": alice.email, "password": "guess"}, headers=ELSEWHERE)
+    [(_, account, _)] = failed(log)
+    cache.clear()
+
+    def post(path, times=1, **form):
+        for _ in range(times):
+            client.post(path, form, headers=ELSEWHERE)
+        lines = failed(log)
+        assert {line[:2] for line in lines} == {("203.0.113.7", account)}
+        cache.clear()
+        return [outcome for _, _, outcome in lines]
+
+    client.force_login(alice)
+    tried = ["wrong_password"] * 5 + ["too_many"]
+    assert post("/account/reauthenticate/", 6, password="guess", login="bob@example.com") == tried
+    new = {"password1": "guess of mine", "password2": "guess of mine"}
+    assert post("/account/password/change/", oldpassword="guess", **new) == ["wrong_password"]
+    TOTP.activate(alice, generate_totp_secret())
+    tried = ["wrong_code"] * 5 + ["too_many"]
+    assert post("/account/second-factor/reauthenticate/", 6, code="000000") == tried
+    client.logout()
+    client.post("/account/login/", {"login": alice.email, "password": "correct horse battery"})
+    assert post("/account/second-factor/authenticate/", 6, code="000000") == tried
+    client.logout()
+    client.post("/account/password/reset/", {"email": alice.email}, headers=ELSEWHERE)
+    assert post("/account/password/reset/confirm/", 4, code="000000") == ["wrong_code"] * 3
+
+
+def test_a_code_guessed_for_an_account_that_there_is_not_is_such_a_line_too(client, log, limited):
+    client.post("/account/password/reset/", {"email": "nobody@example.com"}, headers=ELSEWHERE)
+    client.post("/account/password/reset/confirm/", {"code": "000000"}, headers=ELSEWHERE)
+    client.post("/account/login/", {"login": "nobody@example.com", "password": "guess"}, headers=ELSEWHERE)
+    (_, by_code, code), (_, by_password, password) = failed(log)
+    assert by_code == by_password
+    assert (code, password) == ("wrong_code", "wrong_password")
+
+
+def test_the_readme_says_what_a_firewall_looks_for(client, log, limited):
+    [pattern] = re.findall(r"`failregex = (.*)`", (product.BASE_DIR / "README.md").read_text())
+    client.post("/account/login/", {"login": "nobody@example.com", "password": "guess"}, headers=ELSEWHERE)
+    [line] = [json.dumps(line) for line in log() if "client" in line]
+    assert re.search(pattern.replace("<HOST>", r"(\S+)"), line)[1] == "203.0.113.7"
+
+
 # --- the id of a request
 
 
 @pytest.mark.parametrize(
     "sent", [GIVEN, GIVEN.upper(), "01234567-89ab-4def-8123-456789abcdef"], ids=["hex", "capitals", "hyphens"]
 )
-def test_the_id_of_a_proxy_is_kept(client, log, sent):
+def test_the_id_of_a_proxy_that_is_trusted_is_kept(client, log, trusted, sent):
     assert client.get("/", headers={"X-Request-ID": sent})["X-Request-ID"] == sent
     assert [line["request_id"] for line in log()] == [sent]
 
@@ -158,9 +254,15 @@ def test_the_id_of_a_proxy_is_kept(client, log, sent):
     ],
     ids=repr,
 )
-def test_what_is_no_id_is_replaced(client, log, sent):
+def test_what_is_no_id_is_replaced(client, log, trusted, sent):
     made = client.get("/", headers={"X-Request-ID": sent})["X-Request-ID"]
     assert re.fullmatch("[0-9a-f]{32}", made)
+    assert made != GIVEN
+    assert [line["request_id"] for line in log()] == [made]
+
+
+def test_an_id_is_made_whatever_is_sent_unless_the_proxy_is_trusted(client, log):
+    made = client.get("/", headers={"X-Request-ID": GIVEN})["X-Request-ID"]
     assert made != GIVEN
     assert [line["request_id"] for line in log()] == [made]
 

@@ -1,5 +1,6 @@
 """The loop: one POST to Connect per accepted answer, nothing lost, and every page at an address of its own."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession, Page, oldest_claim
 from tariffs import flatpeak
+from tariffs.flatpeak import calls
 from tests.walk import Walk
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +23,8 @@ def unreachable(monkeypatch):
         def nothing(*arguments, **options):
             raise flatpeak.Unavailable("Connect: no answer (ConnectTimeout)")
 
-        monkeypatch.setattr(flatpeak, "answer", nothing if on else working)
+        for place in (flatpeak, calls):
+            monkeypatch.setattr(place, "answer", nothing if on else working)
 
     return switch
 
@@ -54,6 +57,7 @@ def test_no_head_and_no_stranger_reaches_flatpeak(walk, sandbox, client):
         client.head(f"/connect/{session.pk}/{path}")
     client.head("/connect/")
     client.head("/connect/return/", {"fp_cot": session.connect_token})
+    client.head(walk.way_back(sandbox))
     client.logout()
     for name in ("return", "callback"):
         response = client.get(f"/connect/{name}/", {"fp_cot": session.connect_token})
@@ -85,7 +89,7 @@ def test_another_answer_to_an_answered_page_is_not_sent_and_says_so(walk, sandbo
 
 def test_who_asks_where_connect_stands_while_somebody_else_does_waits_too(walk, monkeypatch):
     walk.start()
-    monkeypatch.setattr(ConnectSession, "claim", lambda session: False)
+    monkeypatch.setattr(ConnectSession, "claim", lambda session, held=False: False)
     walk.post(f"/connect/{walk.session.pk}/", {})
     assert "One moment" in walk.text
 
@@ -235,6 +239,18 @@ def test_a_conversation_without_its_first_page_can_be_tried_again(walk, unreacha
     assert walk.post(walk.path, {}).route == "postal_address_capture"
 
 
+def test_where_flatpeak_refuses_the_first_question_its_reason_is_given(walk, monkeypatch):
+    def refuse(*arguments, **options):
+        error = {"code": "direction_not_served", "message": "Exports are not served in this country."}
+        raise flatpeak.Rejected("Connect", 422, error)
+
+    monkeypatch.setattr(flatpeak, "restore", refuse)
+    walk.start()
+    assert "FlatPeak did not let us begin" in walk.text
+    assert "Exports are not served in this country." in walk.text
+    assert "Exports are not served in this country." in walk.post(walk.path, {}).text
+
+
 def test_without_a_token_the_start_page_says_so_and_keeps_the_choice(walk, monkeypatch):
     def refuse(body):
         raise flatpeak.Rejected("POST /connect/tariff/token", 422, {})
@@ -301,7 +317,7 @@ def test_the_token_is_made_with_what_flatpeak_needs_to_know(walk, sandbox, setti
     token = next(iter(sandbox.state["tokens"].values()))
     assert (token["direction"], token["type"]) == ("EXPORT", "COMMODITY")
     assert token["postal_address"]["country_code"] == "DE"
-    assert token["connect_web_uri"] == f"{settings.SITE_URL}/connect/return/"
+    assert re.fullmatch(f"{settings.SITE_URL}/connect/{walk.session.pk}/return/[\\w-]{{43}}/", token["connect_web_uri"])
     assert token["callback_uri"] == f"{settings.SITE_URL}/connect/callback/"
 
 
@@ -349,10 +365,10 @@ def test_the_login_link_has_the_token_once_however_connect_writes_the_address(wa
     assert location.endswith(session.connect_token)
 
 
-def test_a_login_that_was_not_finished_shows_the_same_page_and_says_so(walk):
-    walk.to_providers().provider("Octopus Energy")
+def test_a_login_that_was_not_finished_shows_the_same_page_and_says_so(walk, sandbox):
+    walk.to_providers().provider("Octopus Energy").leave()
     session = walk.session
-    walk.get("/connect/return/", data={"fp_cot": session.connect_token})
+    walk.get(walk.way_back(sandbox))
     assert walk.route == "session_redirect"
     assert "sign-in was not finished" in walk.text
     assert walk.session.newest == session.newest
@@ -361,7 +377,7 @@ def test_a_login_that_was_not_finished_shows_the_same_page_and_says_so(walk):
 def test_coming_back_twice_asks_connect_once(walk, sandbox):
     walk.to_providers().provider("Octopus Energy").log_in_at_provider()
     before = posts(sandbox)
-    walk.get("/connect/return/", data={"fp_cot": walk.session.connect_token})
+    walk.get(walk.way_back(sandbox))
     assert walk.route.startswith("summary_")
     assert posts(sandbox) == before
 
@@ -373,13 +389,14 @@ def test_a_login_on_a_plain_http_address_is_left_alone_outside_the_sandbox(walk,
     assert client.get(f"/connect/{session.pk}/{session.newest}/login/")["Location"] == f"/connect/{session.pk}/"
 
 
-def test_a_return_that_flatpeak_does_not_answer_can_be_tried_again(walk, unreachable):
-    walk.to_providers().provider("Octopus Energy")
+def test_a_return_that_flatpeak_does_not_answer_can_be_tried_again(walk, unreachable, sandbox):
+    walk.to_providers().provider("Octopus Energy").leave()
     unreachable()
-    walk.get("/connect/return/", data={"fp_cot": walk.session.connect_token})
+    walk.get(walk.way_back(sandbox))
     assert walk.route == "session_redirect"
     assert "can't be reached" in walk.text
     unreachable(False)
+    walk.post(f"/connect/{walk.session.pk}/again/", {})
     assert walk.log_in_at_provider("approve").route.startswith("summary_")
 
 
@@ -426,11 +443,14 @@ def test_pages_and_answers_cost_few_queries(walk, client, django_assert_max_num_
     queries(django_assert_max_num_queries, 5, lambda: client.get(f"/connect/{session.pk}/{session.newest + 1}/"))
 
 
-def test_who_comes_back_signed_out_signs_in_and_goes_on(walk, client, alice):
+def test_who_comes_back_signed_out_is_asked_signs_in_and_goes_on(walk, client, alice):
     walk.to_providers().provider("Octopus Energy")
-    walk.log_in_at_provider("approve", meanwhile=client.logout)
-    assert walk.path == "/account/login/"
+    walk.log_in_at_provider("approve", meanwhile=lambda: client.post("/account/logout/"))
+    assert "Do you want this to be connected?" in walk.text
+    walk.post(walk.path, {"answer": "yes"})
+    [onwards] = re.findall(r'<a href="([^"]+)">It is my account', walk.response.content.decode())
+    assert walk.get(onwards).path == "/account/login/"
     assert "Octopus" not in walk.text
     address = walk.response.redirect_chain[-1][0]
     walk.post(address, {"login": alice.email, "password": "correct horse battery"})
-    assert walk.route.startswith("summary_")
+    assert walk.post(onwards, {}).route.startswith("summary_")

@@ -15,8 +15,9 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from connect_ui.models import ConnectSession
-from flatpeak_app import metrics
+from flatpeak_app.operations import metrics
 from tariffs import flatpeak
+from tariffs.flatpeak import http
 from tariffs.models import Erasure, Location, Tariff
 from tests.programs import ROOT, Program, free_port, get, run
 
@@ -163,7 +164,7 @@ def test_without_the_database_what_was_counted_is_still_told(monkeypatch, caplog
 def test_a_host_that_does_not_answer_is_told(settings):
     settings.FLATPEAK_CONNECT_URL = "http://127.0.0.1:1"
     assert [scraped()[("flatpeak_breaker_open", host)] for host in ("api", "connect")] == [0, 0]
-    cache.set("flatpeak-silent:127.0.0.1:1", flatpeak.FAILURES)
+    cache.set("flatpeak-silent:127.0.0.1:1", http.FAILURES)
     assert [scraped()[("flatpeak_breaker_open", host)] for host in ("api", "connect")] == [0, 1]
 
 

@@ -7,11 +7,7 @@ from django_migration_linter import MigrationLinter
 from tests.programs import ROOT
 
 # Made before there was anything to be served meanwhile.
-EARLIEST = {
-    "connect_ui": ["0001_initial", "0002_initial", "0003_encrypted_tokens"],
-    "flatpeak_app": ["0001_initial", "0002_languages"],
-    "tariffs": ["0001_initial", "0002_waits", "0003_erasures", "0004_owed_erasures"],
-}
+EARLIEST = {name: ["0001_initial"] for name in ("accounts", "connect_ui", "operations", "tariffs")}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -23,4 +19,4 @@ def test_old_code_can_read_and_write_during_and_after_each_migration(app, capsys
     )
     linter.lint_all_migrations()
     assert not linter.has_errors, capsys.readouterr().out
-    assert linter.nb_total > len(EARLIEST[app]) or app == "flatpeak_app"
+    assert linter.nb_total

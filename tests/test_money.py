@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tariffs import money
 from tariffs.templatetags import prices
@@ -70,6 +72,30 @@ def test_exactly_keeps_every_digit_and_at_least_two(rate, currency, words):
 )
 def test_an_amount_is_whole(value, currency, words):
     assert money.amount(Decimal(value), currency).replace("\xa0", "") == words
+
+
+RATES = st.decimals(-50, 50, places=6) | st.decimals(-1, 1, places=9)
+
+
+@given(RATES, RATES, st.sampled_from(["GBP", "EUR", "JPY", "SEK", "XTS", ""]))
+def test_the_difference_of_two_prices_is_that_of_what_is_shown_of_them(a, b, currency):
+    def read(rate):
+        return Decimal(money.price(rate, currency).removesuffix(money.unit(currency).suffix).replace(",", ""))
+
+    assert read(money.shown(a, currency) - money.shown(b, currency)) == read(a) - read(b)
+    assert money.price(money.shown(a, currency), currency) == money.price(a, currency)
+
+
+@given(st.decimals(-1000, 1000, places=5), st.sampled_from(["GBP", "EUR", "JPY"]))
+def test_a_sum_is_rounded_as_it_is_shown(value, currency):
+    assert money.cost(money.coins(value, currency), currency) == money.cost(value, currency)
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "words"), [("1.005", "GBP", "£1.01"), ("-1.005", "GBP", "-£1.01"), ("2.5", "JPY", "JP¥3")]
+)
+def test_a_sum_is_rounded_half_up(value, currency, words):
+    assert money.cost(Decimal(value), currency) == words
 
 
 @pytest.mark.parametrize("words", [money.price, money.exactly, money.amount])

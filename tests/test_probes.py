@@ -8,9 +8,9 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from flatpeak_app import probes
-from flatpeak_app.cache import ForgivingRedisCache
-from tariffs import flatpeak
+from flatpeak_app.operations import probes
+from flatpeak_app.web.cache import ForgivingRedisCache
+from tariffs.flatpeak import http
 
 pytestmark = pytest.mark.django_db
 
@@ -77,7 +77,7 @@ def test_with_a_migration_missing_it_is_not_ready_until_it_is_applied(client):
 
 
 def test_a_silent_flatpeak_is_told_and_does_not_count(client, settings):
-    cache.set(f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}", flatpeak.FAILURES)
+    cache.set(f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}", http.FAILURES)
     assert ready(client) == (200, WELL | {"flatpeak": "silent"})
 
 

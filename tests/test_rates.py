@@ -1,6 +1,7 @@
 """Rates as plain data: what is a segment, where a local day begins, and that no digit is lost."""
 
 import logging
+import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
@@ -210,6 +211,14 @@ def test_a_local_day_is_as_long_as_the_clock_makes_it(zone, day, begins, hours):
     start, end = rates.day_span(day, ZoneInfo(zone))
     assert start == at(begins)
     assert end - start == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("name", ["Asia/Calcutta", "Europe/Kiev", "America/Buenos_Aires"])
+def test_a_time_zone_is_known_by_its_older_name_whatever_the_image_has(name, request):
+    request.addfinalizer(zoneinfo.reset_tzpath)
+    zoneinfo.reset_tzpath(to=[])
+    zone = ZoneInfo.no_cache(name)
+    assert rates.day_span(date(2026, 5, 1), zone)[0] < datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def test_a_day_begins_at_one_where_the_clock_skips_midnight():

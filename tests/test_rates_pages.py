@@ -1,11 +1,14 @@
 """My locations and the rates of one: what is shown, and when FlatPeak is asked."""
 
 import re
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from datetime import timezone as tzinfo_of
 from decimal import Decimal
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.cache import cache, caches
@@ -13,9 +16,12 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from tariffs import flatpeak, page, rates, sections
+from tariffs import flatpeak, rates
+from tariffs.details import complete
 from tariffs.models import Customer, Location, RateDay, Tariff
-from tariffs.refresh import refresh
+from tariffs.rates.refresh import refresh
+from tariffs.screens import sections
+from tariffs.screens import shown as page
 
 pytestmark = pytest.mark.django_db
 
@@ -233,6 +239,128 @@ def test_who_comes_while_the_first_answer_is_under_way_is_told_and_looks_again(n
     assert 'http-equiv="refresh"' not in page
 
 
+def midnight_gap(monkeypatch, asked, tariff):
+    """It is midnight, when what is known ends and rates are due: nothing of the new day was published before."""
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    refresh(tariff, NOW)
+    RateDay.objects.filter(day="2026-11-24").update(segments=[])
+    Tariff.objects.update(ask_at=now)
+    asked.clear()
+    at(monkeypatch, now)
+
+
+WHEREVER = {
+    "": "The prices are being fetched.",
+    "day/?date=2026-11-24": "We are asking for these prices.",
+    "day/?date=2026-11-25": "We are asking for these prices.",
+    "week/?date=2026-11-24": "We are asking for these prices.",
+    "rates.csv": "We are asking for these rates.",
+    "rates.json": "We are asking for these rates.",
+    "/locations/": "being fetched",
+}
+NEVER = ("has no prices", "not known. FlatPeak is asked again", "Not published yet", "price not known")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("limited", [False, True], ids=["", "of whom no more is asked"])
+def test_whoever_comes_after_midnight_while_somebody_asks_is_told_so_on_every_page(
+    noon, tariff, asked, client, alice, monkeypatch, limited
+):
+    midnight_gap(monkeypatch, asked, tariff)
+    under_way, done = threading.Event(), threading.Event()
+
+    def slow(start, end):
+        if threading.current_thread() is somebody:  # and not who looks at a week, of which other days are missing too
+            under_way.set()
+            assert done.wait(60)
+        return hourly(start, end)
+
+    def ask():
+        try:
+            assert refresh(Tariff.objects.select_related("location").get(), timezone.now())
+        finally:
+            connection.close()
+
+    asked.answer = slow
+    somebody = threading.Thread(target=ask)
+    somebody.start()
+    try:
+        assert under_way.wait(60)
+        client.force_login(alice)
+        if limited:
+            for name in ("views", "downloads"):
+                monkeypatch.setattr(f"tariffs.screens.{name}.is_too_often", lambda *what: True)
+        for path, words in WHEREVER.items():
+            answer = client.get(path if path.startswith("/") else f"/locations/{tariff.location_id}/{path}")
+            text = answer.content.decode()
+            assert words in text, path
+            assert answer.status_code != 429, path
+            assert not [each for each in NEVER if each in text], path
+    finally:
+        done.set()
+        somebody.join()
+    assert len([start for _, start, *_ in asked if start.day == 24]) == 1
+    for path, words in WHEREVER.items():
+        address = path if path.startswith("/") else f"/locations/{tariff.location_id}/{path}"
+        assert words not in client.get(address).content.decode(), path
+    assert Tariff.objects.get().asking_until is None
+
+
+def test_a_question_whose_asker_died_is_under_way_no_longer_than_its_claim(
+    noon, tariff, asked, client, alice, monkeypatch
+):
+    midnight_gap(monkeypatch, asked, tariff)
+    asked.answer = lambda start, end: sys.exit()
+    with pytest.raises(SystemExit):
+        refresh(Tariff.objects.select_related("location").get(), timezone.now())
+    claim = Tariff.objects.get().asking_until
+    client.force_login(alice)
+    address = f"/locations/{tariff.location_id}/day/?date=2026-11-24"
+    assert "We are asking for these prices." in client.get(address).content.decode()
+    at(monkeypatch, claim)
+    asked.answer = hourly
+    assert "We are asking" not in client.get(address).content.decode()
+    assert "23.00p" in client.get(address).content.decode()
+
+
+def test_a_tariff_that_is_changed_meanwhile_is_asked_for_anew(noon, tariff, asked):
+    def changed(start, end):
+        mine = Tariff.objects.get()
+        mine.version += 1
+        mine.set_rates("none", "", NOW)
+        mine.save()
+        return hourly(start, end)
+
+    asked.answer = changed
+    refresh(tariff, NOW)
+    assert (tariff.asking_until, tariff.ask_at) == (None, NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"state": "failed"}, "Your provider’s data could not be read."),
+        ({"rates": "pending"}, "Your tariff is still being read."),
+        ({"state": "disconnected"}, "This tariff is disconnected"),
+    ],
+)
+def test_what_takes_longer_than_a_question_is_said_while_one_is_under_way(look, changes, words):
+    Tariff.objects.update(ask_at=NOW + timedelta(seconds=9), asking_until=NOW + timedelta(seconds=9), **changes)
+    page = look()
+    assert words in page
+    assert "being fetched" not in page
+
+
+def test_a_day_that_is_asked_for_says_so_beside_the_one_that_is_known(look, client, tariff, asked):
+    asked.answer = lambda start, end: hourly(start, end - timedelta(days=1))
+    look()
+    Tariff.objects.update(ask_at=NOW + timedelta(seconds=9), asking_until=NOW + timedelta(seconds=9))
+    page = look()
+    assert "Now 12.00p" in page
+    assert "Tuesday 24 November 2026 The prices are being fetched. This page looks again by itself." in page
+    assert '<meta http-equiv="refresh" content="5">' in client.get(f"/locations/{tariff.location_id}/").content.decode()
+
+
 def test_who_comes_while_known_rates_are_asked_for_again_does_not_wait(noon, tariff, asked, client, alice):
     client.force_login(alice)
     client.get(f"/locations/{tariff.location_id}/")
@@ -250,7 +378,7 @@ def test_who_comes_while_known_rates_are_asked_for_again_does_not_wait(noon, tar
 
 
 def test_a_pending_tariff_is_asked_for_once_a_minute_and_after_ten_minutes_every_15(noon, tariff, asked, monkeypatch):
-    monkeypatch.setattr("tariffs.refresh.complete", lambda tariff: None)
+    monkeypatch.setattr("tariffs.rates.refresh.complete", lambda tariff: None)
     asked.answer = refused("pending_connect")
     moment, times = NOW, []
     while moment < NOW + timedelta(minutes=60):
@@ -266,7 +394,7 @@ def test_a_pending_tariff_is_asked_for_once_a_minute_and_after_ten_minutes_every
 
 def test_rates_that_arrive_make_a_pending_tariff_a_connected_one(noon, tariff, asked, monkeypatch):
     completed = []
-    monkeypatch.setattr("tariffs.refresh.complete", completed.append)
+    monkeypatch.setattr("tariffs.rates.refresh.complete", completed.append)
     asked.answer = refused("pending_connect")
     refresh(tariff, NOW)
     asked.answer = hourly
@@ -295,21 +423,88 @@ def test_what_went_wrong_is_said_and_asked_again_after_a_minute(noon, tariff, as
     assert len(asked) == 1
 
 
-def test_an_unknown_time_zone_is_reported_and_no_error_page(noon, tariff, asked, client, alice, caplog, monkeypatch):
-    monkeypatch.setattr(flatpeak, "location", lambda location_id: {"timezone": "Mars/Olympus"})
-    monkeypatch.setattr(flatpeak, "location_status", lambda location_id: {"tariff_status": {}})
-    Location.objects.update(time_zone="Mars/Olympus")
+@pytest.fixture
+def zone_told(noon, tariff, asked, monkeypatch):
+    """Tell, at FlatPeak, a time zone of the location's; the calls for it are counted."""
+    calls = []
+
+    def tell(zone):
+        answer = {"timezone": zone, "currency_code": "GBP"}
+        monkeypatch.setattr(flatpeak, "location", lambda location_id: calls.append(location_id) or answer)
+        monkeypatch.setattr(flatpeak, "location_status", lambda location_id: {"tariff_status": {}})
+        return calls
+
+    Location.objects.update(time_zone="")
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Mars/Olympus", "We were told the time zone Mars/Olympus for this address, and don’t know it."),
+        ("Europe", "We were told the time zone Europe for this address, and don’t know it."),
+        ("two\nlines", "We were told no time zone for this address."),
+        ("x" * 300, "We were told no time zone for this address."),
+        (None, "We were told no time zone for this address."),
+    ],
+)
+def test_an_unknown_time_zone_is_said_and_asked_for_again_after_a_quarter_of_an_hour(
+    look, zone_told, asked, client, tariff, caplog, zone, words
+):
+    calls = zone_told(zone)
+    page = look()
+    assert words in page
+    assert "look again every quarter of an hour" in page
+    assert "in a minute" not in page
+    assert "time zone not known" in client.get("/locations/").content.decode()
+    kept = Tariff.objects.get()
+    assert (kept.rates, kept.rates_code, kept.ask_at) == ("failing", "unknown_zone", NOW + timedelta(minutes=15))
+    assert (len(calls), asked) == (1, [])
+    assert "unknown time zone" in caplog.text
+
+
+def test_a_time_zone_that_is_known_at_last_brings_the_prices(look, zone_told, asked, monkeypatch):
+    zone_told("Mars/Olympus")
+    look()
+    zone_told("Europe/London")
+    at(monkeypatch, NOW + timedelta(minutes=15))
+    assert "12.00p per kWh" in look()
+    assert Location.objects.get().time_zone == "Europe/London"
+
+
+def test_an_unknown_time_zone_does_not_replace_a_known_one(noon, tariff, asked, zone_told):
+    zone_told("Mars/Olympus")
+    Location.objects.update(time_zone="Europe/London")
+    complete(Tariff.objects.select_related("location").get())
+    assert Location.objects.get().time_zone == "Europe/London"
+
+
+@pytest.mark.parametrize("path", ["day/?date=2026-11-20", "week/?date=2026-11-20", "day/"])
+def test_other_days_say_that_the_time_zone_is_not_known(zone_told, tariff, asked, client, alice, path):
+    zone_told("Mars/Olympus")
     client.force_login(alice)
-    assert client.get(f"/locations/{tariff.location_id}/").status_code == 200
-    assert "unknown time zone 'Mars/Olympus'" in caplog.text
+    page = client.get(f"/locations/{tariff.location_id}/{path}").content.decode()
+    assert "time zone Mars/Olympus" in page
+    assert "in a minute" not in page
+    assert "FlatPeak has no prices" not in page
     assert asked == []
+
+
+@pytest.mark.parametrize("query", ["", "?start=2026-11-20"])
+def test_a_download_says_that_the_time_zone_is_not_known(zone_told, tariff, client, alice, query):
+    zone_told("Mars/Olympus")
+    client.force_login(alice)
+    for form in ("csv", "json"):
+        response = client.get(f"/locations/{tariff.location_id}/rates.{form}{query}")
+        assert response.status_code == 503
+        assert "time zone is not known here" in response.content.decode()
 
 
 def test_details_that_fail_again_later_lose_nothing(noon, tariff, asked, monkeypatch):
     def fail(tariff):
         raise flatpeak.Unavailable("GET /locations: no answer")
 
-    monkeypatch.setattr("tariffs.refresh.complete", fail)
+    monkeypatch.setattr("tariffs.rates.refresh.complete", fail)
     Tariff.objects.update(state="pending")
     refresh(Tariff.objects.select_related("location").get(), NOW)
     assert Tariff.objects.get().state == "connected"
@@ -424,6 +619,15 @@ def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, ali
     assert "<h3>Tuesday 24 November 2026</h3>" in page
     assert "Not published yet. FlatPeak is asked again tomorrow at 00:00." in page
     assert "<figcaption>Today: " in page  # the chart has no half that is empty for certain
+
+
+def test_where_today_is_not_known_the_chart_is_tomorrows(look, asked, client, tariff):
+    asked.answer = lambda start, end: hourly(start + timedelta(days=1), end)
+    look()
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "<figcaption>Tomorrow: 0.00p to 23.00p per kWh</figcaption>" in page
+    assert re.findall(r'dy="-24">([^<]+)', page) == ["Tue 24 Nov"]
+    assert 'class="now"' not in page
 
 
 def test_a_time_without_a_price_is_a_row_of_the_table(look, asked, client, tariff):
@@ -560,6 +764,19 @@ def test_one_view_of_my_locations_asks_for_a_few_tariffs_at_most(noon, tariff, a
     assert len(asked) == 3
 
 
+def test_tariffs_that_fail_keep_no_other_of_my_locations_from_being_asked_for(
+    noon, tariff, asked, client, alice, monkeypatch
+):
+    add_locations(alice, 6)
+    Tariff.objects.update(ask_at=NOW)
+    asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
+    client.force_login(alice)
+    for minutes in range(3):
+        at(monkeypatch, NOW + timedelta(minutes=minutes))
+        client.get("/locations/")
+    assert {location for location, *_ in asked} == {"loc_1", *(f"loc_more{n}" for n in range(6))}
+
+
 def test_a_hostile_name_is_shown_as_text(noon, tariff, asked, client, alice):
     Tariff.objects.update(name="<script>alert(1)</script>", provider="<b>")
     Location.objects.update(address_line1="<img src=x onerror=alert(1)>")
@@ -610,7 +827,9 @@ def test_the_query_chooses_hours_a_deadline_and_the_energy(look, asked):
 
 def test_a_time_before_now_is_tomorrows(look, asked):
     asked.answer = prices(*["20"] * 20, *["10"] * 15)
-    assert "Cheapest 1 hour: tomorrow 08:00 to 09:00" in look(direction="IMPORT", hours="1", before="09:30")
+    assert "Cheapest 1 hour: any time from tomorrow 08:00 to 09:30" in look(
+        direction="IMPORT", hours="1", before="09:30"
+    )
 
 
 def test_a_window_over_midnight_names_both_days(look, asked):
@@ -621,7 +840,78 @@ def test_a_window_over_midnight_names_both_days(look, asked):
 def test_one_price_is_the_same_at_all_times(look, asked):
     asked.answer = prices(*["20"] * 30)
     assert "The price is the same at all times known." in look()
-    assert "today 12:30 to 13:30" in look(direction="IMPORT", hours="1", before="15:00")
+    assert "Cheapest 1 hour: any time from today 12:30 to 15:00," in look(direction="IMPORT", hours="1", before="15:00")
+    assert "The price is the same at all times known. 7 kWh then cost £1.40." in look(
+        direction="IMPORT", hours="1", kwh="7"
+    )
+
+
+@pytest.mark.parametrize(
+    ("direction", "cents", "words"),
+    [
+        (
+            "IMPORT",
+            ["30", *["9.5"] * 6, "30"],
+            "Cheapest 3 hours: any time from today 13:00 to 19:00, 9.50p on average",
+        ),
+        ("EXPORT", ["9", *["30"] * 6, "9"], "Best 3 hours: any time from today 13:00 to 19:00, 30.00p on average"),
+        ("IMPORT", [*["9.5"] * 6, "30"], "Cheapest 3 hours: any time from today 12:30 to 18:00, 9.50p on average."),
+        ("IMPORT", ["30", *["9.5"] * 3, "30"], "Cheapest 3 hours: today 13:00 to 16:00, 9.50p"),
+        ("IMPORT", [*["30"] * 11, *["9.5"] * 8, "30"], "any time from today 23:00 to tomorrow 07:00, 9.50p"),
+        ("IMPORT", [*["30"] * 8, *["9.5"] * 4, "30"], "any time from today 20:00 to midnight, 9.50p"),
+    ],
+)
+def test_where_the_price_stays_the_same_for_longer_any_time_of_it_will_do(look, asked, direction, cents, words):
+    Tariff.objects.update(direction=direction)
+    asked.answer = prices(*cents)
+    assert words in look(direction=direction, hours="3")
+    assert words in look()
+
+
+def test_a_tariff_of_two_prices_says_the_whole_night(look, asked, monkeypatch, tariff):
+    """At 01:33, where the price is the same until 07:00."""
+    now = NOW.replace(hour=1, minute=33)
+    at(monkeypatch, now)
+    Tariff.objects.update(ask_at=now)
+    asked.answer = by_clock((0, 7, "9.5"), (7, 23, "30"), (23, 24, "9.5"))
+    page = look()
+    assert (
+        "Now 9.50p per kWh until 07:00. Cheapest 3 hours: any time from today 01:33 to 07:00, 9.50p on average." in page
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        ("2026-10-24T20:00Z", "any time from today 23:00 to tomorrow 07:00"),  # nine hours
+        ("2026-03-28T21:00Z", "any time from today 23:00 to tomorrow 07:00"),  # seven
+        ("2026-10-25T00:30Z", "any time from today 01:30 BST to 07:00"),
+        ("2026-10-25T01:30Z", "any time from today 01:30 GMT to 07:00"),
+    ],
+)
+def test_such_a_night_may_be_the_one_of_a_clock_change(look, asked, monkeypatch, now, words):
+    moment = datetime.fromisoformat(now)
+    at(monkeypatch, moment)
+    Tariff.objects.update(ask_at=moment)
+
+    def answer(start, end):
+        zone, edges = ZoneInfo("Europe/London"), [start]
+        for day in (moment.astimezone(zone).date() + timedelta(days=n) for n in (-1, 0, 1, 2)):
+            edges += [datetime.combine(day, datetime.min.time().replace(hour=h), zone).astimezone(UTC) for h in (7, 23)]
+        edges = sorted({edge for edge in edges if start <= edge < end} | {start, end})
+        return {
+            "data": [
+                {
+                    "valid_from": a.isoformat(),
+                    "valid_to": b.isoformat(),
+                    "tariff": {"rate": Decimal("0.3" if 7 <= a.astimezone(zone).hour < 23 else "0.1")},
+                }
+                for a, b in pairwise(edges)
+            ]
+        }
+
+    asked.answer = answer
+    assert words in look()
 
 
 def test_where_there_is_no_window_it_says_why_and_when_to_look_again(look, asked):
@@ -644,6 +934,74 @@ def test_where_nothing_ahead_is_known_a_question_of_ones_own_is_answered_too(loo
     asked.answer = lambda start, end: {"data": [], "next_update": "2026-11-23T16:00:00Z"}
     assert "No price of the time ahead is known. Look again after today 16:00." in look(direction="IMPORT", hours="1")
     assert "Choose one of 1, 2, 3, 4, 6, 8 hours." in look(400, direction="IMPORT", hours="7")
+
+
+@pytest.mark.parametrize(
+    ("direction", "cents", "words"),
+    [
+        ("IMPORT", ["29.284", "19.816"], "19.82p on average, 9.46p less than now."),
+        ("EXPORT", ["19.816", "29.284"], "29.28p on average, 9.46p more than now."),
+        ("IMPORT", ["19.824", "19.816"], "19.82p on average."),
+    ],
+)
+def test_the_difference_is_that_of_the_prices_that_are_shown(look, asked, direction, cents, words):
+    Tariff.objects.update(direction=direction)
+    asked.answer = prices(*cents)
+    assert words in look(direction=direction, hours="1")
+
+
+@pytest.mark.parametrize(
+    ("direction", "cents", "words"),
+    [
+        ("EXPORT", ["30", "10", "10"], "Best 2 hours: today 12:30 to 14:30, 15.00p on average, 15.00p less than now."),
+        ("IMPORT", ["10", "30", "30"], "25.00p on average, 15.00p more than now."),
+        ("EXPORT", ["3", "-9", "-9"], "you pay 6.00p on average, 9.00p worse than now."),
+        ("IMPORT", ["-9", "-3", "-3"], "you are paid 4.50p on average, 4.50p worse than now."),
+        ("IMPORT", ["20", "20", "20", "40"], "20.00p on average."),
+    ],
+)
+def test_a_time_that_is_worse_than_now_says_so(look, asked, direction, cents, words):
+    Tariff.objects.update(direction=direction)
+    asked.answer = prices(*cents)
+    assert words in look(direction=direction, hours="2")
+
+
+@pytest.mark.parametrize(
+    ("direction", "cent", "kwh", "words"),
+    [
+        ("IMPORT", "-4.43", "7", "For 7 kWh you are then paid £0.31."),
+        ("EXPORT", "-4.43", "7", "For 7 kWh you then pay £0.31."),
+        ("IMPORT", "0", "7", "7 kWh then cost £0.00."),
+        ("IMPORT", "-0.04", "7", "7 kWh then cost £0.00."),
+        ("IMPORT", "19.8149", "1000", "1,000 kWh then cost £198.10."),
+        ("EXPORT", "0.004", "1000", "1,000 kWh then bring £0.00."),
+    ],
+)
+def test_a_cost_is_of_the_price_that_is_shown_and_said_in_words_below_zero(look, asked, direction, cent, kwh, words):
+    Tariff.objects.update(direction=direction)
+    asked.answer = prices(cent, cent, "-50" if direction == "EXPORT" else "50")
+    assert words in look(direction=direction, hours="1", kwh=kwh)
+
+
+@pytest.mark.parametrize(
+    ("direction", "cent", "words"),
+    [
+        ("IMPORT", "-3.19", "you are paid 3.19p"),
+        ("IMPORT", "0", "free"),
+        ("EXPORT", "-3.19", "you pay 3.19p"),
+        ("EXPORT", "0", "nothing is paid"),
+        ("IMPORT", "3.19", "3.19p"),
+    ],
+)
+def test_a_price_below_zero_is_said_in_words_wherever_it_stands_alone(
+    look, asked, client, alice, monkeypatch, direction, cent, words
+):
+    Tariff.objects.update(direction=direction)
+    asked.answer = prices("10", cent, "10", "20", "30")
+    assert f"then {words} from 13:00" in look()
+    at(monkeypatch, NOW + timedelta(minutes=30))
+    per = " per kWh" if "3.19" in words else ""
+    assert f">{words}{per}</span>" in client.get("/locations/").content.decode()
 
 
 @pytest.mark.parametrize(
@@ -930,14 +1288,87 @@ def test_a_past_day_without_prices_is_not_asked_for_again(look_at, asked, empty_
     assert len(asked) == 1
 
 
-def test_a_day_to_come_without_prices_is_asked_for_again_later(look_at, asked):
+def test_a_day_to_come_without_prices_is_asked_for_again_later(look_at, asked, monkeypatch):
     asked.answer = lambda start, end: {"data": []}
-    for calls in (1, 1):
+    for minutes, calls in ((0, 1), (14, 1), (15, 2)):
+        at(monkeypatch, NOW + timedelta(minutes=minutes))
         look_at("day", date="2026-11-26")
         assert len(asked) == calls
-    cache.clear()
-    look_at("day", date="2026-11-26")
+
+
+def hours_until_final(look_at, asked, monkeypatch, date="2026-11-20"):
+    """The hours after now at which a day is asked for by somebody who looks for ten days, every two hours or more often."""
+    hours = []
+    for hour in [quarter / 4 for quarter in range(3 * 4)] + list(range(4, 10 * 24, 2)):
+        at(monkeypatch, NOW + timedelta(hours=hour))
+        before = len(asked)
+        look_at("day", date=date)
+        hours += [hour] * (len(asked) - before)
+    return hours
+
+
+def test_a_past_day_that_is_an_estimate_is_asked_for_ever_less_often_for_seven_days(look_at, asked, monkeypatch):
+    Tariff.objects.update(ask_at=NOW + timedelta(days=30), rates="ok")
+    asked.answer = lambda start, end: hourly(start, end, confidence=0)
+    hours = hours_until_final(look_at, asked, monkeypatch)
+    assert hours == [0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 56, 80, 104, 128, 152, 176]
+    assert "estimate" in look_at("day", date="2026-11-20")
+
+
+def test_an_estimate_of_a_past_day_gives_way_to_the_price_within_minutes(look_at, asked, monkeypatch):
+    asked.answer = lambda start, end: hourly(start, end, confidence="0.5")
+    assert "estimate" in look_at("week", date="2026-11-16")
+    asked.answer = hourly
+    at(monkeypatch, NOW + timedelta(seconds=59))
+    look_at("week", date="2026-11-16")
+    assert len(asked) == 1
+    for minutes in (1, 2, 60 * 24):
+        at(monkeypatch, NOW + timedelta(minutes=minutes))
+        assert "estimate" not in look_at("week", date="2026-11-16")
     assert len(asked) == 2
+
+
+def test_one_segment_that_is_an_estimate_keeps_a_day_from_being_final(look_at, asked, monkeypatch):
+    asked.answer = lambda start, end: {
+        "data": hourly(start, end)["data"][:23] + hourly(start, end, confidence="0.9")["data"][23:]
+    }
+    look_at("day", date="2026-11-20")
+    at(monkeypatch, NOW + timedelta(minutes=1))
+    look_at("day", date="2026-11-20")
+    assert len(asked) == 2
+
+
+def test_a_day_that_was_an_estimate_ahead_is_asked_for_again_when_it_is_over(look_at, asked, monkeypatch):
+    Tariff.objects.update(ask_at=NOW + timedelta(days=30), rates="ok")
+    asked.answer = lambda start, end: hourly(start, end, confidence="0.5")
+    look_at("day", date="2026-11-26")
+    asked.answer = hourly
+    at(monkeypatch, NOW + timedelta(days=9))
+    assert "estimate" not in look_at("day", date="2026-11-26")
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("hours", "date", "words"),
+    [
+        (0, "2026-11-24", "Not published yet. FlatPeak is asked again today at 16:00."),
+        (12, "2026-11-25", "Not published yet. FlatPeak is asked again today at 00:45."),  # it was not asked for before
+        (0, "2026-11-26", "FlatPeak has no prices for this day."),
+    ],
+)
+def test_tomorrow_is_not_published_yet_rather_than_without_prices(look_at, asked, monkeypatch, hours, date, words):
+    next_update = NOW + timedelta(hours=hours + (0.25 if hours else 3.5))
+    asked.answer = lambda start, end: (
+        {"data": []}
+        if start.day == 26
+        else hourly(start, NOW.replace(hour=0) + timedelta(days=1), next_update=next_update.isoformat())
+    )
+    look_at("day", date="2026-11-23")
+    at(monkeypatch, NOW + timedelta(hours=hours))
+    page = look_at("day", date=date)
+    assert words in page
+    assert ("has no prices" in page) is ("has no prices" in words)
+    assert len(asked) == (2 if date == "2026-11-26" else 1)
 
 
 def test_a_week_is_shown_by_day_and_asks_in_one_call(look_at, asked):
@@ -1028,6 +1459,47 @@ def test_when_flatpeak_has_no_prices_for_a_day_that_is_an_answer(look_at, asked)
     assert len(asked) == 1
 
 
+def test_a_422_that_is_about_the_question_is_no_answer_about_prices(look_at, asked):
+    asked.answer = refused("time_range_invalid")
+    for _ in range(2):
+        page = look_at("day", date="2026-11-20")
+        assert "FlatPeak could not be asked for what is missing here." in page
+        assert "FlatPeak has no prices" not in page
+    assert len(asked) == 1
+    assert not RateDay.objects.exists()
+
+
+def test_the_code_counts_and_not_the_status(look_at, asked):
+    asked.answer = flatpeak.Rejected("GET /tariffs/rates", 409, {"code": "no_price_data"})
+    assert "FlatPeak has no prices for this day." in look_at("day", date="2026-11-20")
+
+
+@pytest.mark.parametrize("date", ["2026-11-20", "2026-11-23", "2026-11-26"])
+def test_who_looks_at_a_day_while_it_is_asked_for_is_told_that_it_is(look_at, asked, date):
+    seen = []
+
+    def answer(start, end):
+        if not seen:
+            seen.append("")
+            seen[0] = look_at("day", date=date)
+        return hourly(start, end)
+
+    asked.answer = answer
+    page = look_at("day", date=date)
+    assert "We are asking for these prices. Look again in a minute." in seen[0]
+    assert "FlatPeak has no prices" not in seen[0]
+    assert "We are asking" not in page
+    assert len(asked) == 1
+
+
+def test_a_day_of_a_tariff_that_is_still_being_read_is_not_said_to_have_no_prices(look_at, asked):
+    Tariff.objects.update(state="pending")
+    asked.answer = refused("pending_connect")
+    for _ in range(2):
+        assert "We are asking for these prices." in look_at("day", date="2026-11-20")
+    assert len(asked) == 1
+
+
 def test_other_days_ask_nothing_by_head_and_show_strangers_nothing(noon, tariff, asked, client, alice, bob):
     client.force_login(alice)
     assert client.head(f"/locations/{tariff.location_id}/day/", {"date": "2026-11-20"}).status_code == 200
@@ -1079,9 +1551,9 @@ def test_a_second_look_in_the_same_minute_makes_nothing(view, made, monkeypatch,
 
 
 def test_an_answer_of_flatpeaks_is_seen_at_once(view, made, asked, monkeypatch):
-    asked.answer = lambda start, end: hourly(start, end, next_update=(NOW + timedelta(seconds=10)).isoformat())
+    asked.answer = lambda start, end: hourly(start, end, confidence=0)
     assert "Now 12.00p" in view()
-    at(monkeypatch, NOW + timedelta(seconds=10))
+    at(monkeypatch, NOW + timedelta(seconds=5))
     asked.answer = lambda start, end: hourly(start - timedelta(hours=3), end)
     assert "Now 15.00p" in view()
 
@@ -1140,3 +1612,160 @@ def test_of_many_who_look_at_the_same_moment_one_makes_the_section(view, made, t
         thread.join()
     assert [text.count("Now 12.00p") for text in seen] == [1] * 8
     assert len(made) == 2
+
+
+# --- for how long it is true
+
+QUARTER, HALF, DAYS_END = 900, 1800, 41_400  # seconds
+
+
+def falling(start, end, **options):
+    """Each hour is cheaper than the one before, so that the cheapest time is the last."""
+    answer = hourly(start, end, **options)
+    for n, entry in enumerate(answer["data"]):
+        entry["tariff"]["rate"] = Decimal(99 - n) / 100
+    return answer
+
+
+def one_price(start, end, next_update="2100-01-01T00:00:00Z"):
+    entry = {"valid_from": start.isoformat(), "valid_to": end.isoformat(), "tariff": {"rate": Decimal("0.2")}}
+    return {"data": [entry], "next_update": next_update}
+
+
+def dip(start, end):
+    """So that three hours are cheapest from 14:00 on, an hour that begins with no other price."""
+    return prices("20", "20", "20", "20", "10", "30", "30")(start, end)
+
+
+@pytest.fixture
+def true_for(noon, tariff, client, alice):
+    """The seconds for which a page says that it is true, and all its words."""
+
+    def true_for(path="", **query):
+        client.force_login(alice)
+        at_location = "" if path.startswith("/") else f"/locations/{tariff.location_id}/"
+        text = client.get(at_location + path, query).content.decode()
+        [seconds] = re.findall(r'data-until="(\d+)"', text)
+        return int(seconds)
+
+    return true_for
+
+
+def refused_for(seconds):
+    return flatpeak.Rejected("GET /tariffs/rates", 429, {}, seconds)
+
+
+@pytest.mark.parametrize("path", ["", "/locations/", "day/", "week/"])
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (falling, HALF),
+        (lambda start, end: falling(start, end, next_update="2026-11-23T12:30:01Z"), 60),
+        (lambda start, end: falling(start, end, next_update="2026-11-23T12:40:00Z"), 600),
+        (one_price, DAYS_END),
+        (lambda start, end: one_price(start, end, next_update="2026-11-23T16:00:00Z"), 12_600),
+        (lambda start, end: one_price(start, NOW + timedelta(minutes=2)), 120),
+        (lambda start, end: hourly(start, end, confidence=0), 5),
+        (refused("pending_connect"), 30),
+        (flatpeak.Unavailable("GET /tariffs/rates: no answer"), 60),
+        (refused_for(1), 60),
+        (refused_for(100), 100),
+        (refused_for(3600), QUARTER),
+    ],
+)
+def test_a_page_is_true_until_a_price_the_day_or_what_is_known_changes(true_for, asked, path, answer, seconds):
+    asked.answer = answer
+    of_a_day = path in ("day/", "week/") and isinstance(answer, Exception)  # "Try again in a minute."
+    assert true_for(path) == (min(seconds, 60) if of_a_day else seconds)
+
+
+@pytest.mark.parametrize(
+    ("now", "hours"),
+    [("2026-10-24T23:00:00Z", 25), ("2026-03-29T00:00:00Z", 23), ("2026-05-01T10:30:00Z", 12.5)],
+)
+@pytest.mark.parametrize("path", ["", "/locations/", "day/"])
+def test_the_day_that_is_today_ends_at_local_midnight(true_for, asked, monkeypatch, path, now, hours):
+    asked.answer = one_price
+    now = datetime.fromisoformat(now)
+    at(monkeypatch, now)
+    Tariff.objects.update(ask_at=now, rates_since=now)
+    assert true_for(path) == hours * 3600
+
+
+@pytest.mark.parametrize(
+    ("answer", "query", "minutes"),
+    [
+        (dip, {}, 90),
+        (hourly, {"hours": 4}, 5),  # it begins now, whenever that is
+        (one_price, {"hours": 2, "before": "14:40"}, 10),
+        (falling, {"hours": 2, "before": "14:40"}, 10),
+    ],
+)
+def test_the_cheapest_time_is_true_until_it_begins_or_fits_no_longer(true_for, asked, answer, query, minutes):
+    asked.answer = answer
+    assert true_for(**(query and query | {"direction": "IMPORT"})) == minutes * 60
+
+
+def test_a_day_that_is_over_is_true_until_the_choice_of_days_changes(true_for, asked):
+    asked.answer = falling
+    assert true_for("day/", date="2026-11-20") == DAYS_END
+    assert true_for("week/", date="2026-11-12") == DAYS_END
+
+
+def test_a_tariff_that_is_disconnected_changes_no_more(true_for, asked):
+    asked.answer = falling
+    true_for()
+    Tariff.objects.update(state="disconnected")
+    assert true_for() == true_for("/locations/") == DAYS_END
+
+
+def test_a_list_is_true_as_long_as_each_of_its_locations_and_then_asks_what_is_due_still(
+    true_for, asked, tariff, monkeypatch
+):
+    asked.answer = one_price
+    true_for()
+    location = tariff.location
+    location.pk, location.location_id, location.time_zone = None, "loc_2", "Asia/Kathmandu"
+    location._state.adding = True
+    location.save()
+    Tariff.objects.create(location=location, direction="IMPORT", ask_at=NOW, rates_since=NOW)
+    assert true_for("/locations/") == 20_700  # then it is midnight in Kathmandu
+    Tariff.objects.update(ask_at=NOW)
+    monkeypatch.setattr("tariffs.screens.views.ASKED_PER_LIST", 1)
+    assert true_for("/locations/") == 60
+
+
+@pytest.mark.parametrize(
+    ("zone", "made"),
+    [
+        ("Europe/London", "As of Mon 23 Nov, 12:30. All times: London (UTC)."),
+        ("Asia/Kathmandu", "As of Mon 23 Nov, 18:15. All times: Kathmandu (UTC+05:45)."),
+        ("", "As of Mon 23 Nov, 12:30. All times: UTC."),
+    ],
+)
+def test_each_page_says_when_it_was_made_on_the_locations_clock(look, look_at, client, tariff, zone, made):
+    Location.objects.update(time_zone=zone)
+    if not zone:
+        Tariff.objects.update(ask_at=NOW + timedelta(hours=1))
+    assert made in look()
+    assert made in look_at("day") if zone else True
+    assert made in " ".join(client.get("/locations/").content.decode().split())
+
+
+def test_my_locations_in_several_zones_were_made_at_one_time(look, client, tariff, alice):
+    look()
+    location = tariff.location
+    location.pk, location.location_id, location.time_zone = None, "loc_2", "Asia/Kathmandu"
+    location._state.adding = True
+    location.save()
+    Tariff.objects.create(location=location, direction="IMPORT", ask_at=NOW + timedelta(hours=1))
+    assert "As of Mon 23 Nov, 12:30. All times: UTC." in client.get("/locations/").content.decode()
+
+
+def test_a_page_brought_up_to_date_asks_flatpeak_no_more_than_a_look(look, look_at, asked, monkeypatch):
+    asked.answer = falling
+    for minutes in (0, 30, 90):
+        at(monkeypatch, NOW + timedelta(minutes=minutes))
+        look()
+        look_at("day")
+    assert len(asked) == 1

@@ -7,7 +7,7 @@ import pyphen
 import pytest
 from django.conf import settings
 
-from flatpeak_app import catalogs
+from tests import catalogs
 
 LANGUAGES = [code.partition("-")[0] for code, _ in settings.LANGUAGES]
 ENOUGH = 20  # words; of fewer, one long word decides

@@ -11,13 +11,15 @@ import pytest
 from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tariffs import flatpeak
-from tariffs.mails import tell
+from tariffs.flatpeak import http
 from tariffs.management.commands import refresh_rates
 from tariffs.models import Customer, Location, RateDay, Tariff, Wait
+from tariffs.notices import tell
 
 # The command's threads have connections of their own, which see what is committed alone.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,7 +62,7 @@ PENDING = refused("pending_connect")
 def asked(monkeypatch):
     asked = Asked()
     monkeypatch.setattr(flatpeak, "rates", asked)
-    monkeypatch.setattr("tariffs.refresh.complete", lambda tariff: None)
+    monkeypatch.setattr("tariffs.rates.refresh.complete", lambda tariff: None)
     return asked
 
 
@@ -215,16 +217,87 @@ def test_no_more_calls_are_under_way_than_allowed(add, asked):
 
 def test_every_thread_gives_its_connection_back(add, asked, monkeypatch):
     opened, closed = set(), []
+    all_at_work = threading.Barrier(3, timeout=30)  # or one quick thread may do all nine
     monkeypatch.setattr(
         refresh_rates,
         "connection",
         type("", (), {"close": lambda self: (closed.append(threading.get_ident()), connection.close())})(),
     )
-    asked.answer = lambda start, end: opened.add(threading.get_ident()) or rates(start, end)
+
+    def answer(start, end):
+        opened.add(threading.get_ident())
+        all_at_work.wait()
+        return rates(start, end)
+
+    asked.answer = answer
     add(*[f"loc_{n}" for n in range(9)])
     run(concurrency=3)
-    assert len(closed) == 3
+    assert len(opened) == 3
     assert opened <= set(closed)
+
+
+def test_no_connection_is_held_during_a_call_so_more_may_be_under_way_than_a_pool_has(add, asked, monkeypatch):
+    add(*[f"loc_{n}" for n in range(24)])
+    gate, held = threading.Barrier(24, timeout=30), []
+
+    class Http:
+        def request(self, *args, **options):
+            held.append(connection.connection)
+            gate.wait()
+            raise OSError
+
+    def ask(location_id, *_):
+        return http.ask("GET /tariffs/rates", "GET", "http://flatpeak.example/")
+
+    monkeypatch.setattr(flatpeak, "rates", ask)
+    monkeypatch.setattr(http, "_http", Http)
+    with pytest.raises(CommandError, match="24 asked, 24 failed, 0 left"):
+        run(concurrency=24)
+    assert held == [None] * 24
+
+
+def test_no_connection_is_held_where_another_thread_may_need_one_to_go_on(add, asked, passing, monkeypatch):
+    add("loc_1", "loc_2", "loc_3")
+    asked.of = {"loc_2": refused(status=429), "loc_3": ZeroDivisionError()}  # each way that a question ends
+    held = []
+
+    class Lock:
+        """The lock of a run; its holder reads the next batch, for which it takes a connection from the pool."""
+
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __enter__(self):
+            held.append(connection.connection)
+            self.lock.acquire()
+
+        def __exit__(self, *error):
+            self.lock.release()
+
+    class Run(refresh_rates.Run):
+        def __init__(self, now):
+            super().__init__(now)
+            self.lock = Lock()
+
+    monkeypatch.setattr(refresh_rates, "Run", Run)
+    with pytest.raises(CommandError, match="3 asked, 2 failed"):
+        run(concurrency=1)
+    assert held == [None] * 8
+
+
+def test_what_is_due_is_found_by_an_index_without_what_is_disconnected_or_of_another_account():
+    due = next(index for index in Tariff._meta.indexes if index.name == "tariff_due")
+    assert due.fields == ["account", "live_mode", "ask_at", "id"]
+    assert due.condition == ~Q(state=Tariff.State.DISCONNECTED)
+    asked_for = refresh_rates.due_at(NOW).order_by("ask_at", "pk")
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # which reads a table of a few rows whole
+            cursor.execute("SET enable_seqscan = off; SET enable_sort = off")
+        plan = asked_for.explain()
+        if connection.vendor == "postgresql":
+            cursor.execute("RESET enable_seqscan; RESET enable_sort")
+    assert "tariff_due" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 @pytest.mark.parametrize("spread", [True, False])
@@ -266,6 +339,13 @@ def test_failures_are_counted_and_the_exit_status_is_not_zero(add, asked):
     with pytest.raises(CommandError, match=r"^3 asked, 2 failed, 0 left$") as error:
         run()
     assert error.value.returncode == 1
+
+
+def test_an_unknown_time_zone_is_counted_by_itself_and_fails_no_run(add, asked):
+    add("loc_1", "loc_2")
+    Location.objects.filter(location_id="loc_2").update(time_zone="Mars/Olympus")
+    assert run() == "2 asked, 0 failed, 0 left, of an unknown time zone: 1\n"
+    assert asked == ["loc_1"]
 
 
 def test_a_failure_that_another_run_met_is_not_counted_here(add, asked, monkeypatch):
@@ -311,7 +391,7 @@ def test_after_a_429_nothing_more_is_asked_for_until_flatpeak_allows_it(add, ask
     assert moments == [0, 0, 20, 20, 20]
 
 
-@pytest.mark.parametrize(("retry_after", "answers"), [(3600, 1), (None, 6), (100, 4)])
+@pytest.mark.parametrize(("retry_after", "answers"), [(3600, 1), (None, 6), (100, 4), (40, 8)])
 def test_a_run_waits_for_five_minutes_in_all_and_what_is_left_stays_due(add, asked, passing, retry_after, answers):
     add(*[f"loc_{n}" for n in range(9)])
     asked.answer = refused("rate_limit", 429, retry_after)
@@ -320,7 +400,7 @@ def test_a_run_waits_for_five_minutes_in_all_and_what_is_left_stays_due(add, ask
     assert len(asked) == answers
     assert Tariff.objects.filter(ask_at__lte=NOW, rates="none").count() == 9 - answers
     refused_until = set(Tariff.objects.filter(rates_code="rate_limit").values_list("ask_at", flat=True))
-    assert refused_until == {NOW + timedelta(seconds=retry_after or 60)}
+    assert refused_until == {NOW + timedelta(seconds=max(retry_after or 60, 60))}
     asked.answer = rates
     assert run() == f"{9 - answers} asked, 0 failed, 0 left\n"
 

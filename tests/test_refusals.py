@@ -3,7 +3,8 @@
 import pytest
 
 from connect_ui import refusals
-from tariffs.flatpeak import MAX_MESSAGE, Rejected, Unavailable
+from tariffs.flatpeak import Rejected, Unavailable
+from tariffs.flatpeak.errors import MAX_MESSAGE
 from tests.test_forms import FIELD_OF_CODE
 
 FOR_PEOPLE = "This address is not served yet."
@@ -54,6 +55,11 @@ def test_every_code_that_flatpeak_documents_has_a_sentence_of_ours():
     codes = {code for codes in FIELD_OF_CODE.values() for code in codes} | {"action_missing", "action_invalid"}
     assert codes <= set(refusals.CODES)
     assert all(said(422, code=code) == refusals.CODES[code] for code in codes)
+
+
+@pytest.mark.parametrize("status", [401, 403, 409])
+def test_a_code_of_ours_is_said_whatever_its_status(status):
+    assert said(status, code="city_missing") == refusals.CODES["city_missing"]
 
 
 def test_a_message_has_an_end():

@@ -2,8 +2,10 @@
 
 import re
 import socket
+import sqlite3
 import stat
 import sys
+from contextlib import closing
 
 import pytest
 import requests
@@ -14,10 +16,22 @@ MAKE_RUN = ["make", "run", f"VENV={sys.prefix}"]
 RUN_LOCAL = [PYTHON, "manage.py", "run_local"]
 
 
+@pytest.fixture
+def new_machine(tmp_path):
+    return machine_at(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    """A machine that keeps what it makes from one test of this file to the next."""
-    return {"VAR_DIR": tmp_path_factory.mktemp("var"), "PORT": free_port(), "SANDBOX_PORT": free_port()}
+    """A machine on which it ran before, and that keeps what the tests of this file make on it."""
+    used = machine_at(tmp_path_factory.mktemp("var"))
+    with Program(*RUN_LOCAL, **used) as program:
+        program.wait_until(told(program))
+    return used
+
+
+def machine_at(folder):
+    return {"VAR_DIR": folder, "PORT": free_port(), "SANDBOX_PORT": free_port()}
 
 
 def sign_in(machine, output):
@@ -34,7 +48,8 @@ def told(program):
     return lambda: "nothing is lost" in program.output
 
 
-def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(machine):
+def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(new_machine):
+    machine = new_machine
     with Program(*MAKE_RUN, **machine) as program:
         program.wait_until(told(program), seconds=60)
         assert program.output.count(f"http://localhost:{machine['PORT']}") == 1
@@ -81,7 +96,7 @@ def test_a_new_database_gets_a_password_of_its_own(machine, tmp_path):
 def test_with_credentials_in_env_it_starts_no_sandbox_and_a_second_checkout_runs_beside(machine, tmp_path):
     (tmp_path / ".env").write_text("FLATPEAK_ACCOUNT_ID=acc_example\nFLATPEAK_API_KEY=sk_test_example\n")
     other = machine | {"PORT": free_port(), "SANDBOX_PORT": free_port(), "VAR_DIR": tmp_path}
-    # Collecting them anew is what the first test did.
+    # Collecting them anew is what another test does.
     (tmp_path / "static").symlink_to(machine["VAR_DIR"] / "static")
     with (
         Program(*RUN_LOCAL, **machine) as ours,
@@ -134,3 +149,13 @@ def test_a_python_that_will_not_do_is_one_sentence(tmp_path, fails_on, sentence)
     assert sentence in said
     assert made.startswith("make: ***")
     assert not (tmp_path / "venv").exists()
+
+
+def test_a_database_from_before_the_migrations_were_made_anew_is_one_sentence(new_machine):
+    with closing(sqlite3.connect(new_machine["VAR_DIR"] / "db.sqlite3")) as old, old:
+        old.execute("CREATE TABLE django_migrations (id INTEGER PRIMARY KEY, app TEXT, name TEXT, applied TEXT)")
+        old.execute("INSERT INTO django_migrations VALUES (1, 'account', '0001_initial', '2026-01-01')")
+    done = run(*RUN_LOCAL, **new_machine)
+    assert done.returncode == 1
+    assert "The database is older than the migrations" in done.stdout
+    assert "Traceback" not in done.stdout

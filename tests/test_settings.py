@@ -201,5 +201,5 @@ def test_databases_caches_and_mail_come_from_urls(tmp_path):
     assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
     assert found["DATABASES"]["default"]["CONN_MAX_AGE"] == 0
     assert found["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 16
-    assert found["CACHES"]["default"]["BACKEND"] == "flatpeak_app.cache.ForgivingRedisCache"
+    assert found["CACHES"]["default"]["BACKEND"] == "flatpeak_app.web.cache.ForgivingRedisCache"
     assert found["EMAIL_HOST"] == "mail.example.com"

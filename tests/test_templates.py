@@ -14,7 +14,7 @@ from connect_ui import conversation, views
 from connect_ui.forms import FORMS, form_for
 from connect_ui.models import DOCUMENTED_ACTIONS, ConnectSession, Page
 from connect_ui.templatetags.connect import unfinished
-from flatpeak_app.models import User
+from flatpeak_app.accounts.models import User
 from tariffs.models import Customer, Location, Tariff
 
 NOW = datetime(2026, 5, 1, 11, 30, tzinfo=UTC)
@@ -127,7 +127,7 @@ def variants(value):
 
 def test_every_route_has_a_template_and_every_template_a_row_here():
     templates = {path.stem for path in Path(django_settings.BASE_DIR, "templates/connect_ui").glob("[!_]*.html")}
-    frames = {"page", "summary", "start", "stalled", "expired", "wait", "unknown"}
+    frames = {"page", "summary", "start", "stalled", "expired", "wait", "unknown", "asked", "confirm"}
     assert set(DATA) == set(FORMS) | conversation.WITHOUT_FORM == templates - frames
 
 
@@ -251,7 +251,7 @@ def test_a_summary_shows_the_facts(shown):
         ("Price", "Different prices at different times"),
         ("Direction", "Electricity you buy"),
         ("Contract", "until 15 June 2027"),
-        ("Price now", "28.15p per kWh"),
+        ("Price per kWh", "28.15p per kWh"),
     ]
     assert "the lowest step" in html
     assert "sign in again soon" in html
@@ -266,7 +266,9 @@ def test_a_price_that_is_a_whole_number_is_shown(shown):
 def test_a_summary_of_changing_prices_has_a_chart_and_a_table(shown):
     html = shown(page("summary_tou_confirm"))
     assert html.count("<svg viewBox=") == 1
+    assert "<figcaption>Fri 1 May: 24.56p per kWh</figcaption>" in html
     assert "<caption>Friday 1 May 2026</caption>" in html
+    assert "<dt>Price at 12:30</dt>" in html
     assert re.search(
         r'<th scope="row">00:00</th><td>00:00</td><td class="number">24.56p <span class="small">estimate', html
     )

@@ -1,16 +1,13 @@
 """Connect tokens where they are stored: encrypted, found by a digest, and wiped when the conversation is over."""
 
-import sqlite3
-import sys
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from connect_ui import vault
 from connect_ui.models import ConnectSession
-from tests.programs import run
+from flatpeak_app.web import vault
 
 pytestmark = pytest.mark.django_db
 
@@ -78,48 +75,3 @@ def test_a_token_whose_exchange_is_owed_is_kept(walk, monkeypatch):
     monkeypatch.setattr(flatpeak, "exchange", down)
     walk.fixed()
     assert (walk.session.state, walk.session.connect_token) == ("owed", walk.token)
-
-
-def test_tokens_that_were_stored_as_they_are_get_encrypted(tmp_path):
-    machine = {"VAR_DIR": tmp_path, "DJANGO_SETTINGS_MODULE": "flatpeak_app.settings"}
-    manage = (sys.executable, "manage.py")
-    assert run(*manage, "migrate", "connect_ui", "0002", **machine).returncode == 0
-    with sqlite3.connect(tmp_path / "db.sqlite3") as before:
-        before.execute("PRAGMA foreign_keys = OFF")
-        for number, state in enumerate(("open", "connected")):
-            row = {
-                "id": f"{number:032x}",
-                "account": "sandbox",
-                "live_mode": 0,
-                "user_id": 1,
-                "connect_token": TOKEN + str(number),
-                "expires_at": "2100-01-01",
-                "direction": "IMPORT",
-                "type": "COMMODITY",
-                "country_code": "",
-                "provider": "",
-                "not_listed": "{}",
-                "state": state,
-                "newest": 0,
-                "last_route": "",
-                "last_error_code": "",
-                "doubtful": 0,
-                "exchange_after": "2026-01-01",
-                "started_at": "2026-01-01",
-                "updated_at": "2026-01-01",
-            }
-            before.execute(
-                f"INSERT INTO connect_ui_connectsession ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
-                list(row.values()),
-            )
-        before.execute(
-            "INSERT INTO flatpeak_app_user VALUES (1, '', NULL, 0, '', '', 0, 1, '2026-01-01', 'a@example.com')"
-        )
-    before.close()
-    done = run(*manage, "migrate", "connect_ui", **machine)
-    assert done.returncode == 0, done.stdout
-    show = (
-        "from connect_ui.models import ConnectSession as S; "
-        f"print([(S.of_token('{TOKEN}' + n).state, S.of_token('{TOKEN}' + n).connect_token[-1:]) for n in '01'])"
-    )
-    assert "[('open', '0'), ('connected', '')]" in run(*manage, "shell", "-c", show, **machine).stdout

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tariffs.rates import Segment, current, day_span
-from tariffs.windows import best, next_time
+from tariffs.rates.windows import best, next_time
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -68,7 +68,33 @@ def test_it_never_crosses_a_gap_and_is_none_where_nothing_is_long_enough():
 
 
 def test_negative_rates_are_the_cheapest():
-    assert hours(hourly("0", "-0.05", "0.1"), 1) == (NOON + HOUR, NOON + 2 * HOUR, Decimal("-0.05"))
+    assert hours(hourly("0", "-0.05", "0.1"), 1) == (NOON + HOUR, NOON + 2 * HOUR, Decimal("-0.05"), NOON + 2 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("rates", "number", "start", "until"),
+    [
+        (["0.3", "0.1", "0.1", "0.1", "0.3"], 2, 1, 4),
+        (["0.3", "0.1", "0.1", "0.3"], 2, 1, 3),
+        (["0.2", "0.2", "0.2"], 2, 0, 3),
+        (["0.1", "0.1", "0.3", "0.1", "0.1", "0.1"], 1, 0, 2),  # the same price on two spans: the first
+        (["0.1", "0.3", "0.1", "0.3", "0.1", "0.3"], 2, 0, 6),  # any two hours have one of each
+        (["0.3", "0.1", "0.1", "0.2", "0.4"], 3, 1, 4),
+    ],
+)
+def test_it_is_known_until_when_it_costs_the_same(rates, number, start, until):
+    window = hours(hourly(*rates), number)
+    assert (window.start, window.until) == (NOON + start * HOUR, NOON + until * HOUR)
+    sold = hours([s._replace(rate=-s.rate) for s in hourly(*rates)], number, dearest=True)
+    assert sold == window._replace(mean=-window.mean)
+
+
+def test_it_costs_the_same_from_now_on_and_up_to_the_deadline_and_never_across_a_gap():
+    segments = hourly("0.1", "0.1", "0.1", "0.1") + hourly("0.1", "0.1", start=NOON + 5 * HOUR)
+    now, deadline = NOON + 33 * MINUTE, NOON + 210 * MINUTE
+    assert hours(segments, 1, start=now).until == NOON + 4 * HOUR
+    window = hours(segments, 1, start=now, end=deadline)
+    assert (window.start, window.end, window.until) == (now, now + HOUR, deadline)
 
 
 def changes(zone):
@@ -122,6 +148,10 @@ def test_no_minute_to_begin_at_gives_a_better_window(zone, data, number, dearest
     assert window.mean == total / length
     assert window.start == now + first * MINUTE
     assert window.end - window.start == number * HOUR
+    same = first
+    while (total, same + 1) in sums:
+        same += 1
+    assert window.until == now + same * MINUTE + number * HOUR
 
 
 @pytest.mark.parametrize(

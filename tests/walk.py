@@ -2,6 +2,10 @@
 
 import html
 import re
+from urllib.parse import urlsplit
+
+import requests
+from django.utils.http import urlencode
 
 from connect_ui.models import ConnectSession
 
@@ -54,7 +58,8 @@ class Walk:
         return self
 
     def post(self, path, data, **options):
-        self.response = self.client.post(path, data, follow=True, **options)
+        form = urlencode(data, doseq=True)  # as browsers send it: what Django's client sends, multipart, is refused
+        self.response = self.client.post(path, form, "application/x-www-form-urlencoded", follow=True, **options)
         return self
 
     def start(self, direction="IMPORT", country="GB", **more):
@@ -98,13 +103,25 @@ class Walk:
         """The shortest way to a stored location."""
         return self.by_hand(**start).answer(cost=cost).name_and_term().act("SAVE")
 
+    def way_back(self, sandbox):
+        """Where a login of this conversation returns to, which FlatPeak alone knows: a path, and its query."""
+        token = sandbox.state["tokens"][self.session.connect_token]
+        return f"{urlsplit(token['connect_web_uri']).path}?fp_cot={token['id']}"
+
+    def leave(self):
+        """Follow the link to the provider; the address of the login there."""
+        return self.client.get(f"/connect/{self.page.session_id}/{self.page.number}/login/")["Location"]
+
     def log_in_at_provider(self, outcome="approve", meanwhile=lambda: None):
         """Press the link to the provider, choose an outcome on the sandbox's login page, and come back."""
-        import requests
-
-        response = self.client.get(f"/connect/{self.page.session_id}/{self.page.number}/login/")
-        there = requests.get(response["Location"], allow_redirects=False, timeout=5)
-        if there.status_code == 200:
-            there = requests.post(response["Location"], {"outcome": outcome}, allow_redirects=False, timeout=5)
+        back = sign_in_at_provider(self.leave(), outcome)
         meanwhile()
-        return self.get(there.headers["Location"].removeprefix("http://localhost:8000"))
+        return self.get(back)
+
+
+def sign_in_at_provider(login, outcome="approve"):
+    """Choose an outcome on the sandbox's login page, as anybody can who has its address; where that leads."""
+    there = requests.get(login, allow_redirects=False, timeout=5)
+    if there.status_code == 200:
+        there = requests.post(login, {"outcome": outcome}, allow_redirects=False, timeout=5)
+    return there.headers["Location"].removeprefix("http://localhost:8000")

@@ -2,7 +2,7 @@
 
 from .base import FORMS, RouteForm, form_for
 from .prices import RateTodForm
-from .questions import ListForm, StructureForm, utc_day
+from .questions import ListForm, StructureForm
 from .start import StartForm
 
-__all__ = ["FORMS", "ListForm", "RateTodForm", "RouteForm", "StartForm", "StructureForm", "form_for", "utc_day"]
+__all__ = ["FORMS", "ListForm", "RateTodForm", "RouteForm", "StartForm", "StructureForm", "form_for"]

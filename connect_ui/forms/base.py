@@ -12,6 +12,7 @@ from ..models import Page
 
 JSON = dict[str, Any]
 FORMS: dict[str, type["RouteForm"]] = {}
+LONGEST = 200  # characters that any field takes
 
 
 def answers(*routes: str) -> Callable[[type["RouteForm"]], type["RouteForm"]]:
@@ -56,9 +57,15 @@ class RouteForm(forms.Form):
         """What an answer's `data` means in plain words, for the page that follows it."""
         return []
 
+    def ask_once(self, name: str, question: str) -> None:
+        """Ask whether what was typed is right; `sure` holds what was asked about before."""
+        self.doubts[name] = self.data[name]
+        if self.data[name] not in self.data.getlist("sure"):  # type: ignore[attr-defined]
+            self.add_error(name, question)
+
     def typed(self) -> dict[str, str]:
         """What was entered, by field, to show again after going back."""
-        return {name: self.data[name] for name in self.fields if name in self.data}
+        return {name: self.data[name][:LONGEST] for name in self.fields if name in self.data}
 
     def field_of(self, code: str) -> str | None:
         """The field that an error code of Connect belongs to, None where it concerns the page."""

@@ -26,20 +26,18 @@ class PriceForm(RouteForm):
         return RateField(currency=self.currency, label=label, error_messages=required, **options)
 
     def doubt(self, name: str) -> None:
-        """Ask about a price that looks a hundred times off; `sure` holds what was asked about before."""
+        """Ask about a price that looks a hundred times off."""
         rate, usual = self.cleaned_data.get(name), money.unit(self.currency).ordinary
         if not rate or not usual or usual / 20 < rate < usual * 12:
             return
         likely = rate * 100 if rate < usual else rate / 100
         if not usual / 20 < likely < usual * 12:
             return
-        self.doubts[name] = self.data[name]
-        if self.data[name] not in self.data.getlist("sure"):  # type: ignore[attr-defined]
-            said = gettext(
-                "%(price)s per kWh is unusual. Did you mean %(likely)s? Correct it, or continue if it really is so."
-            )
-            prices = {"price": money.price(rate, self.currency), "likely": money.price(likely, self.currency)}
-            self.add_error(name, said % prices)
+        said = gettext(
+            "%(price)s per kWh is unusual. Did you mean %(likely)s? Correct it, or continue if it really is so."
+        )
+        prices = {"price": money.price(rate, self.currency), "likely": money.price(likely, self.currency)}
+        self.ask_once(name, said % prices)
 
     def in_words(self, rate: Decimal) -> str:
         prices = {"price": money.price(rate, self.currency), "exact": money.exactly(rate, self.currency)}
@@ -233,5 +231,9 @@ class SurchargeForm(PriceForm):
 
     def said_back(self, data: JSON) -> list[str]:
         surcharge = data["surcharge"]
-        said = gettext("The market price plus %(price)s, and %(percentage)s %% on that sum.")
-        return [said % {"price": self.in_words(surcharge["fixed"]), "percentage": money.plain(surcharge["percentage"])}]
+        if surcharge["fixed"] < 0:
+            said = gettext("The market price minus %(price)s, and %(percentage)s %% on that sum.")
+        else:
+            said = gettext("The market price plus %(price)s, and %(percentage)s %% on that sum.")
+        prices = {"price": self.in_words(abs(surcharge["fixed"])), "percentage": money.plain(surcharge["percentage"])}
+        return [said % prices]

@@ -1,17 +1,18 @@
 """The forms of pages that ask for an address, a choice, a name or a date."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.validators import MinValueValidator
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tariffs.connected import OPEN_ENDED
+from tariffs.details import OPEN_ENDED, STRUCTURES, day_told
 
-from ..fields import CountryField
+from ..fields import CountryField, in_words, today_in
 from ..search import search
 from .base import JSON, RouteForm, answers
 
@@ -145,9 +146,9 @@ class StructureForm(RouteForm):
     """Page data `{"options": ["FIXED", "TIME_OF_DAY", "MARKET"]}`; answer `{"options": [one]}`."""
 
     WORDS = {
-        "FIXED": (_("One price, all the time"), _("Every unit costs the same, day and night.")),
-        "TIME_OF_DAY": (_("Different prices at different times"), _("For example a cheaper price at night.")),
-        "MARKET": (_("A price that follows the market"), _("It changes every hour or half hour.")),
+        "FIXED": (STRUCTURES["FIXED"], _("Every unit costs the same, day and night.")),
+        "TIME_OF_DAY": (STRUCTURES["TIME_OF_DAY"], _("For example a cheaper price at night.")),
+        "MARKET": (STRUCTURES["MARKET"], _("It changes every hour or half hour.")),
     }
     codes = {"option_invalid": "options", "option_not_supported": "options"}
     options = forms.ChoiceField(error_messages={"required": _("Choose how your price works.")})
@@ -195,7 +196,7 @@ class ContractForm(RouteForm):
     codes = {"date_format_invalid": "contract_end_date"}
 
     def from_data(self, data: JSON) -> JSON:
-        initial: JSON = {name: utc_day(data.get(name)) for name in ("contract_end_date", "contract_start_date")}
+        initial: JSON = {name: day_told(data.get(name)) for name in ("contract_end_date", "contract_start_date")}
         if initial["contract_end_date"]:
             initial["term"] = "date"
         elif str(data.get("contract_end_date")).startswith(OPEN_ENDED):
@@ -209,6 +210,9 @@ class ContractForm(RouteForm):
                 self.add_error("contract_end_date", gettext("Give the date, or choose that you don't know it."))
             elif start and end < start:
                 self.add_error("contract_end_date", gettext("This is before the first day."))
+            elif end < today_in(self.page.session.country_code, timezone.now()):
+                said = gettext("%(day)s has passed. Correct the date, or continue if your contract really ended then.")
+                self.ask_once("contract_end_date", said % {"day": in_words(end)})
 
     def to_data(self) -> JSON:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
@@ -221,14 +225,3 @@ class ContractForm(RouteForm):
 
 def midnight(day: date) -> str:
     return f"{day.isoformat()}T00:00:00Z"
-
-
-def utc_day(text: Any) -> date | None:
-    """The day of a date from Connect, which is midnight UTC, wherever its reader is; None for none and open-ended."""
-    if not isinstance(text, str) or text.startswith(OPEN_ENDED):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
-    except (ValueError, OverflowError):
-        return None

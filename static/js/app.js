@@ -106,7 +106,7 @@ function searchable(input, list, rest) {
 
 // The typed number and whether it is in major units ("£0.245" in the field for pence), as connect_ui/fields.py reads it.
 function typedPrice(text, symbol, suffix) {
-  text = text.replace(/\s*(\/|per|pro|je|par|le)\s*kwh$/i, "").replace(/[\s']/g, "");
+  text = text.replace(/[\s']/g, "").replace(/(\/|per|pro|je|par|le)kwh$/i, "");
   const sign = !text.endsWith(suffix) && [symbol, symbol.replace(/[A-Z]+/, "")].find((one) => one && one !== suffix && text.includes(one));
   text = sign ? text.replace(sign, "") : text.replace(/(?<=[\d.,])(c€|p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr)$/i, "");
   const thousands = text.lastIndexOf(".") > text.lastIndexOf(",") ? /(?<=\d),(?=\d{3}(?!\d))/g : /(?<=\d)\.(?=\d{3}(?!\d))/g;
@@ -119,10 +119,11 @@ function priced(input) {
   const { price: currency, shift, year, symbol, suffix, said: short, bill: long } = input.dataset;
   if (!currency) return;
   const { lang } = document.documentElement;
+  const exact = (value) => +value.toFixed(9); // of 143.49999999999997, which is 0.041 × 3500, the 143.5 that it is
   const money = (value, least, most) =>
     new Intl.NumberFormat(lang, {
       style: "currency", currency, minimumFractionDigits: least, maximumFractionDigits: most,
-    }).format(value);
+    }).format(exact(value));
   const said = document.createElement("output");
   said.className = "said";
   said.htmlFor = input.id;
@@ -135,7 +136,7 @@ function priced(input) {
     if (!rate) return; // before the first number in words, over which a phone thinks for a while
     // The prices of a day's periods are used for some hours each, so a year at one of them says nothing.
     const words = input.closest(".period") ? short : long;
-    const minor = (rate * 10 ** shift).toLocaleString(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    const minor = exact(rate * 10 ** shift).toLocaleString(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
     const price = shift > 0 ? `${minor}${suffix} (${money(rate, 2, 8)})` : money(rate, 2, 8);
     said.textContent = fill(words, { price, bill: money(rate * year, 0, 0) });
   }
@@ -147,14 +148,13 @@ function priced(input) {
 // --- A chart that is read out: by arrow keys, or where the pointer is -------------------------------------------------
 
 function readable(svg) {
-  const bars = all(".bar", svg);
   const said = document.createElement("output");
   said.className = "readout";
   svg.after(said);
   svg.tabIndex = 0;
   let at = -1;
 
-  function read(place) {
+  function read(place, bars = all(".bar", svg)) {
     if (!bars[place] || place === at) return;
     bars[at]?.classList.remove("read");
     bars[(at = place)].classList.add("read");
@@ -170,7 +170,7 @@ function readable(svg) {
   svg.addEventListener("pointermove", ({ clientX }) => {
     const box = svg.getBoundingClientRect();
     const x = ((clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
-    read(bars.findIndex(({ x: { baseVal: from }, width }) => x >= from.value && x < from.value + width.baseVal.value));
+    read(all(".bar", svg).findIndex(({ x: { baseVal: from }, width }) => x >= from.value && x < from.value + width.baseVal.value));
   });
 }
 
@@ -221,23 +221,6 @@ async function step(event, form) {
   }
 }
 
-// A page that waits is left alone until it would say something else: nobody is interrupted in the middle of reading it.
-// Without script it loads itself again and again.
-function waiting() {
-  const [, wait, path] = first("noscript")?.textContent.match(/="(\d+)[^/]*([^"]*)/) || [];
-  const said = main.textContent;
-  async function look() {
-    try {
-      const answer = await fetch(path);
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (first("main", page).textContent !== said) return location.assign(path);
-    } catch {} // nobody there: later, then
-    later();
-  }
-  const later = () => wait && setTimeout(look, wait * 1000);
-  later();
-}
-
 function release() {
   for (const name of ["aria-busy", "aria-disabled"]) for (const element of all(`[${name}]`)) element.removeAttribute(name);
 }
@@ -266,7 +249,6 @@ function ready(rest) {
 
 const main = first("main");
 let here = location.pathname;
-waiting();
 ready()?.focus();
 addEventListener("submit", sentOnce);
 // What a step left is not kept: as without script, Back asks for the earlier page.

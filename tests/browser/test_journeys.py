@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tariffs.models import Tariff
-from tariffs.page import look_again
+from tariffs.screens.shown import look_again
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +51,21 @@ def test_a_market_price_is_typed_with_its_surcharge_and_region(visit):
     visit.save().to_rates().pays(until=" until [^.]+")
     expect(visit.page.get_by_role("img", name=re.compile("^Today( and tomorrow)?. Lowest"))).to_be_visible()
     assert stored().structure == "MARKET"
+
+
+@pytest.mark.parametrize("screen", ["phone"], indirect=True)
+def test_a_login_in_another_browser_is_asked_about_and_the_page_that_waits_goes_on_by_itself(visit, open_visit):
+    visit.to_providers().provider("Octopus Energy").on("Sign in at Octopus Energy")
+    path = visit.link("Go to the sign-in").get_attribute("href")
+    there = visit.page.context.request.get(path, max_redirects=0).headers["location"]
+    other = open_visit()
+    other.page.goto(there)
+    other.page.get_by_role("button", name="Approve").click()
+    other.on("Do you want this to be connected?").sees("Octopus Energy", "a•••@example.com")
+    visit.open(path.removesuffix("login/")).on("Answer in the other browser")
+    other.press("Yes, connect it").on("Thank you")
+    expect(visit.page.get_by_role("heading", name="Is this your tariff?")).to_be_visible(timeout=30_000)
+    visit.save().to_rates().sees("Octopus Energy").pays()
 
 
 def test_a_login_at_the_provider_is_approved(visit):
@@ -114,15 +129,15 @@ def test_three_pages_back_in_the_browser_and_on_again_with_other_answers(visit):
 
 
 def test_a_tariff_in_progress_becomes_ready_while_its_page_is_open(visit, later, monkeypatch):
-    monkeypatch.setattr("tariffs.page.look_again", lambda tariff, unsure: look_again(tariff, unsure) and 1)
+    monkeypatch.setattr("tariffs.screens.shown.look_again", lambda tariff, unsure: look_again(tariff, unsure) and 1)
     visit.to_providers().provider("Test: pending for 2 minutes").log_in_at("Test: pending for 2 minutes")
     visit.on("Your tariff is being read").press("Save and wait").to_rates().sees("still being read")
     assert stored().state == Tariff.State.PENDING
     if visit.script:  # nobody is interrupted while there is nothing new to read
-        visit.page.get_by_role("main").evaluate("main => main.dataset.read = ''")
+        visit.page.get_by_role("main").evaluate("main => main.read = true")
         for _ in range(2):
             visit.page.wait_for_event("response", lambda response: response.request.resource_type == "fetch")
-        expect(visit.page.locator("main[data-read]")).to_have_count(1)
+        assert visit.page.get_by_role("main").evaluate("main => main.read")
     later(minutes=3)
     visit.pays("28.15p")
     assert stored().state == Tariff.State.CONNECTED

@@ -151,6 +151,10 @@ def test_a_price_is_said_back_while_it_is_typed(visit):
     expect(said).to_contain_text("28.15p (£0.2815) per kWh, about £760 a year")
     field.fill("£0.245")
     expect(said).to_contain_text("24.50p (£0.245) per kWh")
+    field.fill("25.015")
+    expect(said).to_contain_text("25.02p (£0.25015) per kWh")
+    field.fill("17.5")  # of which a year is 472.5, and by floats a little less
+    expect(said).to_contain_text("17.50p (£0.175) per kWh, about £473 a year")
     field.fill("cheap")
     expect(said).to_have_text("")
 
@@ -325,7 +329,7 @@ def test_prices_with_many_digits_and_hours_fit_320_pixels(open_visit, sign_in):
     visit.press("No, change it").provider("Test: market only").press("Continue").name_and_term("A" * 200)
     fits(visit.on("Is this your tariff?"))
     visit.save().to_rates().pays()
-    fits(visit.open(f"{visit.page.url}day/?date={last_long_day()}").sees("01:30 BST", "01:30 GMT"))
+    fits(visit.open(f"{visit.page.url}day/?date={last_long_day()}").sees("01:00 BST", "01:00 GMT"))
 
 
 def last_long_day():

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from connect_ui.models import ConnectSession, Page
-from tariffs.models import Location
+from tariffs.models import Location, Tariff
+from tariffs.rates.refresh import UNKNOWN_ZONE
 from tests.browser.fits import NARROW, fits
 from tests.test_faults import NIGHT_AND_DAY, PAGES
+from tests.walk import Walk, sign_in_at_provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 SHOTS = os.environ.get("SHOTS")  # the folder for the pictures; without it none is taken
@@ -75,6 +78,47 @@ def to_provider(name, log_in=False):
     return reach
 
 
+def at_login(stage):
+    stage.walk.to_providers().provider("Octopus Energy")
+    return stage.walk.leave()
+
+
+def left(stage):
+    at_login(stage)
+    stage.walk.post(stage.session, {})
+    return stage.session
+
+
+def confirm(*answers, by_owner=()):
+    """What another browser sees that came back from the login, and answered; `by_owner` is done before it comes."""
+
+    def reach(stage):
+        other, back = Walk(Client()), sign_in_at_provider(at_login(stage))
+        for action in by_owner:
+            stage.walk.get(back).act(action)
+        other.get(back)
+        for answer in answers:
+            other.post(other.path, {"answer": answer})
+        stage.walk.client.cookies[django_settings.LOGIN_COOKIE_NAME] = other.client.cookies[
+            django_settings.LOGIN_COOKIE_NAME
+        ].value
+        return other.path
+
+    return reach
+
+
+def other_browsers(stage):
+    back = sign_in_at_provider(at_login(stage))
+    for _ in range(2):
+        Walk(Client()).get(back)
+    return stage.session
+
+
+def other_browser(*answers):
+    """What the owner sees meanwhile."""
+    return lambda stage: confirm(*answers)(stage) and stage.session
+
+
 def saved(path="", **start):
     def reach(stage):
         stage.walk.fixed(**start)
@@ -86,6 +130,15 @@ def saved(path="", **start):
 def market(path=""):
     def reach(stage):
         stage.walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
+        return stage.location + path
+
+    return reach
+
+
+def tiered(path=""):
+    def reach(stage):
+        to_provider("Test: tiered", log_in=True)(stage)
+        stage.walk.act("SAVE")
         return stage.location + path
 
     return reach
@@ -187,6 +240,31 @@ def out_of_reach(stage):
     return path
 
 
+def contract_ended(stage):
+    stage.walk.by_hand().answer(cost="28.15").answer(tariff_name="Simple")
+    return stage.walk.answer(term="date", contract_end_date="2019-03-31", sure="2019-03-31").path
+
+
+def contract_ended_rates(stage):
+    contract_ended(stage)
+    stage.walk.act("SAVE")
+    return stage.location
+
+
+def last_day(stage):
+    contract_ended_rates(stage)
+    Tariff.objects.update(contract_end=timezone.now().date(), rates=Tariff.Rates.ENDED)
+    return stage.location
+
+
+def zone_unknown(stage):
+    complete(stage)
+    Location.objects.update(time_zone="Mars/Olympus")
+    later = timezone.now() + timedelta(minutes=15)
+    Tariff.objects.update(rates=Tariff.Rates.FAILING, rates_code=UNKNOWN_ZONE, ask_at=later)
+    return stage.location
+
+
 def thirty(stage):
     complete(stage)
     first = Location.objects.get()
@@ -249,6 +327,14 @@ CUSTOMER = {
         )
     },
     "connect session_redirect": to_provider("Octopus Energy"),
+    "connect session_redirect left": left,
+    "connect other browser asked": other_browser(),
+    "connect other browser no": other_browser("no"),
+    "connect two other browsers": other_browsers,
+    "connect confirm": confirm(),
+    "connect confirm yes": confirm("yes"),
+    "connect confirm no": confirm("no"),
+    "connect confirm late": confirm(by_owner=["SAVE"]),
     "connect region": to_provider("Test: asks for the region"),
     "connect long names": to_provider("Test: long names"),
     "connect error": to_provider("Test: error page"),
@@ -269,9 +355,18 @@ CUSTOMER = {
     "rates market": market(),
     "rates market asked": market("?direction=IMPORT&hours=3&kwh=7"),
     "rates both": both_directions,
+    "rates tiered": tiered(),
+    "rates tiered week": tiered("week/"),
+    "location tiered": lambda stage: tiered()(stage) and "/locations/",
+    "connect tiered": to_provider("Test: tiered", log_in=True),
     "rates pending": pending,
     "rates disconnected": disconnected_rates,
     "rates old": out_of_reach,
+    "rates zone unknown": zone_unknown,
+    "rates not updated": market(),
+    "connect contract ended": contract_ended,
+    "rates contract ended": contract_ended_rates,
+    "rates last day": last_day,
     "rates week": market("week/"),
     "rates day": market("day/"),
     "account": "/account/email/",
@@ -306,6 +401,8 @@ def look_at(visit, name, path):
     if name.endswith("refused"):
         visit.leave_by(visit.main.locator("form[method=post] .button:not(.quiet)").first)
         expect(visit.page.get_by_role("alert").first).to_be_visible()
+    if name.endswith("not updated"):
+        visit.page.locator(".late").evaluate("note => (note.hidden = false)")
     return visit
 
 
@@ -319,9 +416,9 @@ def test_a_page_in_this_state_fits_everybody(name, stage, open_visit, site, watc
     def visit(**options):
         visit = open_visit(**NARROW | options)
         if name in CUSTOMER:
-            cookie = django_settings.SESSION_COOKIE_NAME
-            value = stage.walk.client.cookies[cookie].value
-            visit.page.context.add_cookies([{"name": cookie, "value": value, "url": site}])
+            for cookie in (django_settings.SESSION_COOKIE_NAME, django_settings.LOGIN_COOKIE_NAME):
+                if given := stage.walk.client.cookies.get(cookie):
+                    visit.page.context.add_cookies([{"name": cookie, "value": given.value, "url": site}])
         return visit
 
     if not name.startswith("admin"):  # whose pages are Django's

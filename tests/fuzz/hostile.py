@@ -29,6 +29,7 @@ HOSTILE = [
     "\u202eevil\u2066\ufeff",
     "\U0001f50c\u0301" * 9,
     "ﬃİıßẞ٣²½",
+    "x" * 1_000,  # as long as any field may be
     "x" * 10_000,
     "\n\t ",
     "' OR 1=1 --",
@@ -123,7 +124,7 @@ VALID = {
     "tariff_name_capture": {"tariff_name": "Simple"},
     "contract_term_capture": {
         "term": "date",
-        "contract_end_date": "2027-11-24",
+        "contract_end_date": "2099-11-24",
         "contract_start_date": "2026-11-24",
     },
 }

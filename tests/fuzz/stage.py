@@ -132,7 +132,7 @@ class Stage:
         self.client, self.told, self.log, self.empty_cache = client, told, log, empty_cache
         self.token = ""
         self.adapter = None
-        monkeypatch.setattr(flatpeak, "_http", self._http)
+        monkeypatch.setattr("tariffs.flatpeak.http._http", self._http)
 
     def _http(self):
         http = requests.Session()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import requests
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 
 from connect_ui.models import ConnectSession
@@ -22,9 +23,31 @@ def to(step: str, **then: str) -> Callable[[Tab], Any]:
 def back_from_login(provider: str) -> Callable[[Tab], Any]:
     def go(tab: Tab) -> None:
         to("provider", provider=provider)(tab)
-        tab.get(f"{tab.path}login/")
+        there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=10).headers["Location"]
+        back = requests.get(f"{there}&back=1", allow_redirects=False, timeout=10).headers["Location"]
+        tab.get(back.removeprefix(tab.url))
 
     return go
+
+
+def at_login(tab: Tab) -> str:
+    """Once its link was followed; where the login leads back to, if it is made."""
+    to("provider", provider="Octopus Energy")(tab)
+    there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=10).headers["Location"]
+    tab.get()
+    back = requests.post(there, {"outcome": "approve"}, allow_redirects=False, timeout=10).headers["Location"]
+    return back.removeprefix(tab.url)
+
+
+def asked(tab: Tab) -> None:
+    tab.site.tab().get(at_login(tab))
+    tab.get()
+
+
+def another_browser(tab: Tab) -> None:
+    back = at_login(tab)
+    tab.browser.cookies.clear()
+    tab.get(back)
 
 
 def by_time_of_day(tab: Tab) -> None:
@@ -70,7 +93,7 @@ def confirmed(page: str) -> Callable[[Tab], Any]:
 def with_second_factor(page: str) -> Callable[[Tab], Any]:
     def go(tab: Tab) -> None:
         TOTP.activate(tab.user, SECRET)
-        confirmed(page)(tab)
+        tab.get(page)
 
     return go
 
@@ -143,7 +166,7 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
     "connect_ui/summary_tou_confirm": (by_time_of_day, {}),
     "connect_ui/summary_tariff_inprogress": (back_from_login("Test: pending for 2 minutes"), {}),
     "connect_ui/summary_tariff_failed": (failed, {}),
-    "connect_ui/session_redirect": (to("provider", provider="Octopus Energy"), {}),
+    "connect_ui/session_redirect": (at_login, {}),
     "connect_ui/error": (to("provider", provider="Test: error page"), {}),
     "connect_ui/unknown": (to("provider", provider="Test: unknown page"), {}),
     # around them
@@ -151,6 +174,8 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
     "connect_ui/stalled": (first_page_missing, {}),
     "connect_ui/page": (incomplete, {}),
     "connect_ui/expired": (expired, {}),
+    "connect_ui/asked": (asked, {}),
+    "connect_ui/confirm": (another_browser, {}),
     "tariffs/rates": (connected, {}),
     # deletions
     "tariffs/delete_location": (lambda tab: connected(tab, "delete/"), {}),
@@ -176,7 +201,8 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
     ),
     "usersessions/usersession_list": (other_browser, {}),
     "mfa/authenticate": (second_factor_asked, code_of_app),
-    "mfa/totp/activate_form": (confirmed("/account/second-factor/totp/activate/"), code_of_app),
+    "mfa/reauthenticate": (with_second_factor("/account/second-factor/reauthenticate/"), code_of_app),
+    "mfa/totp/activate_form": ((lambda tab: tab.get("/account/second-factor/totp/activate/")), code_of_app),
     "mfa/totp/deactivate_form": (with_second_factor("/account/second-factor/totp/deactivate/"), {}),
     "mfa/recovery_codes/generate": (with_second_factor("/account/second-factor/recovery-codes/generate/"), {}),
 }

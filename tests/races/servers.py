@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from http.cookiejar import CookieJar
+from itertools import cycle
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -50,6 +51,7 @@ ANSWERS = {
     "SAVE": {"action": "SAVE"},
 }
 STEPS = list(ANSWERS)
+ADDRESSES = cycle(range(1, 255))  # the last number of a browser's
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
@@ -95,6 +97,7 @@ class Servers:
             "SECRET_KEY": django_settings.SECRET_KEY,
             "SITE_URL": self.url,
             "SANDBOX_PORT": self.sandbox_port,
+            "TRUSTED_PROXIES": 1,  # each browser has an address of its own, and with it limits
             "FLATPEAK_CONNECT_TIMEOUT": 1,
             "FLATPEAK_READ_TIMEOUT": 4,
             "DATABASE_URL": f"sqlite:///{own['NAME']}"
@@ -238,8 +241,10 @@ class Servers:
 class Tab:
     """Follows links, forms and redirects as a browser does without script. Tabs of one browser share its cookies."""
 
-    def __init__(self, site: Servers, cookies: CookieJar | None = None, **view: str) -> None:
+    def __init__(self, site: Servers, cookies: CookieJar | None = None, address: str = "", **view: str) -> None:
         self.site, self.browser = site, requests.Session()
+        self.address = address or f"192.0.2.{next(ADDRESSES)}"
+        self.browser.headers["X-Forwarded-For"] = self.address
         if cookies is not None:
             self.browser.cookies = cookies  # type: ignore[assignment]
         self.page, self.path, self.query = view.get("page", ""), view.get("path", "/"), ""
@@ -247,7 +252,7 @@ class Tab:
 
     def another(self) -> "Tab":
         """Another tab of the same browser, with the same page in it."""
-        return Tab(self.site, self.browser.cookies, page=self.page, path=self.path, url=self.url)
+        return Tab(self.site, self.browser.cookies, self.address, page=self.page, path=self.path, url=self.url)
 
     # -- what is seen
 

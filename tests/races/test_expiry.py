@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 PAGES = [place for place in PLACES if place.removeprefix("connect_ui/") in ROUTES]
 # A login is not repeated: it is asked for again.
-LEADS_TO = {"connect_ui/summary_tariff_inprogress": "session_redirect"}
+LEADS_TO = dict.fromkeys(["connect_ui/summary_tariff_inprogress", "connect_ui/session_redirect"], "session_redirect")
 SHARE = [*LEADS_TO, "connect_ui/provider_select", "connect_ui/summary_tou_confirm", "connect_ui/summary_tariff_failed"]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import cycle
 
@@ -79,6 +80,8 @@ def test_one_master_is_killed_and_its_customers_go_on_at_the_other(two, people):
 
 
 def test_limits_count_at_both(two, tab):
+    if (second := time.time() % 60) > 40:  # a limit counts by the clock's minute, and these must lie in one
+        time.sleep(60 - second)
     for number in range(11):
         tab.url = two.addresses[number % 2]
         tab.get("/connect/")

@@ -12,9 +12,10 @@ from django.db import close_old_connections, connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from tariffs.mails import tell
+from tariffs import flatpeak
 from tariffs.models import Tariff
-from tariffs.refresh import RATE_LIMIT, refresh
+from tariffs.notices import tell
+from tariffs.rates.refresh import UNKNOWN_ZONE, refresh
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +42,16 @@ class Run:
 
     def __init__(self, now: datetime) -> None:
         self.due, self.lock, self.stopped = batches(now), threading.Lock(), threading.Event()
-        self.done = self.asked = self.failed = 0
+        self.done = self.asked = self.failed = self.zoneless = 0
         self.go_on_at, self.patience = 0.0, PATIENCE
 
     def work(self, jitter: float) -> None:
         try:
             self.stopped.wait(random.uniform(0, jitter))  # nosec B311  # spreads calls, and is no secret
-            while tariff := self.next():
-                self.ask(tariff)
+            # A pool has fewer connections than there may be threads, which mostly wait: for FlatPeak, or through a pause.
+            with flatpeak.releasing(connection.close):
+                while tariff := self.next():
+                    self.ask(tariff)
         finally:
             connection.close()
 
@@ -59,18 +62,19 @@ class Run:
             return None if self.stopped.is_set() else next(self.due, None)
 
     def ask(self, tariff: Tariff) -> None:
-        now = timezone.now()
         try:
-            asked = refresh(tariff, now)
-            failed = asked and tariff.rates == Tariff.Rates.FAILING
-            if failed and tariff.rates_code == RATE_LIMIT:
-                self.pause((tariff.ask_at - now).total_seconds())
+            asked = refresh(tariff, timezone.now())
+            zoneless = asked and tariff.rates_code == UNKNOWN_ZONE  # FlatPeak answered: no failure of this run
+            failed = asked and tariff.rates == Tariff.Rates.FAILING and not zoneless
         except Exception:  # one tariff must not keep the others from being asked for
             logger.exception("tariff %s could not be refreshed", tariff.pk)
-            close_old_connections()
-            asked = failed = True
+            asked, failed, zoneless = True, True, False
+        connection.close()  # before the lock: who holds it may need a connection, for the next batch
+        if tariff.pause is not None:
+            self.pause(tariff.pause)
         with self.lock:
             self.done, self.asked, self.failed = self.done + 1, self.asked + asked, self.failed + failed
+            self.zoneless += zoneless
 
     def pause(self, seconds: float) -> None:
         with self.lock:
@@ -119,6 +123,8 @@ class Command(BaseCommand):
         close_old_connections()  # this thread's own was idle for as long as the run took
         unsent = 0 if interrupted else tell(timezone.now())
         said = f"{run.asked} asked, {run.failed} failed, {due_at(now).count()} left"
+        if run.zoneless:
+            said += f", of an unknown time zone: {run.zoneless}"
         if unsent:
             said += f", mails not sent: {unsent}"
         if run.failed or unsent or interrupted:

@@ -1,0 +1,85 @@
+"""The end: exchange the connect token for the two ids, and store them."""
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from flatpeak_app.web import vault
+from tariffs import details, flatpeak, storing
+from tariffs.models import Tariff
+
+from ..models import ConnectSession, Page
+from .reading import COMPLETE, PENDING
+
+logger = logging.getLogger(__name__)
+
+
+def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
+    """Exchange the connect token and store what it gives. The caller holds the claim; it is given back.
+
+    If FlatPeak does not give the ids, which the error says, the exchange stays owed: nothing else knows them.
+    """
+    owed = session.state == ConnectSession.State.OWED
+    if not session.connect_token:
+        session.note_error(vault.KEY_MISSING, session.last_route)
+        session.exchange_after = timezone.now() + timedelta(minutes=15)
+        session.release("exchange_after", *ConnectSession.ERROR)
+        return flatpeak.Unavailable("GET /connect/tariff/token: not tried, as no key reads the token")
+    try:
+        with flatpeak.purpose(f"session {session.pk}" if owed else ""):
+            ids = flatpeak.exchange(session.connect_token)
+    except flatpeak.FlatPeakError as error:
+        if owed:
+            session.exchange_after = timezone.now() + timedelta(minutes=1)
+            if isinstance(error, flatpeak.Rejected):
+                session.exchange_after = timezone.now() + timedelta(minutes=15)
+                session.note_error(error.code or str(error.status), session.last_route)
+        session.release("exchange_after", *ConnectSession.ERROR)
+        return error
+    if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
+        last = Page(session=session, number=session.newest + 1, route=COMPLETE[0], body={}, came_from=session.newest)
+        session.newest, session.last_route, session.state = last.number, last.route, ConnectSession.State.OWED
+        with transaction.atomic():
+            if not session.keep("newest", "last_route", "state"):
+                return None
+            last.save()
+    before = session.pages.filter(number=session.newest).values("came_from")
+    summary = session.pages.filter(number__in=before).first()
+    answered = (summary.answer or {}).get("action") if summary else None
+    processed = ids.get("is_tariff_processed", ids.get("tariff_available"))
+    if (ids.get("complete_action") or answered) == "DISCONNECT":
+        state = Tariff.State.DISCONNECTED
+    elif processed is False or (summary and summary.route in PENDING):
+        state = Tariff.State.PENDING
+    else:
+        state = Tariff.State.CONNECTED
+    facts = details.facts(summary.data) if summary else {}
+    try:
+        tariff = storing.store(session.user_id, ids, storing.Connected(session.direction, session.type, state, facts))
+    except storing.Conflict as conflict:
+        logger.error("session %s: %s", session.pk, conflict)
+        session.end(ConnectSession.State.CONFLICT)
+        session.release(*ConnectSession.ENDED)
+        return None
+    session.tariff, session.location = tariff, tariff.location
+    gone_now = state == Tariff.State.DISCONNECTED
+    session.end(ConnectSession.State.DISCONNECTED if gone_now else ConnectSession.State.CONNECTED)
+    session.release("tariff", "location", *ConnectSession.ENDED)
+    with suppress(flatpeak.FlatPeakError):  # they come with the rates then
+        details.complete(tariff)
+    return None
+
+
+def finish(owed: Iterable[ConnectSession]) -> tuple[int, int]:
+    """Make the exchanges that these sessions are owed; how many are finished now, and how many are still owed."""
+    finished = left = 0
+    for session in owed:
+        if session.is_here and session.claim():
+            exchange(session)
+        done = session.state != ConnectSession.State.OWED
+        finished, left = finished + done, left + (not done)
+    return finished, left

@@ -1,0 +1,100 @@
+"""Connect tokens: a new one, and a new one with the same answers."""
+
+import logging
+import secrets
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from flatpeak_app.web import vault
+from tariffs import flatpeak
+from tariffs.flatpeak import JSON
+from tariffs.models import Customer
+from tariffs.rates import number
+
+from ..models import ConnectSession, Page
+
+logger = logging.getLogger(__name__)
+
+
+def make_token(session: ConnectSession) -> None:
+    """Give the conversation a connect token of its own; the caller saves TOKEN. Raises FlatPeakError."""
+    user_id, location = session.user_id, session.location
+    if location:
+        customer = location.customer
+    else:
+        with transaction.atomic():  # one, also for a start that is pressed twice at once
+            get_user_model().objects.select_for_update(no_key=True).get(pk=user_id)
+            customers = Customer.objects.here().filter(user_id=user_id)
+            customer = customers.order_by("-customer_id").first() or Customer.objects.create(user_id=user_id)
+    secret = secrets.token_urlsafe(32)
+    body: JSON = {
+        "direction": session.direction,
+        "type": session.type,
+        "callback_uri": settings.SITE_URL + reverse("connect_ui:callback"),
+        "connect_web_uri": f"{settings.SITE_URL}{reverse('connect_ui:return', args=[session.pk])}{secret}/",
+        "customer_reference_id": str(customer.pk),
+    }
+    if customer.customer_id:
+        body["customer_id"] = customer.customer_id
+    if location:
+        body["location_id"] = location.location_id
+    else:
+        body["postal_address"] = {"country_code": session.country_code}
+    with flatpeak.purpose("a new conversation"):
+        made = flatpeak.create_connect_token(body)
+    if ConnectSession.of_token(made["connect_token"]):
+        logger.warning("Connect: a token that was handed out before")
+        raise flatpeak.Unavailable("a token that was handed out before")
+    session.connect_token, session.return_digest = made["connect_token"], vault.digests(secret)[0]
+    session.expires_at = timezone.now() + timedelta(seconds=int(number(made.get("expires_in")) or 86400))
+    session.login = ConnectSession.Login.NONE
+
+
+# What may be said again to a new conversation without asking: nothing that ends one, or leads to another site.
+REPEATED_ACTIONS = ("PROVIDER_MISSING", "TARIFF_MISSING")
+
+# And to the same one by a new token.
+RENEWED_ACTIONS = (*REPEATED_ACTIONS, "ADDRESS_CHANGE", "EDIT", "RECONNECT")
+
+
+def path_to(session: ConnectSession, number: int | None) -> list[Page]:
+    """The pages that led to this one, and it, without those that were left by going back."""
+    pages = {page.number: page for page in session.pages.all()}
+    path: list[Page] = []
+    while number and (page := pages.pop(number, None)):
+        path.append(page)
+        number = page.came_from
+    return path[::-1]
+
+
+def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tuple[flatpeak.Page, bool]:
+    """Take another token, for the present one is known to whoever has the link to a login; raises FlatPeakError.
+
+    The answers on the way to a page are given again, and its own if there is one. Where that led, and whether the
+    page's own answer was given; Connect may ask something else on the way.
+    """
+    path = [(page.route, page.answer or {}) for page in path_to(session, to.number)]
+    path[-1] = (to.route, answer or {})
+    before = {name: getattr(session, name) for name in ConnectSession.TOKEN}
+    at, last = -1, len(path) - 1
+    try:
+        make_token(session)
+        stands = flatpeak.restore(session.connect_token)
+        # Of what was asked twice the last answer counts.
+        while after := [n for n, (route, _) in enumerate(path) if n > at and route == stands["route"]]:
+            at = after[-1]
+            said, action = path[at][1], path[at][1].get("action", "")
+            if not said or (action and action not in RENEWED_ACTIONS and at < last):
+                break
+            stands = flatpeak.answer(session.connect_token, stands["route"], said.get("data"), action=action)
+    except flatpeak.FlatPeakError:
+        for name, value in before.items():
+            setattr(session, name, value)
+        raise
+    session.keep(*ConnectSession.TOKEN)
+    return stands, bool(answer) and at == last

@@ -1,0 +1,209 @@
+"""To a provider's login and back: a conversation goes on in the browser that began it, or by another browser's yes.
+
+The link to a login has the connect token, and may be passed on. What FlatPeak alone is told is the secret in the address
+that it sends the browser of the login back to: whoever brings that has been there. A signed cookie tells whether it is a
+browser of this account that followed the link from our page. Any other is asked, on a page that it alone can open. If two
+others come, neither is believed: one may be of the person who passed the link on.
+"""
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core import signing
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.views.decorators.http import require_GET, require_http_methods
+
+from flatpeak_app.web.limits import limited
+from tariffs import flatpeak
+
+from . import conversation
+from .in_place import in_place
+from .models import ConnectSession, Page
+from .views import State, catch_up, own, tell
+
+Login = ConnectSession.Login
+LEFT, RETURNED, AGREED = "left", "returned", "agreed"  # what a browser has done in a conversation
+MOST = 5  # conversations of one browser; that which it went to a login for longest ago is forgotten
+LASTS = 24 * 3600  # seconds; as long as a connect token
+
+
+def key(session: ConnectSession) -> str:
+    """Of the conversation by its present token: what a browser did for an earlier one counts no more."""
+    return f"{session.pk.hex}{session.return_digest[:16]}"
+
+
+def done(request: HttpRequest) -> dict[str, str]:
+    """What this browser has done last, by conversation."""
+    try:
+        cookie = request.COOKIES.get(settings.LOGIN_COOKIE_NAME, "")
+        return signing.loads(cookie, salt="login", max_age=LASTS)
+    except signing.BadSignature:
+        return {}
+
+
+def note(request: HttpRequest, response: HttpResponse, session: ConnectSession, what: str) -> HttpResponse:
+    known = done(request)
+    known.pop(key(session), None)
+    known[key(session)] = what
+    response.set_cookie(
+        settings.LOGIN_COOKIE_NAME,
+        signing.dumps(dict(list(known.items())[-MOST:]), salt="login"),
+        max_age=LASTS,
+        secure=settings.PRODUCTION,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def moves(session: ConnectSession, to: str, *frm: str) -> bool:
+    """Whether the login went on to this from one of those; of two requests at once, one does it.
+
+    Where another browser is asked, an answer that is under way loses its claim: what comes of it is not shown.
+    """
+    lost = {"claimed_at": None, "doubtful": True} if to in (Login.ASKED, Login.SPOILT) else {}
+    here = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, state=State.OPEN)
+    return bool(here.filter(login__in=frm).update(login=to, **lost))
+
+
+@require_GET
+def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+    """Off to the provider's login. A link leads here, for browsers stop a form's post that ends on another origin."""
+    session = own(request, pk)
+    shown = get_object_or_404(Page, session=session, number=number, route=ConnectSession.LOGIN)
+    target = shown.data.get("redirect_uri") or shown.data.get("redirect_url")
+    newest = number == session.newest and not session.is_busy
+    if not (newest and session.may_leave and isinstance(target, str) and conversation.may_leave_to(target)):
+        return redirect("connect_ui:newest", pk)
+    # Not while an answer is under way that leads elsewhere.
+    as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_at=session.claimed_at)
+    if not as_read.filter(return_digest=session.return_digest, login=session.login).update(login=Login.AWAY):
+        return redirect("connect_ui:newest", pk)
+    url = urlsplit(target)
+    query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("fp_cot", session.connect_token)])
+    return note(request, HttpResponseRedirect(url._replace(query=query).geturl()), session, LEFT)
+
+
+@login_not_required
+@require_GET
+def find(request: HttpRequest, to: str) -> HttpResponse:
+    """FlatPeak sends the browser here, with the token in the address: on at once to an address without it."""
+    session = ConnectSession.of_token(request.GET.get("fp_cot", ""))
+    return redirect(f"connect_ui:{to}", session.pk) if session else redirect("home")
+
+
+@login_not_required
+@require_GET
+def back(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """FlatPeak sends the browser of a login here: on at once to an address without the secret and the token."""
+    session = ConnectSession.objects.here().filter(pk=pk).first()
+    if not session or not session.made_return(getattr(request, "return_secret", "")):
+        messages.info(request, gettext("This sign-in is over. Nothing was connected."))
+        return redirect("home")
+    did = done(request).get(key(session))
+    if did == LEFT and request.user.pk == session.user_id:
+        moves(session, Login.BACK, Login.AWAY)
+        return redirect("connect_ui:returned", pk)
+    if did == AGREED:  # and has been at the login once more
+        moves(session, Login.ASKED, Login.AGREED)
+    # Of two other browsers that have the secret either may be the victim's: neither's yes counts.
+    elif did != RETURNED and not moves(session, Login.ASKED, Login.NONE, Login.AWAY, Login.BACK):
+        moves(session, Login.SPOILT, Login.ASKED, Login.AGREED)
+    return note(request, redirect("connect_ui:confirm", pk), session, RETURNED)
+
+
+@require_GET
+@limited("connect_ask", "GET")
+def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Back from the provider's login: Connect tells what came of it."""
+    session = own(request, pk)
+    if session.is_open and session.is_at_login and session.login in (Login.BACK, Login.AGREED) and session.claim():
+        catch_up(request, session)
+    return redirect("connect_ui:newest", pk)
+
+
+@in_place
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("connect_ask", "POST")
+def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask another browser, which has signed in at the provider, whether that is to be connected, and for whom."""
+    session = ConnectSession.objects.select_related("user", "location").filter(pk=pk).first()
+    mine = {of: what for of, what in done(request).items() if of.startswith(pk.hex) and what != LEFT}
+    if not session or not mine:
+        raise Http404
+    did = mine.get(key(session))
+    asked = session.is_open and session.login == Login.ASKED and did == RETURNED
+    if request.method == "POST":
+        if not asked:
+            return redirect("connect_ui:confirm", pk)
+        if request.POST.get("answer") == "no":
+            decline(session)
+        elif request.POST.get("answer") == "yes" and moves(session, Login.AGREED, Login.ASKED):
+            own_too = session.user_id == request.user.pk
+            return note(
+                request, redirect("connect_ui:returned" if own_too else "connect_ui:confirm", pk), session, AGREED
+            )
+        return redirect("connect_ui:confirm", pk)
+    if asked:
+        says = "asks"
+    elif did == AGREED:
+        says = "agreed"
+    else:
+        connected = did and session.state in (State.OWED, State.CONNECTED)
+        says = "connected" if connected else "over"
+    context = {"session": session, "says": says, "account": masked(session.user.email), "town": town(session)}
+    return render(request, "connect_ui/confirm.html", context)
+
+
+def decline(session: ConnectSession) -> None:
+    """End it as one whose token has expired; an answer that is under way loses its claim.
+
+    Connect may have taken it, or what it was told past this site: what that made is to be deleted.
+    """
+    token = session.encrypted_token
+    session.end(State.EXPIRED)
+    session.note_error(ConnectSession.DECLINED, ConnectSession.LOGIN)
+    names = (*ConnectSession.ENDED, *ConnectSession.ERROR)
+    ended = {name: getattr(session, name) for name in names} | {"claimed_at": None, "updated_at": timezone.now()}
+    asked = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, login=Login.ASKED)
+    with transaction.atomic():
+        if asked.filter(state=State.OPEN).update(**ended):
+            session.owe_erasure(token)
+
+
+def masked(email: str) -> str:
+    """`a•••@example.com`: enough for who knows the address."""
+    name, _, host = email.rpartition("@")
+    return f"{name[:1]}•••@{host}"
+
+
+def town(session: ConnectSession) -> str:
+    """Where the tariff would be, as far as whoever is asked may be a stranger: without street and postcode."""
+    if session.location:
+        return session.location.city
+    said = session.pages.filter(route="postal_address_capture").exclude(answer=None).order_by("-number").first()
+    address = (said.answer.get("data") or {}).get("postal_address") if said else None
+    return str(address.get("city") or "")[:40] if isinstance(address, dict) else ""
+
+
+@require_GET
+@limited("connect_ask", "GET")
+def called_back(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """FlatPeak says that the conversation is over; whether it is, the exchange tells.
+
+    One that is held for the browser of a login stays as it is, whatever FlatPeak has by now.
+    """
+    session = own(request, pk)
+    if session.state in (State.OPEN, State.OWED) and session.is_here and session.claim():
+        error = conversation.exchange(session)
+        if isinstance(error, flatpeak.Unavailable):  # a refusal says that it is not over
+            tell(request, session, error)
+    return redirect("connect_ui:newest", pk)

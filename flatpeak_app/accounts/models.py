@@ -1,0 +1,75 @@
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.auth.signals import user_logged_in
+from django.db import models
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import translation
+
+from flatpeak_app.web.indexes import Plain
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: bool) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True)
+
+
+class User(AbstractUser):
+    """A person who signs in, by e-mail address; FlatPeak's record of the same person is `tariffs.Customer`."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField("e-mail address", unique=True)
+    # A code of LANGUAGES: the one that was chosen, "" for none, and the one of the pages at the last sign-in.
+    language = models.CharField(max_length=10, blank=True)
+    seen_language = models.CharField(max_length=10, blank=True, editable=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = []
+
+    objects = UserManager()  # type: ignore[misc,assignment]
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case")]
+        indexes = [models.Index(Plain("email"), name="user_plain_email")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def in_their_language(self) -> AbstractContextManager[None]:
+        """Within it texts are in the language that this person chose or was last seen with; else they stay as they are."""
+        offered = dict(settings.LANGUAGES)
+        known = next((code for code in (self.language, self.seen_language) if code in offered), None)
+        return translation.override(known) if known else nullcontext()
+
+
+@receiver(user_logged_in)
+def remember_language(request: HttpRequest, user: User, **signal: Any) -> None:
+    """What was chosen on this browser before signing in is the account's choice, unless that has one."""
+    cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    if not user.language and cookie in dict(settings.LANGUAGES):
+        user.language = cookie
+    user.seen_language = translation.get_language() or ""
+    user.save(update_fields=["language", "seen_language"])
+
+
+def unconfirmed(now: datetime) -> QuerySet[User]:
+    """Sign-ups whose address nobody confirmed in time; who was made in the admin has no address to confirm yet."""
+    waiting = User.objects.filter(
+        date_joined__lte=now - timedelta(days=settings.KEEP_UNCONFIRMED_DAYS),
+        last_login=None,
+        is_staff=False,
+        emailaddress__verified=False,
+    )
+    return waiting.exclude(emailaddress__verified=True)

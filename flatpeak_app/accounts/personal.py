@@ -1,0 +1,131 @@
+"""Everything that is stored about a customer, to take away and to delete."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import simplejson
+from allauth.account.decorators import reauthentication_required
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.adapter import get_adapter
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from connect_ui.conversation import finish
+from connect_ui.models import ConnectSession, Page
+from flatpeak_app.web.limits import limited
+from tariffs.erasure import ask_for
+from tariffs.models import Customer, Location, RateDay, Tariff, Wait
+from tariffs.screens.views import LATER
+
+from .models import User
+from .sessions import forget
+
+# Keys to an account or a conversation (`data` is a second factor's), and Connect's questions, of which the customer's
+# are the answers.
+LEFT_OUT = {"password", "session_key", "data", "token_digest", "encrypted_token", "return_digest", "body"}
+ROWS = 100  # in one piece of the download
+EXCHANGED_PER_DELETION = 2  # exchanges that the deletion of an account waits for at most
+
+
+def everything(user: User) -> dict[str, QuerySet[Any]]:
+    """The rows that are stored about a user, by what they are; they name each other by their ids."""
+    return {
+        "account": User.objects.filter(pk=user.pk),
+        "email_addresses": EmailAddress.objects.filter(user=user),
+        "second_factors": Authenticator.objects.filter(user=user),
+        "sign_ins": UserSession.objects.filter(user=user),
+        "customers": Customer.objects.filter(user=user),
+        "locations": Location.objects.filter(customer__user=user).order_by("created_at"),
+        "tariffs": Tariff.objects.filter(location__customer__user=user).order_by("location", "-direction"),
+        "waits": Wait.objects.filter(tariff__location__customer__user=user),
+        "rates": RateDay.objects.filter(tariff__location__customer__user=user).order_by("tariff", "day"),
+        "conversations": ConnectSession.objects.filter(user=user).order_by("started_at"),
+        "pages": Page.objects.filter(session__user=user).order_by("session", "number").defer("body"),
+    }
+
+
+def stored(row: Model) -> dict[str, Any]:
+    """Every column but those of LEFT_OUT, so that a new one is not forgotten."""
+    return {
+        field.name: field.value_from_object(row) for field in row._meta.concrete_fields if field.name not in LEFT_OUT
+    }
+
+
+def as_json(tables: dict[str, QuerySet[Any]]) -> Iterator[str]:
+    """An object of lists, row by row as they are read, with every Decimal exact."""
+    encode = simplejson.JSONEncoder(default=_text).encode
+    before = "{"
+    for name, rows in tables.items():
+        yield f'{before}\n"{name}": ['
+        before = ""
+        for row in rows.iterator():
+            yield f"{before}\n{encode(stored(row))}"
+            before = ","
+        before = "],"
+    yield "]\n}\n"
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+@require_safe
+@never_cache
+@reauthentication_required(app="accounts")
+@limited("download", "GET", "HEAD")  # type: ignore[arg-type]  # what is streamed is no HttpResponse by its class, but by its use
+def download(request: HttpRequest) -> StreamingHttpResponse:
+    """One JSON file, exact to the digit; asks FlatPeak for nothing and changes nothing."""
+    parts = as_json(everything(signed_in(request)))
+    pieces = iter(lambda: "".join(islice(parts, ROWS)), "")
+    response = StreamingHttpResponse(pieces, content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="flatpeak-connect-data.json"'
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("delete", "POST")
+@reauthentication_required
+def delete_account(request: HttpRequest) -> HttpResponse:
+    """Ask whether it is meant, and delete the user who is signed in, who has just given their password again."""
+    if request.method != "POST":
+        return render(request, "account/delete.html")
+    user = signed_in(request)
+    # Only an exchange tells which location a finished conversation made; what is not told now, `erase_pending` finds out.
+    owed = ConnectSession.objects.here().filter(user=user, state=ConnectSession.State.OWED)
+    finish(owed[:EXCHANGED_PER_DELETION])
+    erased = erase_account(user)
+    logout(request)
+    deleted = gettext("Your account is deleted.")
+    messages.success(request, deleted if erased else f"{deleted} {LATER}")
+    return forget(redirect("home"))
+
+
+def signed_in(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # LoginRequiredMiddleware saw to it
+    return request.user
+
+
+def erase_account(user: User) -> bool:
+    """Delete a user with everything of theirs; True if nothing of it is left at FlatPeak."""
+    customers = Customer.objects.filter(user=user).exclude(customer_id="")
+    ids = [
+        *Location.objects.filter(customer__user=user).values_list("location_id", flat=True),
+        *customers.values_list("customer_id", flat=True),
+        *ConnectSession.objects.filter(user=user, state=ConnectSession.State.OWED).values_list(
+            "token_digest", flat=True
+        ),
+    ]
+    with transaction.atomic():
+        get_adapter().end_sessions(UserSession.objects.filter(user=user))
+        user.delete()
+    return ask_for(ids)

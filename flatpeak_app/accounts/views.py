@@ -1,0 +1,155 @@
+"""The views of django-allauth, where ours do more."""
+
+from typing import Any
+
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.views import (
+    ConfirmEmailVerificationCodeView,
+    ConfirmPasswordResetCodeView,
+    EmailView,
+    LoginView,
+    LogoutView,
+    PasswordResetView,
+    SignupView,
+    email_verification_sent,
+)
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.views import ViewRecoveryCodesView
+from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from allauth.usersessions.views import ListUserSessionsView
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+
+from flatpeak_app.web.limits import count
+
+from . import failures, mails, sessions
+from .forms import EndSessionsForm
+from .models import User
+
+
+class Guesses:
+    """A view that asks for a mailed code: each guess counts, also of two at once, which would read one count in a session.
+
+    The session's count goes on beside it, for a cache that is gone.
+    """
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        process = self._process  # type: ignore[attr-defined]
+        key = f"guesses:{request.session.session_key}:{process.state['at']}"
+        guess = count(key, process.timeout) or process.state["failed_attempts"] + 1
+        process.state["failed_attempts"] = max(guess - 1, process.state["failed_attempts"])
+        if guess > process.max_attempts:
+            return self.form_invalid(self.get_form())  # type: ignore[attr-defined]
+        return super().post(request, *args, **kwargs)  # type: ignore[misc]
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        failures.tell(self.request, self._process.state.get("email", ""), "wrong_code")  # type: ignore[attr-defined]
+        return super().form_invalid(form)  # type: ignore[misc]
+
+
+class ResetCode(Guesses, ConfirmPasswordResetCodeView):
+    pass
+
+
+@method_decorator(login_not_required, name="dispatch")
+class AddressCode(Guesses, ConfirmEmailVerificationCodeView):
+    pass
+
+
+@login_not_required
+def confirm_address(request: HttpRequest) -> HttpResponseBase:
+    """A code to type; on a laptop, which verifies nothing, allauth's page about a link."""
+    by_code = settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED
+    return AddressCode.as_view()(request) if by_code else email_verification_sent(request)
+
+
+class SignOut(LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return sessions.forget(super().post(request, *args, **kwargs))
+
+
+class FieldTellsOfMail:
+    """A view whose form sends a mail, and says at the field `address` if that is refused."""
+
+    address = "email"
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        try:
+            return super().form_valid(form)  # type: ignore[misc]
+        except mails.NotTaken as refused:
+            self.undo()
+            form.add_error(self.address, refused.error)
+            return self.form_invalid(form)  # type: ignore[attr-defined]
+        except mails.ServerDown:
+            self.undo()
+            raise
+
+    def undo(self) -> None:
+        """Not by a transaction, which would hold the database's lock for as long as a mail server takes."""
+        clear_login(self.request)  # type: ignore[attr-defined]
+
+
+class SignUp(FieldTellsOfMail, SignupView):
+    user: User | None = None
+
+    def undo(self) -> None:
+        super().undo()
+        if self.user:
+            self.user.delete()
+
+
+class SignIn(FieldTellsOfMail, LoginView):
+    """Sends a mail to who has not confirmed the address yet."""
+
+    address = "login"
+
+
+class PasswordReset(FieldTellsOfMail, PasswordResetView):
+    pass
+
+
+class Address(FieldTellsOfMail, EmailView):
+    def _action_send(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        try:
+            return super()._action_send(request, *args, **kwargs)
+        except mails.NotTaken as refused:
+            messages.error(request, refused.error.message)
+            return None
+
+
+class SecondFactorOn(ActivateTOTPView):
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Who sets up an authenticator app has shown a code of it: it is not asked for again in this session."""
+        response = super().form_valid(form)
+        factor = Authenticator.objects.get(user=self.request.user, type=Authenticator.Type.TOTP)
+        record_authentication(self.request, self.request.user, "mfa", id=factor.pk, type=factor.type)
+        return response
+
+
+class SecondFactorOff(DeactivateTOTPView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except Http404:
+            if request.method != "POST":
+                raise
+            return redirect("mfa_index")  # pressed twice
+
+
+class RecoveryCodes(ViewRecoveryCodesView):
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().get(request, *args, **kwargs)
+        except DatabaseError:  # another press made new ones while these were read
+            return redirect("mfa_view_recovery_codes")
+
+
+class Sessions(ListUserSessionsView):
+    form_class = EndSessionsForm

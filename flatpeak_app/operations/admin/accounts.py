@@ -1,0 +1,146 @@
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlencode
+
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from flatpeak_app.accounts.models import User
+from flatpeak_app.accounts.sessions import end_all
+from flatpeak_app.web.staff import has_second_factor, lacks_second_factor
+
+from ..lists import LongList
+from .tariffs import FromFlatPeak
+
+
+def has_permission(request: HttpRequest) -> bool:
+    return admin.AdminSite.has_permission(admin.site, request) and not lacks_second_factor(request)
+
+
+def login(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
+    """Staff come here signed in when they lack something: a second factor is led to, a permission is refused."""
+    if lacks_second_factor(request) and has_second_factor(request.user):
+        return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': get_next_redirect_url(request) or '/'})}")
+    if lacks_second_factor(request):
+        messages.info(
+            request, gettext("The administration asks for a second factor. Set yours up here, then open it again.")
+        )
+        return redirect("mfa_activate_totp")
+    return redirect("admin:index")
+
+
+def password_change(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
+    return redirect("account_change_password")
+
+
+# The admin signs in, and changes its password, where everybody does: one form, with its limits on guesses, its mails and
+# its second factor.
+admin.site.login = secure_admin_login(login)  # type: ignore[method-assign]
+admin.site.password_change = password_change  # type: ignore[assignment, method-assign]
+admin.site.has_permission = has_permission  # type: ignore[method-assign]
+admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
+
+
+# Staff with a permission for accounts have none over those of other staff, or they could make themselves superusers.
+POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+@admin.register(User)
+class EmailUserAdmin(LongList, UserAdmin):
+    ordering = ["email"]
+    list_display = ["email", "is_staff", "is_active", "date_joined", "last_login"]
+    search_fields = ["email"]
+    actions = ["delete_selected", "sign_out"]
+    fieldsets = [
+        (None, {"fields": ["email", "password"]}),
+        ("Permissions", {"fields": ["is_active", *POWERS]}),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [(None, {"classes": ["wide"], "fields": ["email", "usable_password", "password1", "password2"]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else POWERS
+
+    @admin.action(description="Sign out of every browser", permissions=["change"])
+    def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        ended = end_all(users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False))
+        self.message_user(request, f"{ended} sign-ins ended.")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and may_touch(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """The address is what one signs in with, and allauth has its own record of it, which goes with the old one."""
+        obj.email = obj.email.lower()
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if "email" in form.changed_data:
+                EmailAddress.objects.filter(user=obj).delete()
+                EmailAddress.objects.create(user=obj, email=obj.email, primary=True, verified=False)
+
+
+def may_touch(request: HttpRequest, user: User | None) -> bool:
+    return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
+
+
+# Theirs would filter by anything and change anybody. Whose sessions there are, and where from, is for their owner to see.
+for package in ("allauth.account", "allauth.mfa", "allauth.usersessions", "django.contrib.auth"):
+    import_module(f"{package}.admin")
+admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
+
+
+@admin.register(Group)
+class Groups(LongList, GroupAdmin):
+    ordering = ["name"]
+    search_fields = []
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser
+
+
+@admin.register(EmailAddress)
+class Addresses(FromFlatPeak):
+    """To look at: an account's address is changed with the account."""
+
+    list_display = ["email", "user", "primary", "verified"]
+    list_select_related = ["user"]
+    list_filter = ["primary", "verified"]
+    search_fields = ["email"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: EmailAddress | None = None) -> bool:
+        return False
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(FromFlatPeak):
+    """For who has lost theirs: it can be taken away, and its secret is not shown."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    list_filter = ["type", "created_at", "last_used_at"]
+    exclude = ["data"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and may_touch(request, obj.user if obj else None)

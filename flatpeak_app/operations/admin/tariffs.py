@@ -1,0 +1,226 @@
+import csv
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from tariffs.details import STRUCTURES
+from tariffs.models import Customer, Erasure, Location, Tariff
+
+from ..lists import KnownValues, LongList, in_batches, shows
+
+BOM = "\ufeff"  # without it Excel reads letters beyond ASCII as others
+
+# What a spreadsheet runs begins with one of these signs, at the beginning of a cell or, where it takes another sign than our
+# comma for the separator, after that; spaces and quotation marks before it are passed over.
+FORMULA = re.compile(r"""(^|[;,:|\t\r\n])([\s"']*)(?=[=+\-@\t\r＝＋－＠])""")
+
+
+def cell(value: Any) -> str:
+    """A CSV cell as text; what a spreadsheet would run as a formula has an apostrophe before it, and shows instead."""
+    return FORMULA.sub(r"\1\2'", "" if value is None else str(value))
+
+
+class Echo:
+    def write(self, line: str) -> str:
+        return line
+
+
+def download_csv(*columns: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], StreamingHttpResponse]:
+    """An action that downloads the chosen rows; `columns` are attributes, `location.city` that of a related row."""
+
+    @admin.action(description="Download as CSV")
+    def action(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
+        shown = [column for column in columns if shows(request, column)]
+        writer = csv.writer(Echo(), quoting=csv.QUOTE_ALL)
+
+        def lines() -> Iterator[str]:
+            yield BOM + writer.writerow(shown)
+            for batch in in_batches(queryset.select_related(*modeladmin.list_select_related)):
+                for row in batch:
+                    yield writer.writerow([cell(follow(row, column)) for column in shown])
+
+        response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{queryset.model._meta.model_name}s.csv"'
+        return response
+
+    return action
+
+
+def follow(row: Any, path: str) -> Any:
+    for name in path.split("."):
+        row = getattr(row, name)
+    return row
+
+
+class Structures(KnownValues):
+    """Offers the ways in which a price works, as customers read them; one that is not known here by FlatPeak's word."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            code = str(choice["display"])
+            yield choice | {"display": STRUCTURES.get(code, code)}
+
+
+class FromFlatPeak(LongList):
+    """To look at and to search: what these rows say is FlatPeak's, and is changed there."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Customer)
+class CustomerAdmin(FromFlatPeak):
+    list_display = ["user", "customer_id", "account", "live_mode", "created_at"]
+    list_select_related = ["user"]
+    list_filter = ["live_mode", "account", "created_at"]
+    search_fields = ["id", "customer_id", "user__email"]
+    actions = [
+        "delete_selected",
+        download_csv("id", "user.email", "customer_id", "account", "live_mode", "created_at"),
+    ]
+
+
+@admin.register(Location)
+class LocationAdmin(FromFlatPeak):
+    list_display = ["__str__", "country_code", "location_id", "user", "live_mode", "created_at", "rates_link"]
+    list_select_related = ["customer__user"]
+    list_filter = [
+        "live_mode",
+        "country_code",
+        "tariffs__state",
+        "tariffs__direction",
+        "tariffs__provider",
+        "created_at",
+    ]
+    search_fields = [
+        "id",
+        "location_id",
+        "customer__id",
+        "customer__customer_id",
+        "customer__user__email",
+        "address_line1",
+        "city",
+        "post_code",
+    ]
+    actions = [
+        "delete_selected",
+        download_csv(
+            "id",
+            "location_id",
+            "customer.customer_id",
+            "customer.user.email",
+            "address_line1",
+            "address_line2",
+            "city",
+            "state",
+            "post_code",
+            "country_code",
+            "time_zone",
+            "currency_code",
+            "account",
+            "live_mode",
+            "created_at",
+        ),
+    ]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [name for name in self.list_display if name != "user" or shows(request, "customer.user.email")]
+
+    @admin.display(ordering="customer__user__email")
+    def user(self, location: Location) -> str:
+        return str(location.customer.user)
+
+    @admin.display(description="rates")
+    def rates_link(self, location: Location) -> SafeString:
+        return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[location.pk]))
+
+
+@admin.register(Tariff)
+class TariffAdmin(FromFlatPeak):
+    list_display = [
+        "provider",
+        "name",
+        "direction",
+        "location",
+        "state",
+        "state_since",
+        "rates",
+        "rates_since",
+        "rates_link",
+    ]
+    list_select_related = ["location__customer__user"]
+    exclude = ["structure"]
+    readonly_fields = ["price"]
+    linked = ("account", "rates_since")
+    list_filter = [
+        "state",
+        "rates",
+        "direction",
+        ("structure", Structures),
+        "provider",
+        "location__country_code",
+        "live_mode",
+        "state_since",
+    ]
+    search_fields = [
+        "id",
+        "location__id",
+        "location__location_id",
+        "location__customer__customer_id",
+        "location__customer__user__email",
+        "location__address_line1",
+        "location__city",
+        "location__post_code",
+    ]
+    actions = [
+        "delete_selected",
+        download_csv(
+            "id",
+            "location.location_id",
+            "location.customer.customer_id",
+            "location.customer.user.email",
+            "direction",
+            "type",
+            "provider",
+            "name",
+            "structure",
+            "contract_end",
+            "contract_open_ended",
+            "state",
+            "state_since",
+            "rates",
+            "rates_since",
+            "rates_code",
+            "ask_at",
+            "account",
+            "live_mode",
+        ),
+    ]
+
+    @admin.display
+    def price(self, tariff: Tariff) -> str:
+        return str(STRUCTURES.get(tariff.structure, tariff.structure))
+
+    @admin.display(description="link")
+    def rates_link(self, tariff: Tariff) -> SafeString:
+        return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[tariff.location_id]))
+
+
+@admin.register(Erasure)
+class ErasureAdmin(FromFlatPeak):
+    list_display = ["kind", "requested_at", "attempts", "try_after", "done_at", "code", "account", "live_mode"]
+    list_filter = ["kind", ("done_at", admin.EmptyFieldListFilter), "code", "live_mode", "account", "requested_at"]
+    search_fields = ["id", "flatpeak_id"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # FlatPeak would never be asked again

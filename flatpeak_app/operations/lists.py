@@ -1,0 +1,178 @@
+"""Admin lists of tables of any length: no page of one counts, sorts or reads the whole table."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import get_fields_from_path, model_format_dict
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import CharField, F, Field, Q, QuerySet, UUIDField
+from django.db.models.lookups import GreaterThanOrEqual, LessThan
+from django.http import HttpRequest, HttpResponseBase
+from django.template.response import TemplateResponse
+from django.utils.functional import cached_property
+
+from flatpeak_app.web.indexes import Plain
+
+MOST = 1000  # rows that a list shows, and that a search finds; who wants one further back says more of it
+BATCH = 100  # rows that are deleted, or written to a download, at a time
+LOOKUPS = ("", "__exact", "__id__exact", "__in", "__isnull", "__isempty", "__gte", "__lt", "__lte")  # of filters
+PLAIN = ("email", "address_line1", "city", "post_code")  # looked up without case and apostrophes
+VALUES = 100  # of a column, that a filter offers
+
+
+class FirstRows(Paginator):
+    @cached_property
+    def count(self) -> int:
+        return self.object_list[:MOST].count()  # type: ignore[attr-defined]
+
+
+class KnownValues(admin.AllValuesFieldListFilter):
+    """Offers what a column of free text holds, as it was up to five minutes ago: to look means to read the table."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        key = f"admin-filter:{arguments[-1].model._meta.label_lower}:{self.field_path}"
+        self.lookup_choices: Any = cache.get_or_set(key, lambda: list(self.lookup_choices[:VALUES]), 300)
+
+
+def between(found: Plain, begun: str) -> Q:
+    """What begins so, as a range, which an index answers on both databases."""
+    return Q(GreaterThanOrEqual(found, begun), LessThan(found, f"{begun}\U0010ffff"))
+
+
+def shows(request: HttpRequest, path: str) -> bool:
+    """An account's e-mail address is for staff who may view accounts; from whichever table one looks at it."""
+    return not path.endswith("email") or request.user.has_perm("accounts.view_user")
+
+
+def is_free_text(field: Field) -> bool:
+    return isinstance(field, CharField) and not field.choices
+
+
+admin.FieldListFilter.register(is_free_text, KnownValues, take_priority=True)
+
+
+class LongList(admin.ModelAdmin):
+    """`search_fields` are looked up one by one, each by its index: an "or" over several tables would read them all.
+
+    Found is an address or an e-mail address that begins with the text, whatever its case and apostrophes; of FlatPeak's ids
+    what begins with it as it was typed, in small letters, capitals, or with capitals at the beginnings of its words; of ids
+    that are UUIDs the whole.
+    """
+
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = FirstRows
+    ordering = ["-pk"]
+    linked: tuple[str, ...] = ()  # columns beyond `list_filter` that a page of ours filters by in a link
+    actions: Sequence[Any] = ["delete_selected"]
+    search_help_text = "A whole id, or how an e-mail address, a street, a city, a post code or FlatPeak's id begins."
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Whether the list offers that filter: any other would tell, row by row, what no page shows."""
+        filters = [*self.get_list_filter(request), *self.linked]
+        offered = {each[0] if isinstance(each, list | tuple) else each for each in filters}
+        return "\0" not in value and lookup in {f"{path}{kind}" for path in offered for kind in LOOKUPS}
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        return to_field == self.opts.pk.name
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [path for path in super().get_search_fields(request) if shows(request, path)]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.replace("\0", "").strip()
+        if not text:
+            return queryset, False
+        found: set[Any] = set()
+        for path in self.get_search_fields(request):
+            with suppress(ValidationError):  # no UUID
+                rows = self.model._default_manager.filter(self.begins(path, text)).order_by()
+                found.update(rows.values_list("pk", flat=True)[: MOST - len(found)])
+        return queryset.filter(pk__in=found), False
+
+    def begins(self, path: str, text: str) -> Q:
+        if isinstance(get_fields_from_path(self.model, path)[-1], UUIDField):
+            return Q(**{path: text})
+        spelt = {text, text.lower(), text.upper(), text.title()}
+        if path.rpartition("__")[2] not in PLAIN:
+            return Q(*((f"{path}__startswith", each) for each in spelt), _connector=Q.OR)
+        plain = {re.sub("[A-Z]", lambda capital: capital[0].lower(), re.sub("['’]", "", each)) for each in spelt}
+        return reduce(or_, (between(Plain(F(path)), each) for each in plain - {""}), Q(pk__in=[]))
+
+    def response_action(  # type: ignore[override]  # the stubs are those of a later Django, which gives the place too
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseBase | None:
+        """Acts on what the page says: on the rows that are ticked, or on those that the list counts and no others.
+
+        All of a list are named once more, by their number, and the page that does so remembers which they are.
+        """
+        if "chosen" in request.POST:
+            return super().response_action(
+                request, self.of_keys(queryset, ",".join(request.POST.getlist("chosen")).split(","))
+            )
+        name = next(filter(None, request.POST.getlist("action")), "")
+        chosen = self.get_actions(request).get(name)
+        across = request.POST.get("select_across") == "1"
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not chosen or not (across or (ticked and name == "delete_selected")):
+            return super().response_action(request, queryset)
+        rows = queryset[:MOST] if across else self.of_keys(queryset, ticked)
+        keys = [str(key) for key in rows.values_list("pk", flat=True)]
+        noun = self.opts.verbose_name if len(keys) == 1 else self.opts.verbose_name_plural
+        what = chosen[2] % model_format_dict(self.opts)
+        context = self.admin_site.each_context(request) | {
+            "title": f"{what}: {len(keys):,} {noun}",
+            "opts": self.opts,
+            "what": what,
+            "name": name,
+            # Neither a field for each, which are more than a form may have, nor one for all, which is longer than it may be.
+            "chosen": [",".join(keys[n : n + 25]) for n in range(0, len(keys), 25)],
+        }
+        return TemplateResponse(request, "admin/sure.html", context)
+
+    def of_keys(self, queryset: QuerySet[Any], keys: list[str]) -> QuerySet[Any]:
+        """The list's rows with these ids; what is no id is nobody's."""
+        known = set()
+        for key in keys[:MOST]:
+            with suppress(ValidationError):
+                known.add(self.opts.pk.to_python(key))
+        return queryset.filter(pk__in=known)
+
+    @admin.action(description="Delete selected %(verbose_name_plural)s", permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """In batches, each whole; nothing if the permission to delete what goes with them is lacking."""
+        batches = list(in_batches(queryset))
+        lacking, protected = set(), []
+        for batch in batches:
+            _, _, lacks, keeps = self.get_deleted_objects(batch, request)
+            lacking |= lacks
+            protected += keeps
+        if lacking or protected:
+            self.message_user(request, "Nothing was deleted: you may not delete all that goes with it.", messages.ERROR)
+            return
+        count = 0
+        for batch in batches:
+            with transaction.atomic():
+                count += batch.count()
+                self.log_deletions(request, batch)
+                self.delete_queryset(request, batch)
+        self.message_user(request, f"{count:,} deleted.", messages.SUCCESS)
+
+
+def in_batches(queryset: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
+    """Querysets of at most BATCH rows each, which are those of the given one at this moment, in its order."""
+    keys = list(queryset.values_list("pk", flat=True))
+    for n in range(0, len(keys), BATCH):
+        yield queryset.filter(pk__in=keys[n : n + BATCH])

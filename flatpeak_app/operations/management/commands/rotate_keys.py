@@ -1,0 +1,26 @@
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from flatpeak_app.web import vault
+
+
+class Command(BaseCommand):
+    help = "Encrypt all second factors with the first of TOKEN_KEYS, so that the others can be taken out."
+
+    def handle(self, **options: Any) -> None:
+        renewed = unread = 0
+        for pk in list(Authenticator.objects.values_list("pk", flat=True)):
+            with transaction.atomic():  # a recovery code may be used meanwhile, which is noted in the same column
+                factor = Authenticator.objects.select_for_update().filter(pk=pk).first()
+                for name in ("secret", "seed"):
+                    if factor and name in factor.data:
+                        secret = vault.renewed(factor.data[name])
+                        renewed, unread = renewed + bool(secret), unread + (not secret)
+                        factor.data[name] = secret or factor.data[name]
+                        factor.save(update_fields=["data"])
+        self.stdout.write(f"{renewed} encrypted with the first key")
+        if unread:
+            raise CommandError(f"{unread} can't be decrypted: a key is missing in TOKEN_KEYS.")

@@ -1,0 +1,142 @@
+"""`manage.py run_local`, which `make run` ends in: the sandbox and the app on this machine until Ctrl-C."""
+
+import contextlib
+import http.client
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db.migrations.exceptions import InconsistentMigrationHistory
+
+from flatpeak_app.accounts.models import User
+
+HOST = "127.0.0.1"
+STAFF = "admin@example.com"
+START = 30  # seconds for a program to give its first answer
+STOP = 20  # seconds for one to give its last; a call to FlatPeak that is under way takes 18 at most
+
+
+class Command(BaseCommand):
+    help = "Run the app on this machine, with the sandbox unless FlatPeak's credentials are set, until Ctrl-C."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+            self.run(stack)
+
+    def run(self, stack: contextlib.ExitStack) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("SITE_URL is https, which is production: start gunicorn there, as the Dockerfile does.")
+        here = f"http://{HOST}:{settings.SANDBOX_PORT}"
+        sandbox = here == settings.FLATPEAK_API_URL
+        check_ports(["PORT", "SANDBOX_PORT"] if sandbox else ["PORT"])
+        collect_static()
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+        except InconsistentMigrationHistory:
+            raise CommandError(
+                "The database is older than the migrations, which were made anew: delete it, or name a new one in "
+                f"DATABASE_URL. Without DATABASE_URL it is {settings.VAR_DIR / 'db.sqlite3'}."
+            ) from None
+        password = staff_password()
+
+        children = {}
+        if sandbox:
+            command = ["sandbox", "--quiet", f"--port={settings.SANDBOX_PORT}"]
+            children["sandbox"] = stack.enter_context(running(*command, f"--state={settings.VAR_DIR / 'sandbox.json'}"))
+        command = ["gunicorn", f"--bind={HOST}:{settings.PORT}", "--log-level=warning", "flatpeak_app.wsgi"]
+        children["app"] = stack.enter_context(running(*command))
+
+        deadline = time.monotonic() + START
+        while not (answers(settings.PORT) and (not sandbox or answers(settings.SANDBOX_PORT))):
+            check(children)
+            if time.monotonic() > deadline:
+                raise CommandError(f"There was no answer within {START} seconds.")
+            time.sleep(0.05)
+        self.stdout.write(
+            f"\nFlatPeak Connect is at {settings.SITE_URL}\n\n"
+            f"  Staff: {STAFF}, password {password} (sign in there; /admin/ is the admin)\n"
+            f"  FlatPeak: {'the sandbox, where nothing is real' if settings.SANDBOX else settings.FLATPEAK_API_URL}\n"
+            "  Ctrl-C stops it; nothing is lost.\n\n"
+        )
+        self.stdout.flush()
+        while True:
+            check(children)
+            time.sleep(0.2)
+
+
+def check_ports(names: list[str]) -> None:
+    """Raise CommandError for the first setting of these whose port cannot be listened on."""
+    with contextlib.ExitStack() as held:
+        for name in names:
+            port = getattr(settings, name)
+            try:
+                held.enter_context(socket.create_server((HOST, port)))
+            except (OSError, OverflowError):
+                raise CommandError(f"Port {port} is not free: choose another with {name}, as in {name}=9123.") from None
+
+
+def collect_static() -> None:
+    """Collect and compress the static files, which takes seconds, only if they are newer than the last time."""
+    collected = settings.STATIC_ROOT / "staticfiles.json"
+    sources = [settings.BASE_DIR / "requirements.txt", *(settings.BASE_DIR / "static").rglob("*")]
+    if not collected.exists() or collected.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def staff_password() -> str:
+    """The staff user's password in this database: the one in the file if it fits, else a new one."""
+    path = settings.VAR_DIR / "staff-password"
+    user = User.objects.filter(email=STAFF).first() or User.objects.create_superuser(STAFF)
+    password = path.read_text() if path.exists() else ""
+    if not user.check_password(password):
+        password = secrets.token_urlsafe(12)
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(password)
+        user.set_password(password)
+        user.save()
+    return password
+
+
+@contextlib.contextmanager
+def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `python -m command` for as long as the block lasts, then let it finish what it is doing."""
+    # In a process group of its own, or the terminal's Ctrl-C would reach it as well, in no order.
+    child = subprocess.Popen(  # nosec B603  # commands of our own, no shell
+        [sys.executable, "-m", *command], cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, process_group=0
+    )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(STOP)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C does not wait
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def check(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            raise CommandError(f"The {name} ended by itself, with exit code {child.returncode}.")
+
+
+def answers(port: int) -> bool:
+    """Whether HTTP is spoken there yet; not through urllib, which would ask a proxy of the environment."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status < 500
+    return False

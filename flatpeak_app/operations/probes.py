@@ -1,0 +1,89 @@
+"""What machines ask of this process: whether it lives, whether it can serve, and its metrics.
+
+All are answered before anything else: a prober speaks plain http and knows no host name of ours.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from tariffs import flatpeak
+
+from .metrics import exposition
+
+logger = logging.getLogger(__name__)
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def probes(get_response: View) -> View:
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path == "/healthz":
+            return HttpResponse("ok\n", "text/plain")
+        if request.path == "/readyz":
+            return readyz()
+        # Without a token it is an address like any other that there is not.
+        if request.path == "/metrics" and settings.METRICS_TOKEN:
+            return metrics(request)
+        return get_response(request)
+
+    return middleware
+
+
+def readyz() -> HttpResponse:
+    """`{"database": "ok", "cache": "failed", "migrations": "ok", "flatpeak": "unknown"}`; 503 unless the first three are ok.
+
+    FlatPeak's state is told and not needed: without it every page works that asks it for nothing. What a check would
+    only wait for in vain is unknown.
+    """
+    found = {"database": state(database), "cache": state(shared_cache), "migrations": "unknown", "flatpeak": "unknown"}
+    if found["database"] == "ok":
+        found["migrations"] = state(migrations)
+    if found["cache"] == "ok":
+        found["flatpeak"] = "silent" if any(flatpeak.silent().values()) else "ok"
+    ready = found["database"] == found["cache"] == found["migrations"] == "ok"
+    return JsonResponse(found, status=200 if ready else 503)
+
+
+def state(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except Exception as error:  # whatever a driver raises; its text may have an address or a password
+        logger.warning("not ready: %s (%s)", check.__name__, type(error).__name__)
+        return "failed"
+    return "ok"
+
+
+class NotReady(Exception):
+    pass
+
+
+def database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def shared_cache() -> None:
+    """Redis itself, if it is that: the cache's own methods do without it."""
+    if hasattr(cache, "check"):
+        cache.check()
+
+
+@functools.cache  # of what raises nothing is kept: a process that has found all applied asks no more
+def migrations() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise NotReady
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}"):
+        return HttpResponse("", "text/plain", status=401, headers={"WWW-Authenticate": "Bearer"})
+    return HttpResponse(exposition(), CONTENT_TYPE_PLAIN_0_0_4)

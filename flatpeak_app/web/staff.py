@@ -1,0 +1,27 @@
+"""When staff see what belongs to others: with the permission, and a second factor that this very session has shown."""
+
+from typing import Any
+
+from allauth.account.authentication import get_authentication_records
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def has_second_factor(user: Any) -> bool:
+    return Authenticator.objects.filter(user=user.pk, type=Authenticator.Type.TOTP).exists()
+
+
+def lacks_second_factor(request: HttpRequest) -> bool:
+    """Whether one is asked for, and this session never showed it: there is none, or it is younger than the sign-in."""
+    if not settings.STAFF_MFA:
+        return False
+    types = dict(Authenticator.objects.filter(user=request.user.pk).values_list("pk", "type"))
+    records = get_authentication_records(request, request.user)
+    shown = {record.get("id") for record in records if record["method"] == "mfa"}
+    return Authenticator.Type.TOTP not in types.values() or shown.isdisjoint(types)
+
+
+def may_see_others(request: HttpRequest, permission: str) -> bool:
+    """Whether a page outside the administration shows this visitor what is not their own."""
+    return request.user.is_staff and request.user.has_perm(permission) and not lacks_second_factor(request)

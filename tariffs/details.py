@@ -1,0 +1,114 @@
+"""What FlatPeak tells of a location and its tariff: the address, the zone, the names, the contract."""
+
+import logging
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from . import flatpeak
+from .flatpeak import JSON
+from .models import Location, Tariff, zone_named
+
+logger = logging.getLogger(__name__)
+
+OPEN_ENDED = "0001-01-01"  # how FlatPeak writes a contract without an end
+
+# What FlatPeak calls the ways in which a price works. DYNAMIC is told of some tariffs, and never offered to choose.
+STRUCTURES = {
+    "FIXED": _("One price, all the time"),
+    "TIME_OF_DAY": _("Different prices at different times"),
+    "MARKET": _("A price that follows the market"),
+    "DYNAMIC": _("A price that changes often"),
+}
+
+
+def facts(data: JSON) -> JSON:
+    """What a summary page, or a tariff in a location's status, says of the tariff."""
+    provider, tariff = data.get("provider"), data.get("tariff")
+    provider = provider if isinstance(provider, dict) else {}
+    tariff = tariff if isinstance(tariff, dict) else {}
+    return {
+        "provider": provider.get("display_name") or provider.get("name"),
+        "name": tariff.get("display_name") or tariff.get("name"),
+        "structure": tariff.get("structure_type") or tariff.get("structure"),
+        "contract_end": tariff.get("contract_end_date"),
+        "tiered": tariff.get("tiered"),
+    }
+
+
+def note(tariff: Tariff, known: JSON) -> None:
+    """Put what `facts` told into the tariff's columns; what was not told stays."""
+    for name in ("provider", "name", "structure"):
+        if known.get(name):
+            setattr(tariff, name, fitting(Tariff, name, known[name]))
+    if isinstance(known.get("tiered"), bool):
+        tariff.tiered = known["tiered"]
+    if end := known.get("contract_end"):
+        tariff.contract_open_ended, tariff.contract_end = term(end)
+
+
+def term(end: Any) -> tuple[bool, date | None]:
+    """Whether a contract is known to have no end, and its last day; neither where FlatPeak tells no date."""
+    return str(end).startswith(OPEN_ENDED), day_told(end)
+
+
+def day_told(text: Any) -> date | None:
+    """The day of a date from FlatPeak: midnight there or in UTC, or a day alone; None for none and open-ended."""
+    if not isinstance(text, str) or text.startswith(OPEN_ENDED):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment.astimezone(UTC) if moment.tzinfo and moment.time() != time.min else moment).date()
+    except (ValueError, OverflowError):
+        return None
+
+
+def fitting(model: type[Location | Tariff], name: str, value: Any) -> str:
+    """FlatPeak's text, no longer than its column; "" for what is no text."""
+    return (str(value) if isinstance(value, str | int) else "")[: model._meta.get_field(name).max_length]  # type: ignore[union-attr]
+
+
+def complete(tariff: Tariff) -> None:
+    """Fetch what the ids alone do not tell: address, time zone, currency, and the tariff as FlatPeak names it.
+
+    Raises FlatPeakError; the tariff is stored without these until the next try.
+    """
+    location, asked_at = tariff.location, timezone.now()
+    found = flatpeak.location(location.location_id)
+    address = found.get("postal_address")
+    known: JSON = {
+        name: fitting(Location, name, value)
+        for name, value in (address if isinstance(address, dict) else {}).items()
+        if name in ("address_line1", "address_line2", "city", "state", "post_code", "country_code")
+    }
+    known["currency_code"] = fitting(Location, "currency_code", found.get("currency_code"))
+    if "country_code" in known:
+        known["country_code"] = known["country_code"].upper()
+    if zone_named(found.get("timezone")):
+        known["time_zone"] = found["timezone"]
+    else:
+        zone = flatpeak.word(found.get("timezone"))
+        logger.error("GET /locations: the unknown time zone %r, for location %s", zone, location.pk)
+        if not location.zone:  # to be named to the customer and the operator
+            known["time_zone"] = zone
+    # Of two questions at once, the later one has the newer answer.
+    Location.objects.filter(Q(told_at=None) | Q(told_at__lte=asked_at), pk=location.pk).update(
+        told_at=asked_at, **known
+    )
+    with suppress(Location.DoesNotExist):  # deleted while FlatPeak was answering
+        location.refresh_from_db(fields=[*known, "told_at"])
+    statuses = flatpeak.location_status(location.location_id)["tariff_status"]
+    status = statuses.get(f"{tariff.type}_{tariff.direction}".lower()) if isinstance(statuses, dict) else None
+    if isinstance(status, dict):
+        told = ["provider", "name", "structure", "contract_end", "contract_open_ended", "tiered"]
+        if str(status.get("status")).strip() == "ERROR":
+            tariff.set_state(Tariff.State.FAILED)
+            told += ["state", "state_since"]
+        note(tariff, facts(status))
+        written = {name: getattr(tariff, name) for name in told}
+        if not Tariff.objects.filter(pk=tariff.pk, version=tariff.version).update(**written):
+            tariff.read_again()

@@ -1,0 +1,53 @@
+"""The one package that talks to FlatPeak's hosts.
+
+Each function is one call. All raise `Unavailable` (network, timeout, 5xx, not JSON, too large: nothing was decided) or
+`Rejected` (an error object or a 4xx: FlatPeak's message and code). Numbers arrive as Decimal and leave as numbers.
+Amounts are major currency units per kWh. No token, key, address or query string gets into a log line or an exception.
+
+Each call leaves one line in the log, which says why if it failed; whoever catches the error need not log it again.
+"""
+
+from .bearer import login
+from .calls import (
+    JSON,
+    MAX_ID,
+    Page,
+    answer,
+    create_connect_token,
+    delete_customer,
+    delete_location,
+    exchange,
+    location,
+    location_status,
+    rates,
+    restore,
+)
+from .errors import FlatPeakError, Rejected, Unavailable, word
+from .http import purpose, releasing, silent, total_timeout
+from .values import instant, number
+
+__all__ = [
+    "JSON",
+    "MAX_ID",
+    "FlatPeakError",
+    "Page",
+    "Rejected",
+    "Unavailable",
+    "answer",
+    "create_connect_token",
+    "delete_customer",
+    "delete_location",
+    "exchange",
+    "instant",
+    "location",
+    "location_status",
+    "login",
+    "number",
+    "purpose",
+    "rates",
+    "releasing",
+    "restore",
+    "silent",
+    "total_timeout",
+    "word",
+]

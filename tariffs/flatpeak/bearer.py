@@ -1,0 +1,78 @@
+"""The bearer of the account's calls: signing in, sharing it, renewing it."""
+
+import hashlib
+import logging
+import time
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from django.conf import settings
+from django.core.cache import cache
+
+from .errors import JSON, Rejected, Unavailable
+from .http import ask, log, total_timeout
+from .values import number
+
+
+def login() -> JSON:
+    """`{bearer_token, expires_in (seconds), live_mode}`, with the account's credentials. Reference: authorization."""
+    credentials, url = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY), settings.FLATPEAK_API_URL + "/login"
+    return ask("GET /login", "GET", url, auth=credentials, needs={"bearer_token": str}, unfit=_no_header)
+
+
+def _no_header(granted: JSON) -> str:
+    token = granted["bearer_token"]
+    return "" if token.isascii() and token.isprintable() else "a bearer that no header can carry"
+
+
+def token(refused: str = "") -> str:
+    """The bearer that all workers share; a new one when there is none left or the one at hand was refused.
+
+    Of requests that need a new one at once, in whatever process, one signs in and the others wait for what comes of it.
+    """
+    account = f"{settings.FLATPEAK_API_URL} {settings.FLATPEAK_ACCOUNT_ID} {settings.FLATPEAK_API_KEY}"
+    key = "flatpeak-bearer:" + hashlib.sha256(account.encode()).hexdigest()
+    if (held := cache.get(key)) not in (None, refused):
+        return held
+    signing_in, began = f"{key}:signing-in", time.perf_counter()
+    if not cache.add(signing_in, True, total_timeout()):
+        while cache.get(signing_in):
+            time.sleep(0.02)
+        if (held := cache.get(key)) not in (None, refused):
+            return held
+        error = Unavailable("GET /login: not tried, as another request's came to nothing", "not_tried")
+        log(logging.WARNING, f"{error}", began, "GET /login", error.outcome, error.status, error.request_id)
+        raise error
+    try:
+        if (held := cache.get(key)) in (None, refused):
+            granted = login()
+            held = granted["bearer_token"]
+            cache.set(key, held, max(int(number(granted.get("expires_in")) or 0) - 60, 1))
+        return held
+    finally:
+        cache.delete(signing_in)
+
+
+def rest(method: str, path: str, *ids: str, **options: Any) -> JSON:
+    # Ids stay out of the call's name, which ends in the log and among the metrics.
+    call = f"{method} {path.replace('/{}', '')}"
+    url = settings.FLATPEAK_API_URL + path.format(*(quote(each, safe="") for each in ids))
+    held = token()
+    try:
+        return ask(call, method, url, auth=_Bearer(held), expected=(401, 403), **options)
+    except Rejected as error:
+        if error.status not in (401, 403):
+            raise
+    return ask(call, method, url, auth=_Bearer(token(refused=held)), **options)
+
+
+class _Bearer(requests.auth.AuthBase):
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        if settings.FLATPEAK_VERSION:
+            request.headers["Flatpeak-Version"] = settings.FLATPEAK_VERSION
+        return request

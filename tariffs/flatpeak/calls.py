@@ -1,0 +1,107 @@
+"""One function for each call."""
+
+from datetime import UTC, datetime
+from typing import NotRequired, TypedDict
+
+from django.conf import settings
+
+from .bearer import rest
+from .errors import JSON
+from .http import ask
+
+MAX_ID = 100  # characters of an id or a code, as the database has columns for them
+
+
+class Page(TypedDict):
+    """One page of Connect; `data` and `actions` as the route has them."""
+
+    route: str
+    connect_token: str
+    type: NotRequired[str]
+    direction: NotRequired[str]
+    live_mode: NotRequired[bool]
+    actions: NotRequired[list[str]]
+    data: NotRequired[JSON]
+
+
+def answer(connect_token: str, route: str, data: JSON | None = None, action: str = "") -> Page:
+    """Send one answer to Connect, with `data` or an `action`, and return the next page.
+
+    Sent once and never again by itself: a POST to Connect is not idempotent. Reference: Connect-headless.
+    """
+    body: JSON = {"connect_token": connect_token, "route": route}
+    if action:
+        body["action"] = action
+    elif data is not None:
+        body["data"] = data
+    url = settings.FLATPEAK_CONNECT_URL + "/"
+    return ask("Connect", "POST", url, body=body, unfit=_no_page)  # type: ignore[return-value]
+
+
+def _no_page(page: JSON) -> str:
+    is_page = isinstance(page.get("route"), str) and isinstance(page.get("data") or {}, dict)
+    return "" if is_page else "the answer is no page"
+
+
+def restore(connect_token: str) -> Page:
+    """Start a session, or ask where it stands; changes nothing at FlatPeak. Reference: Connect-headless, session_restore."""
+    return answer(connect_token, "session_restore")
+
+
+def create_connect_token(body: JSON) -> JSON:
+    """`{connect_token, expires_in (seconds), live_mode}`. Reference: create connect token."""
+    return rest("POST", "/connect/tariff/token", body=body, needs={"connect_token": str})
+
+
+def exchange(connect_token: str) -> JSON:
+    """`{customer_id, location_id, complete_action, …}`; asking again is allowed. Reference: exchange connect token.
+
+    `customer_id` is "" where FlatPeak does not name one, which its API description does not require.
+    """
+    params, needs = {"connect_token": connect_token}, {"location_id": str}
+    ids = rest("GET", "/connect/tariff/token", params=params, needs=needs, unfit=_long_id)
+    return ids | {"customer_id": _customer_of(ids)}
+
+
+def _customer_of(ids: JSON) -> str:
+    return customer_id if isinstance(customer_id := ids.get("customer_id"), str) else ""
+
+
+def _long_id(ids: JSON) -> str:
+    is_long = max(len(_customer_of(ids)), len(ids["location_id"])) > MAX_ID
+    return f"an id is longer than {MAX_ID} characters" if is_long else ""
+
+
+def location(location_id: str) -> JSON:
+    """`{timezone, currency_code, postal_address, …}`. Reference: retrieve location."""
+    return rest("GET", "/locations/{}", location_id)
+
+
+def location_status(location_id: str) -> JSON:
+    """`{tariff_status: {commodity_import: {status, provider, tariff}, …}}`. Reference: location status."""
+    return rest("GET", "/locations/{}/status", location_id, needs={"tariff_status": dict})
+
+
+def delete_location(location_id: str) -> None:
+    """Delete a location with its tariffs; Rejected with status 404 if FlatPeak has none such. Reference: delete location."""
+    rest("DELETE", "/locations/{}", location_id)
+
+
+def delete_customer(customer_id: str) -> None:
+    """Delete a customer with all locations; Rejected with status 404 if there is none such. Reference: delete customer."""
+    rest("DELETE", "/customers/{}", customer_id)
+
+
+def rates(location_id: str, start: datetime, end: datetime, direction: str) -> JSON:
+    """`{location_timezone, currency_code, next_update, data: [segments]}` between two instants, at most 90 days apart.
+
+    Rejected with code pending_connect, no_tariff_connected or no_price_data (422). Reference: tariff rates.
+    """
+    params = {
+        "start_time": start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "end_time": end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "direction": direction,
+        "include_tariff": "true",
+        "include_carbon": "true",
+    }
+    return rest("GET", "/tariffs/rates/{}", location_id, params=params, needs={"data": list})

@@ -1,0 +1,255 @@
+"""The HTTP of a call: its deadline, the breaker, what an answer may hold, its line in the log."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import requests
+import simplejson
+from django.conf import settings
+from django.core.cache import cache
+from prometheus_client import Histogram
+
+from .deadline import session
+from .errors import JSON, FlatPeakError, Rejected, Unavailable, word
+
+logger = logging.getLogger("tariffs.flatpeak")
+
+# After so many calls in a row without an answer, FlatPeak is left alone: one call per pause finds out whether it is back.
+FAILURES, PAUSE = 5, 5  # calls, seconds
+MAX_BODY = 4 * 1024 * 1024  # bytes; FlatPeak's longest page, thousands of providers, is a tenth of it
+MAX_DEPTH = 50  # lists and objects inside each other; FlatPeak's are 5
+
+DURATION = Histogram(
+    "flatpeak_call_duration_seconds",
+    "Calls to FlatPeak, by what became of them.",
+    ["call", "outcome"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+)
+
+
+_purpose: ContextVar[str] = ContextVar("purpose", default="")
+
+
+@contextmanager
+def purpose(name: str) -> Iterator[None]:
+    """What calls are made for, as "session 5f…": their lines in the log name it, and a refusal is an error in there.
+
+    Errors are mailed to ADMINS. "" is no purpose.
+    """
+    before = _purpose.set(name)
+    try:
+        yield
+    finally:
+        _purpose.reset(before)
+
+
+_release: ContextVar[Callable[[], Any]] = ContextVar("release", default=bool)
+
+
+@contextmanager
+def releasing(release: Callable[[], Any]) -> Iterator[None]:
+    """Have `release` called before each call to FlatPeak: gives back what others need and nobody needs meanwhile."""
+    before = _release.set(release)
+    try:
+        yield
+    finally:
+        _release.reset(before)
+
+
+def total_timeout() -> float:
+    """Seconds after which one call has either ended or will not end well."""
+    return settings.FLATPEAK_CONNECT_TIMEOUT + settings.FLATPEAK_READ_TIMEOUT
+
+
+_local = threading.local()
+
+
+def _http() -> requests.Session:
+    """The thread's own kept-alive connections."""
+    if not hasattr(_local, "http"):
+        _local.http = session()
+    return _local.http
+
+
+class _Breaker:
+    """Keeps workers from waiting, all of them and each for its timeouts, for a host that does not answer.
+
+    The count is in the cache, so the workers share it: too few failures are forgotten a minute after the last, and enough
+    of them not before the next answer. A worker that found none, and has had no failure since, looks again after a second.
+    """
+
+    well_until: ClassVar[dict[str, float]] = {}  # by the clock of time.monotonic
+
+    def __init__(self, url: str) -> None:
+        self.key = f"flatpeak-silent:{urlsplit(url).netloc}"
+        self.failures = 0
+        if time.monotonic() >= self.well_until.get(self.key, 0):
+            self.look()
+
+    def look(self) -> int:
+        self.failures = cache.get(self.key, 0)
+        if not self.failures:
+            self.well_until[self.key] = time.monotonic() + 1
+        return self.failures
+
+    def lets_pass(self) -> bool:
+        return self.failures < FAILURES or cache.add(f"{self.key}:tried", True, PAUSE)
+
+    def failed(self) -> None:
+        self.well_until.pop(self.key, None)
+        failures = 1
+        if not cache.add(self.key, failures, 60):
+            try:
+                failures = cache.incr(self.key)
+            except ValueError:  # it has expired just now
+                cache.add(self.key, failures, 60)
+        cache.touch(self.key, 60 if failures < FAILURES else None)
+
+    def answered(self) -> None:
+        if self.failures:
+            cache.delete(self.key)
+
+
+def silent() -> dict[str, bool]:
+    """Whether FlatPeak's hosts do not answer, so that most calls are not tried: {"api": False, "connect": True}."""
+    urls = {"api": settings.FLATPEAK_API_URL, "connect": settings.FLATPEAK_CONNECT_URL}
+    return {name: _Breaker(url).look() >= FAILURES for name, url in urls.items()}
+
+
+def ask(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), **options: Any) -> JSON:
+    """One call with its line in the log; refusals of an `expected` status are no error, whatever the purpose."""
+    began = time.perf_counter()
+    try:
+        status, answered = _send(call, method, url, **options)
+    except FlatPeakError as error:
+        gone = method == "DELETE" and error.status == 404
+        serious = _purpose.get() and not gone and error.status not in (429, *expected)
+        refused = logging.ERROR if serious else logging.INFO
+        level = refused if isinstance(error, Rejected) else logging.WARNING
+        log(level, f"{error}", began, call, error.outcome, error.status, error.request_id)
+        raise
+    log(logging.INFO, f"{call}: {status}", began, call, "ok", status, word(answered.get("request_id")))
+    return answered
+
+
+def log(level: int, line: str, began: float, call: str, outcome: str, status: int, request_id: str) -> None:
+    """The one line that a call leaves in the log, and its observation in the metrics."""
+    seconds = time.perf_counter() - began
+    DURATION.labels(call, outcome).observe(seconds)
+    ms = round(seconds * 1000)
+    told = {"call": call, "outcome": outcome, "status": status, "ms": ms, "flatpeak_request_id": request_id}
+    line += f" in {ms} ms" if outcome == "ok" else ""
+    logger.log(level, "%s%s", line, f", for {_purpose.get()}" if _purpose.get() else "", extra=told)
+
+
+def _send(
+    call: str,
+    method: str,
+    url: str,
+    *,
+    body: JSON | None = None,
+    params: dict[str, str] | None = None,
+    auth: Any = None,
+    needs: dict[str, type] | None = None,
+    unfit: Callable[[JSON], str] | None = None,
+) -> tuple[int, JSON]:
+    """The status and the JSON of an answer that has what it `needs`, and of which `unfit` does not say why it won't do."""
+    breaker = _Breaker(url)
+    if not breaker.lets_pass():
+        raise Unavailable(f"{call}: not tried, as FlatPeak does not answer", "not_tried")
+    _release.get()()
+    try:
+        with _http().request(
+            method,
+            url,
+            params=params,
+            data=None if body is None else simplejson.dumps(body, use_decimal=True),
+            headers={"Accept": "application/json"} | ({"Content-Type": "application/json"} if body is not None else {}),
+            auth=auth,
+            timeout=(settings.FLATPEAK_CONNECT_TIMEOUT, settings.FLATPEAK_READ_TIMEOUT),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            answered = _read(call, response)
+            status = response.status_code
+    except (requests.RequestException, OSError) as error:
+        breaker.failed()
+        # The exception's own text has the address with its query, and so the token.
+        raise Unavailable(f"{call}: no answer ({type(error).__name__})", "no_answer") from None
+    breaker.answered()
+    # 202 and 204 say all there is to say: a deletion is answered without a body.
+    empty = not isinstance(answered, dict) and status not in (202, 204)
+    if status >= 500 or (empty and status < 400) or 300 <= status < 400:
+        request_id = word(answered.get("request_id")) if isinstance(answered, dict) else ""
+        why = f"{call}: unusable answer ({status}){request_id and f', request {request_id}'}"
+        raise Unavailable(why, "unusable", status, request_id)
+    answered = answered if isinstance(answered, dict) else {}
+    if status >= 400 or answered.get("object") == "error":
+        raise Rejected(call, status, answered, _retry_after(response.headers.get("Retry-After", "")))
+    missing = [name for name, kind in (needs or {}).items() if not isinstance(answered.get(name), kind)]
+    if missing or any(answered[name] == "" for name in needs or {}):
+        raise Unavailable(f"{call}: answer without {' or '.join(needs or {})}", "unusable", status)
+    if unfit and (why := unfit(answered)):
+        raise Unavailable(f"{call}: {why}", "unusable", status)
+    return status, answered
+
+
+def _read(call: str, response: requests.Response) -> Any:
+    """The JSON of an answer, or None where it is not JSON."""
+    body = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes", "unusable", response.status_code)
+    try:
+        text = body.decode()
+        answered = simplejson.loads(text, parse_float=_decimal)
+        _look_into(answered)
+        return _clean(answered) if UNSTORABLE.search(text) else answered
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+
+
+def _retry_after(header: str) -> float | None:
+    """Seconds, a day at most; the header's other form, a date, is not understood."""
+    return min(float(header), 24 * 3600) if header.isdecimal() else None
+
+
+def _decimal(text: str) -> Decimal:
+    """A number with a point or an exponent; ValueError if it is so long, written out, that PostgreSQL would not store it."""
+    number = Decimal(text)
+    if max(number.adjusted(), -int(number.as_tuple().exponent)) > 1000:
+        raise ValueError("a number with too many digits")
+    return number
+
+
+def _look_into(value: Any, depth: int = 0) -> None:
+    """ValueError if the JSON is too deep for what walks through it later."""
+    if depth > MAX_DEPTH:
+        raise ValueError("lists inside each other without an end")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(item, list | dict):
+            _look_into(item, depth + 1)
+
+
+# As JSON writes NUL and halves of a pair of surrogates, of which any may stand alone. They can't come otherwise.
+UNSTORABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+
+
+def _clean(value: Any) -> Any:
+    """The same JSON without NUL and lone surrogates, which PostgreSQL refuses to store."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "ignore").decode()
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,140 @@
+"""Rates of other days than today and tomorrow: asked for when somebody looks, and kept."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta, tzinfo
+
+from django.core.cache import cache
+from django.db import transaction
+
+from .. import flatpeak, rates
+from ..models import RateDay, Tariff
+
+REFUSED = 60  # seconds that FlatPeak is left alone after it refused a question, if it does not say itself
+NONE_YET = ("pending_connect", "no_tariff_connected", "no_price_data")  # codes: it was asked, and has no rates
+MINUTE, QUARTER, DAY, WEEK = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), timedelta(days=7)
+LONGEST = timedelta(days=90)  # that FlatPeak gives in one answer
+
+
+def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
+    """Ask for those of some days that are due or were never asked for, and store them. Raises FlatPeakError.
+
+    True if somebody else is asking for them at this moment. Today and tomorrow are left to `refresh`, which knows when
+    FlatPeak has something new.
+    """
+    zone = tariff.location.local_zone
+    today = now.astimezone(zone).date()
+    others = [day for day in days if day not in (today, today + timedelta(days=1))]
+    known = {day.day: day for day in RateDay.objects.filter(tariff=tariff, day__in=others)}
+    missing = [day for day in others if day not in known or ((due := known[day].ask_at) and due <= now)]
+    if not missing or not tariff.is_read or not tariff.location.zone:
+        return False
+    questions = in_one_answer(missing, zone)
+    key = f"rates-of:{tariff.pk}:{tariff.version}:{missing[0]}:{missing[-1]}"
+    if not cache.add(key, "asking", 3 * flatpeak.total_timeout() * len(questions)):
+        if cache.get(key) == "refused":
+            raise flatpeak.Unavailable("GET /tariffs/rates: refused a moment ago")
+        return True
+    pause = 0.0
+    try:
+        for question in questions:
+            _ask(tariff, question, known, now)
+    except flatpeak.Rejected as error:
+        pause = error.retry_after or REFUSED
+        raise
+    finally:
+        if pause:
+            cache.set(key, "refused", pause)
+        else:
+            cache.delete(key)  # who asks again is answered by what is stored, or asks FlatPeak again
+    return False
+
+
+def in_one_answer(days: Sequence[date], zone: tzinfo) -> list[list[date]]:
+    """Days in their order, by questions that FlatPeak answers: 90 of them are an hour too long where a clock goes back."""
+    questions: list[list[date]] = []
+    for day in days:
+        if not questions or rates.day_span(day, zone)[1] - rates.day_span(questions[-1][0], zone)[0] > LONGEST:
+            questions.append([])
+        questions[-1].append(day)
+    return questions
+
+
+def _ask(tariff: Tariff, days: Sequence[date], known: Mapping[date, RateDay], now: datetime) -> None:
+    zone = tariff.location.local_zone
+    span = rates.day_span(days[0], zone)[0], rates.day_span(days[-1], zone)[1]
+    segments = None
+    try:
+        answer = flatpeak.rates(tariff.location.location_id, *span, tariff.direction)
+        segments = rates.parse(answer["data"])
+    except flatpeak.Rejected as error:
+        if error.code not in NONE_YET:
+            raise
+    with transaction.atomic():
+        if tariff.is_as_read():
+            newer = tariff.days.filter(day__in=days, fetched_at__gt=now).values_list("day", flat=True)
+            days = [day for day in days if day not in set(newer)]
+            store(tariff, days, segments, now, {day: row.since for day, row in known.items()})
+
+
+def ask_again_at(
+    segments: Sequence[rates.Segment] | None, span: tuple[datetime, datetime], since: datetime, now: datetime
+) -> datetime | None:
+    """When a day is to be asked for again that was asked for first at `since`; None where what is known of it stays.
+
+    It stays where it is no estimate, and whole or over; and, as it is, once it has been over and asked for over a week.
+    `segments` is None where FlatPeak had no answer yet.
+    """
+    start, end = span
+    if segments is not None and all(s.confidence >= 1 for s in segments):
+        whole = sum((s.end - s.start for s in segments), timedelta()) == end - start
+        if whole or now >= end:
+            return None
+    if now < end:
+        return now + QUARTER
+    waited = now - max(since, end)
+    if waited >= WEEK:
+        return None
+    return now + (MINUTE if waited < 10 * MINUTE else min(max(waited, QUARTER), DAY))
+
+
+def close(tariff: Tariff, now: datetime) -> None:
+    """The customer changes the tariff: its past days stay, under the name it had, and nothing of today or later does."""
+    today = now.astimezone(tariff.location.local_zone).date()
+    tariff.days.filter(day__gte=today).delete()
+    tariff.days.filter(former="").update(former=str(tariff), ask_at=None)
+
+
+def store(
+    tariff: Tariff,
+    days: Sequence[date],
+    segments: Sequence[rates.Segment] | None,
+    now: datetime,
+    since: Mapping[date, datetime] | None = None,
+) -> None:
+    """Store what is known of each of some days, instead of what was known before; in one query.
+
+    `since` tells of days that were asked for before when that was first; without segments, all stays but when to ask again.
+    The caller sees to it, in the same transaction, that the tariff is the one that was asked for.
+    """
+    zone, rows = tariff.location.local_zone, []
+    for day in days:
+        span, first = rates.day_span(day, zone), (since or {}).get(day, now)
+        found = None if segments is None else rates.clip(segments, *span)
+        again = ask_again_at(found, span, first, now)
+        rows.append(
+            RateDay(
+                tariff=tariff,
+                day=day,
+                segments=rates.dump(found or []),
+                since=first,
+                fetched_at=now,
+                ask_at=again,
+                tiered=tariff.tiered,
+            )
+        )
+    RateDay.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["tariff", "day"],
+        update_fields=["ask_at"] if segments is None else ["segments", "fetched_at", "ask_at", "tiered"],
+    )

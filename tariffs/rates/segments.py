@@ -1,0 +1,123 @@
+"""Rates as plain data: no database, no request, no FlatPeak.
+
+Instants are aware datetimes in UTC; local time appears only where a day is cut or something is shown. Rates are
+Decimal, in major currency units per kWh.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ..flatpeak.values import instant, number
+
+logger = logging.getLogger(__name__)
+
+
+class Segment(NamedTuple):
+    """One rate from `start` to `end`. `confidence` is 0 to 1; `carbon` is gCO2/kWh, None when not known."""
+
+    start: datetime
+    end: datetime
+    rate: Decimal
+    confidence: Decimal = Decimal(1)
+    carbon: Decimal | None = None
+
+
+def parse(entries: Any) -> list[Segment]:
+    """FlatPeak's `[{valid_from, valid_to, tariff: {rate or cost, confidence}, carbon: {intensity}}]`, in order.
+
+    What cannot be a segment is dropped and counted in the log; where two overlap, the one that starts later holds.
+    """
+    entries = entries if isinstance(entries, list) else []
+    found = [segment for entry in entries if (segment := _segment(entry))]
+    if len(found) < len(entries):
+        logger.warning("%s of %s rate segments were unusable", len(entries) - len(found), len(entries))
+    return _apart(sorted(found, key=lambda segment: segment.start))
+
+
+def _apart(segments: Sequence[Segment]) -> list[Segment]:
+    """Segments, in the order of their starts, without those parts of them in which a later one holds."""
+    if all(a.end <= b.start for a, b in pairwise(segments)):
+        return list(segments)
+    parts: list[Segment] = []
+    begun, under_way, last = deque(segments), list[Segment](), None
+    for start, end in pairwise(sorted({edge for segment in segments for edge in segment[:2]})):
+        while begun and begun[0].start <= start:
+            under_way.append(begun.popleft())
+        while under_way and under_way[-1].end <= start:
+            under_way.pop()
+        holds = under_way[-1] if under_way else None
+        if holds and holds is last:
+            parts[-1] = parts[-1]._replace(end=end)
+        elif holds:
+            parts.append(holds._replace(start=start, end=end))
+        last = holds
+    return parts
+
+
+def _segment(entry: Any) -> Segment | None:
+    try:
+        tariff, carbon = entry["tariff"], entry.get("carbon") or {}
+        start, end = instant(entry["valid_from"]), instant(entry["valid_to"])
+        rate = number(tariff["rate"] if "rate" in tariff else tariff["cost"])
+        confidence = number(tariff.get("confidence", 1))
+        intensity = number(carbon.get("intensity"))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return None
+    if rate is None or start >= end:
+        return None
+    return Segment(start, end, rate, Decimal(0) if confidence is None else confidence, intensity)
+
+
+def dump(segments: Iterable[Segment]) -> list[list[Any]]:
+    """The form in which a day is stored: `[start, end, rate, confidence, carbon]`, times as RFC 3339 in UTC."""
+    return [[s.start.isoformat(), s.end.isoformat(), s.rate, s.confidence, s.carbon] for s in segments]
+
+
+def load(rows: Iterable[Sequence[Any]]) -> list[Segment]:
+    return [
+        Segment(
+            datetime.fromisoformat(start),
+            datetime.fromisoformat(end),
+            Decimal(rate),
+            Decimal(confidence),
+            None if carbon is None else Decimal(carbon),
+        )
+        for start, end, rate, confidence, carbon in rows
+    ]
+
+
+def day_span(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """The instants at which a local day begins and ends: 23, 24 or 25 hours apart, or half an hour off that."""
+    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    # Where the clock skips midnight, zoneinfo reads it with the offset before the change: the very instant of the change.
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def clip(segments: Iterable[Segment], start: datetime, end: datetime) -> list[Segment]:
+    """The parts of the segments that lie between two instants."""
+    return [
+        s._replace(start=max(s.start, start), end=min(s.end, end)) for s in segments if s.start < end and s.end > start
+    ]
+
+
+def current(segments: Iterable[Segment], now: datetime) -> Segment | None:
+    return next((s for s in segments if s.start <= now < s.end), None)
+
+
+def joined(segments: Iterable[Segment]) -> list[Segment]:
+    """Touching neighbours of equal rate, confidence and carbon as one."""
+    rows: list[Segment] = []
+    for segment in segments:
+        if rows and rows[-1].end == segment.start and rows[-1][2:] == segment[2:]:
+            rows[-1] = rows[-1]._replace(end=segment.end)
+        else:
+            rows.append(segment)
+    return rows

@@ -1,0 +1,95 @@
+"""The cheapest time to use electricity, or the dearest to sell it, worked out over the exact segments."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal, localcontext
+from itertools import groupby
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from . import Segment, clip
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Window(NamedTuple):
+    """From `start` to `end`, at a time-weighted mean in major units per kWh; the same at any time until `until`."""
+
+    start: datetime
+    end: datetime
+    mean: Decimal
+    until: datetime
+
+
+def runs(segments: Iterable[Segment]) -> list[list[Segment]]:
+    """The segments, in order, by stretches without a gap."""
+    found: list[list[Segment]] = []
+    for segment in segments:
+        if found and found[-1][-1].end == segment.start:
+            found[-1].append(segment)
+        else:
+            found.append([segment])
+    return found
+
+
+def best(
+    segments: Iterable[Segment], length: timedelta, start: datetime, end: datetime, dearest: bool
+) -> Window | None:
+    """The window of `length` between two instants with the lowest mean, or the highest; the earliest of several.
+
+    It lies in one stretch without a gap, and begins at the first instant, at a segment's start, or so that it ends at a
+    segment's end or the last instant: between these, the mean only rises or falls. None if no stretch is long enough.
+    """
+    with localcontext() as context:
+        context.prec = 60  # sums of microseconds and rates without rounding, so that a tie is a tie
+        found = [stretch for run in runs(clip(segments, start, end)) for stretch in _stretches(run, length)]
+        if not found:
+            return None
+        total, begin, last = min(
+            found, key=lambda candidate: (-candidate[0] if dearest else candidate[0], candidate[1])
+        )
+    return Window(begin, begin + length, total / (length // MICROSECOND), last + length)
+
+
+def _stretches(run: list[Segment], length: timedelta) -> Iterator[tuple[Decimal, datetime, datetime]]:
+    """Totals, each with the first and the last instant of a time at which a window of it may begin.
+
+    Between two neighbours of `_totals` a total only rises or falls: where it is the same at both, it is so in between.
+    """
+    for total, same in groupby(sorted(_totals(run, length)), lambda found: found[1]):
+        begins = [begin for begin, _ in same]
+        yield total, begins[0], begins[-1]
+
+
+def _totals(run: list[Segment], length: timedelta) -> Iterator[tuple[datetime, Decimal]]:
+    """For each instant to begin at, the rates of its window times their microseconds."""
+    begins, sums = [s.start for s in run], [Decimal(0)]
+    for s in run:
+        sums.append(sums[-1] + (s.end - s.start) // MICROSECOND * s.rate)
+
+    def until(moment: datetime) -> Decimal:
+        place = bisect_right(begins, moment) - 1
+        return sums[place] + (moment - begins[place]) // MICROSECOND * run[place].rate
+
+    for begin in {*begins, *(s.end - length for s in run)}:
+        if begins[0] <= begin and begin + length <= run[-1].end:
+            yield begin, until(begin + length) - until(begin)
+
+
+def next_time(clock: time, zone: ZoneInfo, now: datetime) -> datetime:
+    """The first instant after now at which a local clock shows a time of day, or at which it is put on past it."""
+    today = now.astimezone(zone).date()
+    moments = (
+        _shown(datetime.combine(today + timedelta(days=n), clock, zone).replace(fold=fold)).astimezone(now.tzinfo)
+        for n in range(3)
+        for fold in (0, 1)
+    )
+    return min(moment for moment in moments if moment > now)
+
+
+def _shown(local: datetime) -> datetime:
+    """The same time, or, of one that the clock skips, the first that it shows then."""
+    while local.astimezone(UTC).astimezone(local.tzinfo).time() != local.time():
+        local += timedelta(minutes=1)
+    return local

@@ -1,0 +1,200 @@
+"""The rates of one tariff to take away, as CSV or as JSON: some local days, exactly as they are stored."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers, get_conditional_response, patch_cache_control, set_response_etag
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from flatpeak_app.web.limits import TOO_MANY, is_too_often, limited
+
+from .. import rates
+from ..models import Location, RateDay, Tariff
+from ..rates.refresh import FAILED, UNKNOWN_ZONE, ask_for, under_way
+from .forms import SpanForm
+from .views import readable_location, with_tariffs
+
+Row = dict[str, str | None]
+
+COLUMNS = (
+    "valid_from",
+    "valid_to",
+    "local_from",
+    "local_to",
+    "rate",
+    "currency",
+    "unit",
+    "confidence",
+    "carbon_intensity",
+)
+UNIT = "kWh"  # a rate is money, in major units of the currency, per this
+DIRECTIONS = ("IMPORT", "EXPORT")
+NOT_ASKED = _("FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute.")
+NO_ZONE = _(
+    "This location’s time zone is not known here, so there are no rates. We look again in a quarter of an hour."
+)
+ASKED_NOW = _("We are asking for these rates. Please try again in a minute.")
+
+
+def exact(number: Decimal | None) -> str | None:
+    """Every digit and no other, with a point: never rounded, never 1E+2, never -0. None stays unknown."""
+    if number is None:
+        return None
+    return format(number or number.copy_abs(), "f")
+
+
+def rows(segments: Iterable[rates.Segment], zone: ZoneInfo, currency: str) -> list[Row]:
+    """`COLUMNS` for each segment: instants in UTC and in local time, both RFC 3339; carbon is gCO2/kWh."""
+    return [
+        {
+            "valid_from": segment.start.isoformat(),
+            "valid_to": segment.end.isoformat(),
+            "local_from": segment.start.astimezone(zone).isoformat(),
+            "local_to": segment.end.astimezone(zone).isoformat(),
+            "rate": exact(segment.rate),
+            "currency": currency or None,
+            "unit": UNIT,
+            "confidence": exact(segment.confidence),
+            "carbon_intensity": exact(segment.carbon),
+        }
+        for segment in segments
+    ]
+
+
+def as_csv(lines: Iterable[Row]) -> str:
+    """With CRLF, as RFC 4180 has it; what is unknown is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def complete_until(segments: list[rates.Segment], start: datetime, end: datetime, now: datetime) -> datetime | None:
+    """Up to when the rates from `start` on are known without a gap.
+
+    None if the rate of this moment is not known, or of the first where this moment lies outside.
+    """
+    if rates.current(segments, now if start <= now < end else start) is None:
+        return None
+    until = start
+    for segment in segments:
+        if segment.start > until:
+            break
+        until = max(until, segment.end)
+    return until
+
+
+def state_of(tariff: Tariff | None) -> str:
+    """The tariff's state, or why this site has none to read."""
+    if tariff is None:
+        return "not_connected"
+    return tariff.state if tariff.is_here else "other_account"
+
+
+def chosen(location: Location, direction: str | None) -> Tariff | None:
+    """The tariff of the direction; without one, what the customer pays if that is connected, else what they are paid."""
+    return min(
+        (tariff for tariff in location.tariffs.all() if direction in (None, tariff.direction)),
+        key=lambda tariff: (not tariff.is_read, tariff.direction != "IMPORT", tariff.type != "COMMODITY"),
+        default=None,
+    )
+
+
+@require_safe
+@limited("download", "GET", "HEAD", refuse=lambda request, pk, form: refused(str(TOO_MANY), form))
+def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
+    """`form` is csv or json. A GET is a view like any other, so it asks FlatPeak for what is due; a HEAD never does."""
+    now = timezone.now()
+    location = readable_location(request, pk, with_tariffs())
+    direction = request.GET.get("direction")
+    if direction not in (None, *DIRECTIONS):
+        return refused(gettext("direction must be IMPORT (what you pay) or EXPORT (what you are paid)."), form)
+    zone = location.local_zone
+    today = now.astimezone(zone).date()
+    span = SpanForm(today, request.GET)
+    if not span.is_valid():
+        return refused(" ".join(f"{name}: {error}" for name, errors in span.errors.items() for error in errors), form)
+    days = span.days(today)
+    tariff = chosen(location, direction)
+    answered = ""
+    if request.method == "GET" and tariff:
+        if not is_too_often("ask_rates", request.user.pk):
+            answered = ask_for(tariff, days, now)
+        else:
+            answered = under_way(tariff, days, now)
+            if not answered and RateDay.objects.filter(tariff=tariff, day__in=days).count() < len(days):
+                return refused(str(TOO_MANY), form, 429)
+        zone = location.local_zone  # which FlatPeak may have told just now
+
+    direction = tariff.direction if tariff else direction or "IMPORT"
+    content = {"direction": direction, **taken(location, tariff, days, now)}
+    if tariff and tariff.rates_code == UNKNOWN_ZONE and not content["rates"]:
+        return refused(str(NO_ZONE), form, 503)
+    if answered and not content["rates"]:
+        return refused(str(NOT_ASKED if answered == FAILED else ASKED_NOW), form, 503)
+    response: HttpResponse
+    if form == "csv":
+        response = HttpResponse(as_csv(content["rates"]), content_type="text/csv; charset=utf-8")
+    else:
+        response = JsonResponse(content)
+    name = "-".join(["rates", direction.lower(), *dict.fromkeys(map(str, (days[0], days[-1])))])
+    response["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    # The customer may change the tariff at any time: a browser asks each time whether what it has still holds.
+    patch_cache_control(response, private=True, no_cache=True)
+    set_response_etag(response)
+    return get_conditional_response(request, etag=response["ETag"], response=response) or response
+
+
+def refused(reason: str, form: str, status: int = 400) -> HttpResponse:
+    response = (
+        HttpResponse(reason + "\n", "text/plain; charset=utf-8", status)
+        if form == "csv"
+        else JsonResponse({"error": reason}, status=status)
+    )
+    if status in (429, 503):
+        response["Retry-After"] = "60"
+    add_never_cache_headers(response)
+    return response
+
+
+def taken(location: Location, tariff: Tariff | None, days: Sequence[date], now: datetime) -> dict[str, Any]:
+    """The JSON: `state`, `timezone`, the contract's last day, three instants or null, and `rates`, which are the CSV's rows.
+
+    Of a tariff that this site does not read (any more) there are no rates, and `state` says why.
+    """
+    zone = location.local_zone
+    content: dict[str, Any] = {
+        "state": state_of(tariff),
+        "timezone": zone.key,
+        "contract_end": tariff and tariff.contract_end and tariff.contract_end.isoformat(),
+        "last_updated": None,
+        "next_update": None,
+        "complete_until": None,
+        "tiered": False,
+        "rates": [],
+    }
+    if tariff is None or not tariff.is_read:
+        return content
+    start, end = rates.day_span(days[0], zone)[0], rates.day_span(days[-1], zone)[1]
+    known = RateDay.objects.filter(tariff=tariff, day__in=days).order_by("day")
+    segments = rates.clip((segment for day in known for segment in rates.load(day.segments)), start, end)
+    fetched = max((day.fetched_at for day in known), default=None)
+    until = complete_until(segments, start, end, now)
+    return content | {
+        "last_updated": fetched and fetched.isoformat(),
+        "next_update": tariff.ask_at.isoformat(),
+        "complete_until": until and until.isoformat(),
+        "tiered": any(day.tiered for day in known),  # the rates are those of its lowest step
+        "rates": rows(segments, zone, location.currency_code),
+    }

@@ -1,0 +1,159 @@
+from collections import Counter
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from allauth.core.ratelimit import respond_429
+from django.contrib import messages
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from flatpeak_app.web.limits import is_too_often, limited
+from flatpeak_app.web.staff import may_see_others
+
+from .. import rates
+from ..erasure import erase_location
+from ..models import Location, RateDay, Tariff
+from ..rates.refresh import ASKING, FAILED, ask_for, is_due, refresh, under_way
+from .forms import DateForm
+from .sections import days_around, sections
+from .shown import MINUTE, changes, cheapest_form, first_of, history_of, is_awaited, stored
+
+LATER = _("FlatPeak is asked again until it has deleted everything too.")
+ASKED_PER_LIST = 3  # calls to FlatPeak that one view of "My locations" waits for at most
+
+
+def with_tariffs() -> QuerySet[Location]:
+    """Locations with their tariffs, in two queries."""
+    tariffs = Prefetch("tariffs", Tariff.objects.order_by("-direction"))
+    return Location.objects.prefetch_related(tariffs).order_by("created_at")
+
+
+def with_days(now: datetime) -> QuerySet[Tariff]:
+    """Tariffs with their locations and the stored rates of today and tomorrow, in two queries."""
+    return Tariff.objects.select_related("location").prefetch_related(days_around(now))
+
+
+def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location]) -> Location:
+    """One of the locations, for its owner and permitted staff; to anybody else a 404."""
+    if not may_see_others(request, "tariffs.view_location"):
+        found = found.filter(customer__user=request.user.pk)
+    return get_object_or_404(found, pk=pk)
+
+
+@require_safe
+def locations(request: HttpRequest) -> HttpResponse:
+    """Each location has a tariff: both are stored at once, and deleted so."""
+    now = timezone.now()
+    mine = with_days(now).filter(location__customer__user=request.user.pk)
+    tariffs = sorted(mine, key=_place)
+    due = sorted((tariff for tariff in tariffs if is_due(tariff, now)), key=lambda tariff: tariff.ask_at)
+    if request.method == "GET" and sum(refresh(tariff, now) for tariff in due[:ASKED_PER_LIST]):
+        tariffs = sorted(mine.all(), key=_place)
+    moments, zones = list[datetime](), {tariff.location.local_zone for tariff in tariffs}
+    for tariff in tariffs:
+        known = stored(tariff)
+        tariff.now = rates.current(known, now)  # type: ignore[attr-defined]
+        tariff.awaited = is_awaited(tariff, now)  # type: ignore[attr-defined]
+        tariff.over = (left := tariff.days_left(now)) is not None and left < 0  # type: ignore[attr-defined]
+        moments += changes(tariff, known, now)
+    zone = zones.pop() if len(zones) == 1 else ZoneInfo("UTC")
+    context = {"tariffs": tariffs, "now": now, "zone": zone, "until": first_of(moments, now, zone)}
+    return render(request, "tariffs/locations.html", context)
+
+
+def _place(tariff: Tariff) -> tuple[datetime, UUID, bool]:
+    """By location, the oldest first, and what is bought before what is sold. Of a few rows, dearer in SQL than here."""
+    return tariff.location.created_at, tariff.location_id, tariff.direction == "EXPORT"
+
+
+@require_safe
+def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Today's and tomorrow's rates of each tariff of a location."""
+    now = timezone.now()
+    location = readable_location(request, pk, with_tariffs().select_related("customer"))
+    # Who asks for what can't be is told so, and FlatPeak is left alone.
+    tariffs = list(location.tariffs.all())
+    forms = [cheapest_form(tariff, request.GET, now, location.local_zone) for tariff in tariffs]
+    if request.method == "GET" and not any(form.errors for form in forms):
+        for tariff in tariffs:
+            refresh(tariff, now)
+    shown = sections(location, now, request.GET)
+    looks_again = min((seconds for _, section in shown if (seconds := section.look_again)), default=None)
+    context = {
+        "location": location,
+        "now": now,
+        "zone": location.local_zone,
+        "until": first_of((section.good_until for _, section in shown), now, location.local_zone),
+        "sections": shown,
+        "look_again": looks_again,
+        "mine": location.is_here and location.customer.user_id == request.user.pk,
+        "missing": next((d for d in ("IMPORT", "EXPORT") if d not in {tariff.direction for tariff in tariffs}), ""),
+    }
+    wrong = any(section.is_wrong for _, section in shown)
+    return render(request, "tariffs/rates.html", context, status=400 if wrong else 200)
+
+
+@require_safe
+def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
+    """The rates of a day, or of the week around it, as far as FlatPeak has them."""
+    now = timezone.now()
+    location = readable_location(request, pk, with_tariffs())
+    zone = location.local_zone
+    today = now.astimezone(zone).date()
+    form = DateForm(today, request.GET if "date" in request.GET else {"date": str(today)})
+    context = {"location": location, "form": form, "length": length, "now": now, "zone": zone}
+    if not form.is_valid():
+        return render(request, "tariffs/other_days.html", context, status=400)
+    first = form.cleaned_data["date"]
+    first -= timedelta(days=first.weekday() if length == 7 else 0)
+    days = [first + timedelta(days=n) for n in range(length)]
+    tariffs = list(location.tariffs.all())
+    asks = request.method == "GET" and not is_too_often("ask_rates", request.user.pk)
+    answered = {tariff: (ask_for if asks else under_way)(tariff, days, now) for tariff in tariffs}
+    stored_days = RateDay.objects.filter(tariff__in=tariffs, day__in=days).order_by("day")
+    rows = Counter(day.tariff_id for day in stored_days)
+    if (
+        request.method == "GET"
+        and not asks
+        and any(rows[t.pk] < len(days) and not said for t, said in answered.items())
+    ):
+        return respond_429(request)
+    views = [
+        history_of(tariff, [d for d in stored_days if d.tariff_id == tariff.pk], days, location, now)
+        | {"answered": said}
+        for tariff, said in answered.items()
+    ]
+    moments = [at for view in views for at in view["changes"]]
+    if {FAILED, ASKING} & set(answered.values()) or any(tariff.state == Tariff.State.PENDING for tariff in tariffs):
+        moments.append(now + MINUTE)  # as the page says
+    context |= {
+        "tariffs": views,
+        "until": first_of(moments, now, zone),
+        "failed": FAILED in answered.values(),
+        "days": days,
+        "before": max(first - timedelta(days=length), form.first),
+        "after": min(first + timedelta(days=length), form.last),
+    }
+    return render(request, "tariffs/other_days.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("delete", "POST")
+def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask whether it is meant, and delete a location of one's own, of whatever FlatPeak account."""
+    mine = Location.objects.filter(pk=pk, customer__user=request.user.pk)
+    if request.method != "POST":
+        return render(request, "tariffs/delete_location.html", {"location": get_object_or_404(mine)})
+    if not (location := mine.first()):  # the button was pressed twice, or in another tab too
+        messages.info(request, gettext("There is no such location in your list."))
+        return redirect("tariffs:locations")
+    erased = erase_location(location)
+    deleted = gettext("The location is deleted.")
+    messages.success(request, deleted if erased else f"{deleted} {LATER}")
+    return redirect("tariffs:locations")

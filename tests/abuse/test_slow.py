@@ -1,0 +1,99 @@
+"""Connections that say nothing, or half of something, or a byte now and then: how they end, and nobody waits for them."""
+
+import re
+import socket
+import time
+from contextlib import ExitStack, suppress
+
+from tests.programs import Program, free_port, get, is_free
+from tests.test_deploy import HTTPS, SERVE, here, image, production, proxy_of_compose  # noqa: F401
+
+BEGIN = "POST /account/login/ HTTP/1.1\r\nHost: connect.example.com\r\nX-Forwarded-Proto: https\r\n"
+FORM = BEGIN + "Content-Type: application/x-www-form-urlencoded\r\n"
+# What is sent at once, and then each second; None ends what is sent.
+KINDS = {
+    "nothing": ("", ""),
+    "half a header": (BEGIN, ""),
+    "a header by the byte": (BEGIN + "X-Long: ", "x"),
+    "half a body": (FORM + "Content-Length: 1000\r\n\r\nlogin=", ""),
+    "a body by the byte": (FORM + "Content-Length: 1000\r\n\r\nlogin=", "x"),
+    "chunks by the byte": (FORM + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
+    "a body that is cut off": (FORM + "Content-Length: 1000\r\n\r\nlogin=", None),
+    "a connection that stays": (BEGIN.replace("POST", "GET") + "Connection: close\r\n\r\n", ""),
+}
+SECONDS = 13  # more than proxy and gunicorn wait for a request
+
+
+def endings(port, times, meanwhile):
+    """By kind what becomes of so many connections in that time: the statuses answered, "closed" or "open"."""
+    with ExitStack() as kept:
+        clients = [
+            (kind, kept.enter_context(socket.create_connection(("127.0.0.1", port))))
+            for kind in KINDS
+            for _ in range(times)
+        ]
+        for kind, client in clients:
+            begin, more = KINDS[kind]
+            client.sendall(begin.encode())
+            if more is None:
+                client.shutdown(socket.SHUT_WR)
+        for _ in range(SECONDS):
+            meanwhile()
+            time.sleep(1)
+            for kind, client in clients:
+                with suppress(OSError):  # it is closed already
+                    client.sendall((KINDS[kind][1] or "").encode())
+        found = {kind: set() for kind in KINDS}
+        for kind, client in clients:
+            found[kind].add(ending(client))
+        return found
+
+
+def ending(client):
+    client.setblocking(False)
+    try:
+        return client.recv(4096)[9:12].decode() or "closed"
+    except BlockingIOError:
+        return "open"
+    except OSError:
+        return "closed"
+
+
+def test_behind_the_proxy_none_of_them_reaches_the_app(production, tmp_path):  # noqa: F811
+    port, front = free_port(), free_port()
+    with Program(*here(SERVE, port), **production) as app, proxy_of_compose(tmp_path, port, front) as proxy:
+        app.wait_for_page(port, "/healthz")
+        proxy.wait_until(lambda: not is_free(front))
+        found = endings(front, 20, lambda: get(front, "/healthz", **HTTPS).raise_for_status())
+        assert set(re.findall(r'"method": "(\w+)"', app.output)) == {"GET"}  # of those that sent a whole request
+        assert app.terminate() == 0
+    for kind in ("nothing", "half a header", "a header by the byte"):
+        assert found[kind] == {"closed"}, kind
+    # Caddy gives a body that is late up after ten seconds, but keeps the connection, which costs the app nothing.
+    assert not {answer for kind in found if "body" in kind for answer in found[kind]} & {"200", "302", "403"}
+
+
+def test_gunicorn_alone_gives_each_of_them_ten_seconds(production):  # noqa: F811
+    port = free_port()
+    with Program(*here(SERVE, port), **production) as app:
+        app.wait_for_page(port, "/healthz")
+        found = endings(port, 2, lambda: None)  # nearly as many as it has threads
+        get(port, "/healthz").raise_for_status()
+        assert "Traceback" not in app.output
+        assert app.terminate() == 0
+    assert found.pop("nothing") == {"open"}  # no thread waits for it
+    for kind in ("half a header", "a header by the byte"):
+        assert found.pop(kind) == {"closed"}, kind
+    assert found.pop("a connection that stays") == {"200"}
+    found.pop("chunks by the byte")  # Django takes none, and answers at once
+    assert found == {kind: {"400"} for kind in found}
+
+
+def test_a_stop_does_not_wait_for_a_connection_that_says_nothing(production):  # noqa: F811
+    """Browsers and proxies open some ahead of need."""
+    port = free_port()
+    with Program(*here(SERVE, port), **production) as app:
+        app.wait_for_page(port, "/healthz")
+        with socket.create_connection(("127.0.0.1", port)):
+            time.sleep(1)  # gunicorn has put it aside, to wait without a thread
+            assert app.terminate() == 0

@@ -1,0 +1,159 @@
+"""The catalogs of the site's texts in `locale/`: `make messages` brings them up to date with the sources, and compiles them.
+
+By Django's `templatize` and Babel, without the gettext tools of a system. The compiled ones are kept in the repository, so
+that nothing has to be made before a start; a test compares them with what this makes.
+"""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from babel.messages import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from django.utils.translation.template import templatize
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "locale"
+PACKAGES = ("connect_ui", "flatpeak_app", "tariffs")
+KEYWORDS = DEFAULT_KEYWORDS | {
+    "gettext_lazy": None,
+    "gettext_noop": None,
+    "ngettext_lazy": (1, 2),
+    "pgettext_lazy": ((1, "c"), 2),
+}
+SAME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # a date of today would change the files each time
+
+# Texts of django-allauth's that are shown or sent here, and that its catalogs put too formally, or not formally enough.
+ALLAUTH = (
+    "Hello from %(site_name)s!",
+    "Thank you for using %(site_name)s!\n%(site_domain)s",
+    "You're receiving this email because user %(user_display)s has given your email address to register an account on "
+    "%(site_domain)s.",
+    "Your email verification code is listed below. Please enter it in your open browser window.",
+    "Please Confirm Your Email Address",
+    "Your password reset code is listed below. Please enter it in your open browser window.",
+    "This mail can be safely ignored if you did not initiate this action.",
+    "Password Reset Code",
+    "You are receiving this email because you or someone else tried to signup for an\naccount using email address:\n\n"
+    "%(email)s\n\nHowever, an account using that email address already exists.  In case you have\nforgotten about this, "
+    "please use the password forgotten procedure to recover\nyour account:\n\n%(password_reset_url)s",
+    "You are receiving this email because you, or someone else, tried to access an account with email %(email)s. However, "
+    "we do not have any record of such an account in our database.",
+    "If it was you, you can sign up for an account using the link below.",
+    'Please confirm that <a href="mailto:%(email)s">%(email)s</a> is an email address for user %(user_display)s.',
+    'This email confirmation link expired or is invalid. Please <a href="%(email_url)s">issue a new email confirmation '
+    "request</a>.",
+    "The password reset link was invalid, possibly because it has already been used.  Please request a "
+    '<a href="%(passwd_reset_url)s">new password reset</a>.',
+    "Your password is now changed.",
+    "Enter Password Reset Code",
+    "Verify Your Email Address",
+    "We have sent an email to you for verification. Follow the link provided to finalize the signup process. If you do not "
+    "see the verification email in your main inbox, check your spam folder. Please contact us if you do not receive the "
+    "verification email within a few minutes.",
+    "You are about to generate a new set of recovery codes for your account.",
+    "You are about to deactivate authenticator app based authentication. Are you sure?",
+    "Please reauthenticate to safeguard your account.",
+    "You cannot remove your primary email address (%(email)s).",
+    "You cannot remove your primary email address.",
+    "You have signed out.",
+    "You have confirmed %(email)s.",
+    "Your primary email address must be verified.",
+    "Successfully signed in as %(name)s.",
+    "The email address and/or password you specified are not correct.",
+    "Please type your current password.",
+    "You cannot add more than %d email addresses.",
+    "Please select only one.",
+    "The new value must be different from the current one.",
+    "You must type the same password each time.",
+)
+
+
+def sources() -> Iterator[Path]:
+    """What has texts for customers; the administration and the commands speak English."""
+    for package in PACKAGES:
+        found = sorted((ROOT / package).rglob("*.py"))
+        yield from (path for path in found if not {"migrations", "management"} & set(path.relative_to(ROOT).parts))
+    found = sorted(path for path in (ROOT / "templates").rglob("*") if path.suffix in (".html", ".txt"))
+    yield from (path for path in found if "admin" not in path.relative_to(ROOT).parts)
+
+
+def extracted() -> Catalog:
+    """Every text of the sources, without translations."""
+    catalog = Catalog()
+    for path in sources():
+        text = path.read_text()
+        # In brackets, or what is left of a page's own text would be read as lines of Python with wrong indents.
+        code = f"({templatize(text)}\n)" if path.suffix != ".py" else text
+        for _, message, _, context in extract("python", io.BytesIO(code.encode()), keywords=KEYWORDS):
+            catalog.add(message, locations=[(str(path.relative_to(ROOT)), 0)], context=context)
+    for message in ALLAUTH:
+        catalog.add(message, locations=[("django-allauth", 0)])
+    return catalog
+
+
+def languages() -> list[str]:
+    return sorted(path.parent.parent.name for path in FOLDER.glob("*/LC_MESSAGES/django.po"))
+
+
+def path_of(language: str, suffix: str = "po") -> Path:
+    return FOLDER / language / "LC_MESSAGES" / f"django.{suffix}"
+
+
+def stored(language: str) -> Catalog:
+    with path_of(language).open("rb") as file:
+        return read_po(file, locale=language)
+
+
+def updated(language: str) -> Catalog:
+    """The texts of the sources with the translations that are stored; what the sources have no more is left out."""
+    old = stored(language)
+    dates: dict[str, Any] = {"creation_date": SAME_DAY, "revision_date": SAME_DAY}
+    new = Catalog(locale=language, project="FlatPeak Connect", version="1", fuzzy=False, **dates)
+    new.header_comment = f"# FlatPeak Connect in {new.locale.english_name}; `make messages` keeps it up to date."
+    new.msgid_bugs_address = new.last_translator = new.language_team = ""
+    for message in extracted():
+        if message.id:
+            known = old.get(message.id[0] if message.pluralizable else message.id, message.context)
+            kept: dict[str, Any] = {"string": known.string, "flags": known.flags & {"fuzzy"}} if known else {}
+            if known and known.pluralizable != message.pluralizable:
+                kept = {}
+            new.add(message.id, locations=message.locations, context=message.context, **kept)
+    return new
+
+
+def as_po(catalog: Catalog) -> bytes:
+    file = io.BytesIO()
+    write_po(file, catalog, width=118, sort_by_file=True, include_lineno=False)
+    return file.getvalue()
+
+
+def as_mo(catalog: Catalog) -> bytes:
+    file = io.BytesIO()
+    write_mo(file, catalog)
+    return file.getvalue()
+
+
+def missing(catalog: Catalog) -> list[str]:
+    """The texts that have no translation yet, or one that is marked as doubtful."""
+    return [
+        str(m.id)
+        for m in catalog
+        if m.id and (m.fuzzy or not all(m.string if isinstance(m.string, tuple) else [m.string]))
+    ]
+
+
+def main() -> None:
+    for language in languages():
+        path_of(language).write_bytes(as_po(updated(language)))
+        catalog = stored(language)
+        path_of(language, "mo").write_bytes(as_mo(catalog))
+        print(f"{language}: {len(catalog)} texts, {len(missing(catalog))} to translate in {path_of(language)}")
+
+
+if __name__ == "__main__":
+    main()

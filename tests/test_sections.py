@@ -1,0 +1,33 @@
+"""The parts of the rates page that are kept."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from uuid import uuid4
+
+from django.http import QueryDict
+
+from tariffs.models import Tariff
+from tariffs.screens import sections
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+
+
+def test_nobody_waits_for_another_customers_page(monkeypatch):
+    both = threading.Barrier(2, timeout=10)
+
+    def section(*_):
+        both.wait()  # each is made while the other is, or this breaks
+        return sections.Section("", None, False, False, NOW + timedelta(minutes=1))
+
+    monkeypatch.setattr(sections, "_section", section)
+    monkeypatch.setattr(sections, "prefetch_related_objects", lambda *_: None)
+
+    def look(_):
+        tariffs = SimpleNamespace(all=lambda: [Tariff(direction="IMPORT")])
+        location = SimpleNamespace(pk=uuid4(), tariffs=tariffs, currency_code="GBP", time_zone="Europe/London")
+        return sections.sections(location, NOW, QueryDict())
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [len(shown) for shown in pool.map(look, range(2))] == [1, 1]

@@ -1,0 +1,252 @@
+"""How long a sign-in lasts, what asks for the password again, and whom failed tries of others leave alone."""
+
+import re
+from datetime import timedelta
+from unittest.mock import patch
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth import authenticate
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from tests.test_accounts import NEW, PASSWORD, is_signed_in, mailed_code, signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def verified(settings, alice):
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+    EmailAddress.objects.create(user=alice, email=alice.email, verified=True, primary=True)
+    return alice
+
+
+@pytest.fixture
+def limits(settings):
+    settings.ACCOUNT_RATE_LIMITS = {}
+
+
+@pytest.fixture
+def put_on(monkeypatch):
+    """Put the clock on."""
+    ahead = timedelta()
+    real = timezone.now
+
+    def advance(**by):
+        nonlocal ahead
+        ahead += timedelta(**by)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: real() + ahead)
+
+    return advance
+
+
+# --- the password once more
+
+GUARDED = {
+    "the data": lambda browser: browser.get("/account/data.json"),
+    "a new address": lambda browser: browser.post("/account/email/", {"email": "new@example.com", "action_add": "1"}),
+    "a second factor": lambda browser: browser.get("/account/second-factor/totp/activate/"),
+}
+
+
+@pytest.mark.parametrize("what", GUARDED)
+def test_ten_minutes_after_the_sign_in_the_password_is_asked_for_again(verified, put_on, what):
+    browser = signed_in(verified)
+    put_on(minutes=11)
+    response = GUARDED[what](browser)
+    assert response["Location"].startswith("/account/reauthenticate/?next=")
+    assert not mail.outbox
+    browser.post(response["Location"], {"password": PASSWORD})
+    assert "reauthenticate" not in GUARDED[what](browser).get("Location", "")
+
+
+@pytest.mark.parametrize("what", GUARDED)
+def test_who_has_just_signed_in_is_not_asked_for_the_password_again(verified, put_on, what):
+    browser = signed_in(verified)
+    put_on(minutes=9)
+    assert "reauthenticate" not in GUARDED[what](browser).get("Location", "")
+
+
+def test_the_password_is_changed_by_who_knows_it_and_an_account_deleted_by_who_gave_it_again(verified):
+    browser = signed_in(verified)
+    new = {"oldpassword": "wrong", "password1": "another horse battery", "password2": "another horse battery"}
+    assert browser.post("/account/password/change/", new).status_code == 200
+    assert browser.post("/account/delete/")["Location"].startswith("/account/reauthenticate/")
+    assert authenticate(None, email=verified.email, password=PASSWORD) == verified
+
+
+def test_the_old_address_is_told_of_the_new_one(verified):
+    browser = signed_in(verified)
+    browser.post("/account/email/", {"email": "new@example.com", "action_add": "1"})
+    browser.post("/account/confirm-email/", {"code": mailed_code(mail.outbox[0])})
+    verified.refresh_from_db()
+    assert verified.email == "new@example.com"
+    assert [message.to for message in mail.outbox] == [["new@example.com"], ["alice@example.com"]]
+    assert "new@example.com" in mail.outbox[1].body
+
+
+# --- tries of others
+
+
+def test_wrong_passwords_from_elsewhere_lock_no_browser_out_that_has_signed_in_before(alice, limits):
+    mine = signed_in(alice)
+    mine.post("/account/logout/")
+    elsewhere = Client(REMOTE_ADDR="203.0.113.7")
+    for n in range(6):
+        response = elsewhere.post("/account/login/", {"login": alice.email, "password": f"wrong {n}"})
+    assert response.status_code == 429
+    assert Client(REMOTE_ADDR="203.0.113.8").post("/account/login/", {"login": alice.email}).status_code == 200
+    stranger = Client(REMOTE_ADDR="203.0.113.8")
+    assert stranger.post("/account/login/", {"login": alice.email, "password": PASSWORD}).status_code == 429
+    assert mine.post("/account/login/", {"login": alice.email, "password": PASSWORD}).status_code == 302
+    assert is_signed_in(mine)
+
+
+def test_a_known_browser_is_known_to_its_own_account_alone_and_has_five_tries_too(alice, bob, limits):
+    hers = signed_in(alice)
+    hers.post("/account/logout/")
+    elsewhere = Client(REMOTE_ADDR="203.0.113.7")
+    for n in range(6):
+        elsewhere.post("/account/login/", {"login": bob.email, "password": f"wrong {n}"})
+    assert hers.post("/account/login/", {"login": bob.email, "password": PASSWORD}).status_code == 429
+    for n in range(6):
+        response = hers.post("/account/login/", {"login": alice.email, "password": f"wrong {n}"})
+    assert response.status_code == 429
+
+
+def test_a_cookie_that_somebody_made_up_makes_no_browser_known(alice, limits, settings):
+    made_up = Client()
+    for n in range(6):
+        made_up.cookies[settings.KNOWN_COOKIE_NAME] = f"eyJhIjoiYiJ9:{n}:x"
+        response = made_up.post("/account/login/", {"login": alice.email, "password": f"wrong {n}"})
+    assert response.status_code == 429
+
+
+def test_a_sign_up_is_as_much_work_for_a_known_address_as_for_a_new_one(verified):
+    def work(email):
+        mail.outbox.clear()
+        with patch.object(MD5PasswordHasher, "encode", autospec=True, side_effect=MD5PasswordHasher.encode) as hashed:
+            assert Client().post("/account/signup/", {"email": email, "password1": PASSWORD}).status_code == 302
+        return hashed.call_count, len(mail.outbox)
+
+    assert work(verified.email) == work("new@example.com") == (1, 1)
+
+
+@pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
+def test_an_address_gets_so_many_mails_a_day_known_or_not(verified, settings, put_on, email):
+    def reset(browser=None):
+        return (browser or Client()).post("/account/password/reset/", {"email": email})
+
+    settings.MAILS_PER_DAY = 3
+    assert [reset().status_code for n in range(5)] == [302, 302, 302, 429, 429]
+    assert "We have sent many messages to this address today." in reset().content.decode()
+    assert len(mail.outbox) == 3
+    assert Client().post("/account/password/reset/", {"email": "other@example.com"}).status_code == 302
+    put_on(days=1)
+    assert reset().status_code == 302
+
+
+def test_mails_that_others_asked_for_do_not_keep_a_known_browser_from_a_reset(verified, settings):
+    mine = signed_in(verified)
+    mine.post("/account/logout/")
+    settings.MAILS_PER_DAY = 1
+    reset = {"email": verified.email}
+    assert [Client().post("/account/password/reset/", reset).status_code for n in range(2)] == [302, 429]
+    assert mine.post("/account/password/reset/", reset).status_code == 302
+
+
+# --- codes
+
+
+def at_once(browser, address, codes):
+    """Answers to requests that each read the session before another wrote it."""
+    session = browser.session
+    before = dict(session.items())
+    for code in codes:
+        now = browser.session
+        now.clear()
+        now.update(before)
+        now.save()
+        yield browser.post(address, {"code": code})
+
+
+def test_guesses_of_a_code_that_come_at_once_all_count(verified, client):
+    client.post("/account/password/reset/", {"email": verified.email})
+    right = mailed_code(mail.outbox[0])
+    address = "/account/password/reset/confirm/"
+    answers = list(at_once(client, address, ["AAAA-AAAA", "BBBB-BBBB", "CCCC-CCCC", right]))
+    assert [answer.get("Location") for answer in answers] == [None, None, "/account/login/", "/account/login/"]
+
+
+def test_guesses_of_the_code_of_a_new_account_that_come_at_once_all_count(verified, client):
+    client.post("/account/signup/", NEW)
+    right = mailed_code(mail.outbox[0])
+    answers = list(at_once(client, "/account/confirm-email/", ["AAAA-AAAA", "BBBB-BBBB", "CCCC-CCCC", right]))
+    assert [answer.get("Location") for answer in answers] == [None, None, "/account/login/", "/account/login/"]
+    assert not is_signed_in(client)
+
+
+# --- how long
+
+
+def test_a_sign_in_ends_14_days_after_its_last_use(alice, put_on):
+    browser = signed_in(alice)
+    for _ in range(4):
+        put_on(days=13)
+        assert is_signed_in(browser)
+    put_on(days=15)
+    assert not is_signed_in(browser)
+
+
+def test_a_sign_in_is_renewed_once_a_day_at_most(alice, put_on):
+    browser = signed_in(alice)
+    renewed = []
+    for _ in range(4):
+        put_on(hours=13)
+        renewed.append("sessionid" in browser.get("/locations/").cookies)
+    assert renewed == [False, True, False, True]
+
+
+def test_a_sign_in_of_staff_ends_after_12_hours_however_much_it_is_used(charlie, put_on):
+    browser = signed_in(charlie)
+    put_on(hours=11)
+    assert browser.get("/admin/").status_code == 200
+    put_on(hours=2)
+    assert browser.get("/admin/").status_code == 302
+    assert not is_signed_in(browser)
+
+
+def test_staff_end_the_sign_ins_of_a_customer(alice, bob, charlie):
+    browsers = signed_in(alice), signed_in(alice)
+    his, staff = signed_in(bob), signed_in(charlie)
+    action = {"action": "sign_out", "_selected_action": [alice.pk]}
+    page = staff.post("/admin/accounts/user/", action, follow=True)
+    assert "2 sign-ins ended" in page.content.decode()
+    assert [is_signed_in(browser) for browser in (*browsers, his, staff)] == [False, False, True, True]
+
+
+def test_who_signs_out_leaves_nothing_of_the_site_in_the_browser(alice):
+    browser = signed_in(alice)
+    assert browser.post("/account/logout/")["Clear-Site-Data"] == '"cache", "storage"'
+    browser = signed_in(alice)
+    browser.post("/account/reauthenticate/", {"password": PASSWORD})
+    assert browser.post("/account/delete/")["Clear-Site-Data"] == '"cache", "storage"'
+
+
+def test_a_sign_up_that_nobody_confirms_is_deleted_after_a_week(verified, charlie, put_on, django_user_model):
+    Client().post("/account/signup/", NEW)
+    made_by_staff = django_user_model.objects.create_user("dave@example.com", PASSWORD)
+    put_on(days=6)
+    call_command("purge_sessions")
+    assert django_user_model.objects.filter(email=NEW["email"]).exists()
+    put_on(days=2)
+    call_command("purge_sessions")
+    assert set(django_user_model.objects.all()) == {verified, charlie, made_by_staff}
+    mail.outbox.clear()
+    assert Client().post("/account/signup/", NEW).status_code == 302
+    assert re.search(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", mail.outbox[0].body, re.M)

@@ -1,0 +1,56 @@
+"""Every time that is shown names its zone, or is told as a time that has passed."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.core import mail
+
+from tariffs.models import Erasure
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+
+
+def test_a_summary_names_the_zone_of_its_times(walk):
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider()
+    assert re.search(r"All times: London \(UTC(\+01:00)?\)\.", walk.text)
+
+
+def test_a_summary_without_times_names_none(walk):
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    assert "All times" not in walk.text
+
+
+def test_prices_by_time_of_day_are_asked_for_in_the_locations_time(walk):
+    walk.by_hand(structure="TIME_OF_DAY")
+    assert "The times are those of the address." in walk.text
+
+
+@pytest.mark.parametrize("path", ["/connect/", "/locations/"])
+def test_when_a_conversation_was_begun_is_told_by_how_long_ago(walk, later, path):
+    walk.by_hand()
+    later(hours=3)
+    assert "begun 3 hours ago" in walk.get(path).text
+
+
+def test_a_mail_about_a_change_names_the_zone_of_its_time(client, alice, monkeypatch):
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 11, 23, 12, 30, tzinfo=UTC))
+    client.post("/account/login/", {"login": alice.email, "password": PASSWORD})
+    new = "staple battery horse correct"
+    client.post("/account/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
+    assert "- Date: 23 November 2026, 12:30 UTC\n" in mail.outbox[-1].body
+
+
+@pytest.mark.parametrize(
+    "path", ["", "tariffs/tariff/", "connect_ui/connectsession/", "connect_ui/connectsession/funnel/"]
+)
+def test_each_page_of_the_admin_names_the_zone_of_its_times(client, charlie, settings, path):
+    settings.STAFF_MFA = False
+    client.force_login(charlie)
+    assert "All times: UTC" in client.get(f"/admin/{path}").content.decode()
+
+
+def test_a_deletion_is_named_by_its_time_with_the_zone():
+    assert str(Erasure(kind="location", requested_at=datetime(2026, 11, 23, 12, 30, tzinfo=UTC))).endswith("12:30 UTC")
