@@ -7,6 +7,8 @@ so alone. `python -m bench --quick` measures little of each and writes nothing: 
 import argparse
 import os
 import platform
+import signal
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -61,4 +63,5 @@ parser.add_argument("--quick", action="store_true")
 given = parser.parse_args()
 if unknown := set(given.measure) - MEASURES.keys():
     parser.error(f"{', '.join(unknown)} can't be measured, only {', '.join(MEASURES)}")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, as by Ctrl-C
 main(given.quick, given.measure)

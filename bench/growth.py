@@ -14,7 +14,7 @@ from .site import Row, Site
 
 SIZES = (1_000, 10_000, 100_000)
 PROVIDERS = 30
-OURS = ("tariffs_", "connect_ui_", "flatpeak_app_user")
+OURS = ("tariffs_", "connect_ui_", "accounts_", "operations_")
 
 
 def growth(site: Site, quick: bool) -> Iterator[Row]:
@@ -70,7 +70,7 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
 
     from tariffs.management.commands.refresh_rates import batches
     from tariffs.models import Tariff
-    from tariffs.sections import pages
+    from tariffs.screens.sections import pages
 
     customer, staff = Client(), Client()
     staff.force_login(get_user_model().objects.create_superuser("staff@example.com"))
@@ -103,8 +103,9 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
         "Admin, list of locations": as_staff("tariffs/location/"),
         "Admin, list of tariffs": as_staff("tariffs/tariff/"),
         "Admin, list of conversations": as_staff("connect_ui/connectsession/"),
-        "Admin, list of users": as_staff("flatpeak_app/user/"),
+        "Admin, list of users": as_staff("accounts/user/"),
         "Admin, search by e-mail address": as_staff("tariffs/location/?q=grown7@example.com"),
+        "Admin, search among e-mail addresses": as_staff("account/emailaddress/?q=grown7@example.com", some=False),
         "Admin, search by post code": as_staff("tariffs/tariff/?q=g7+1a"),
         "Admin, search by FlatPeak's id": as_staff("connect_ui/connectsession/?q=loc_grown7x"),
         "Admin, search that finds nothing": as_staff("connect_ui/connectsession/?q=nobody", some=False),
@@ -190,8 +191,9 @@ def fill(tariff: UUID, first: int, last: int) -> None:
     with connection.cursor() as cursor:
         day = connection.ops.quote_name("day")
         cursor.execute(
-            f"INSERT INTO tariffs_rateday (tariff_id, {day}, segments, fetched_at) "
-            f"SELECT t.id, d.{day}, d.segments, d.fetched_at FROM tariffs_tariff t, tariffs_rateday d "
+            f"INSERT INTO tariffs_rateday (tariff_id, {day}, segments, since, fetched_at, former, tiered) "
+            f"SELECT t.id, d.{day}, d.segments, d.since, d.fetched_at, d.former, d.tiered "
+            "FROM tariffs_tariff t, tariffs_rateday d "
             "WHERE d.tariff_id = %s AND NOT EXISTS (SELECT 1 FROM tariffs_rateday o WHERE o.tariff_id = t.id)",
             [RateDay._meta.get_field("tariff").get_db_prep_value(like.pk, connection)],
         )
@@ -262,7 +264,7 @@ def sizes_of(count: int) -> Iterator[Row]:
             )
             return int(cursor.fetchone()[0])
 
-        location = bytes_of("flatpeak_app_user", "tariffs_customer", "tariffs_location", "tariffs_tariff") / count
+        location = bytes_of("accounts_user", "tariffs_customer", "tariffs_location", "tariffs_tariff") / count
         session = bytes_of("connect_ui_connectsession") / count
         page = bytes_of("connect_ui_page") / Page.objects.count()
         day = bytes_of("tariffs_rateday") / RateDay.objects.count()

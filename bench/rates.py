@@ -41,13 +41,14 @@ def _segments(site: Site, quick: bool) -> Iterator[Row]:
     from django.template.loader import render_to_string
     from django.utils import timezone
 
-    from tariffs import history, rates
+    from tariffs import rates
     from tariffs.models import RateDay, Tariff
-    from tariffs.page import history_of
-    from tariffs.sections import _section
+    from tariffs.rates import days as history
+    from tariffs.screens.sections import _section
+    from tariffs.screens.shown import history_of
 
     tariff = Tariff.objects.select_related("location").get(pk=site.tariff)
-    zone, now = tariff.location.zone, timezone.now()
+    zone, now = tariff.location.local_zone, timezone.now()
     monday = now.astimezone(zone).date() - timedelta(days=now.astimezone(zone).date().weekday())
 
     def fill(days: list[date], count: int) -> None:
