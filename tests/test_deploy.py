@@ -280,11 +280,12 @@ def test_the_example_has_every_variable_that_the_settings_read_and_no_other():
     assert set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE)) == set(read) - {"ENV_FILE"} | elsewhere
 
 
-def test_the_readme_has_every_variable_of_the_example_and_no_other():
-    table = (ROOT / "README.md").read_text().partition("| variable |")[2].partition("\n\n")[0]
-    told = {name for row in table.splitlines() for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
-    beside = {"ENV_FILE"}  # the README tells it, and the file can't hold it
-    assert told == set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE)) - {"POSTGRES_PASSWORD"} | beside
+def test_the_docs_have_every_variable_of_the_example_and_no_other():
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
+    beside = ["ENV_FILE"]  # names the file, so the file can't hold it
+    example = set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE)) - {"POSTGRES_PASSWORD"}
+    assert sorted(told) == sorted([*example, *beside])
 
 
 def test_the_example_is_accepted_without_its_comments(tmp_path):
@@ -297,3 +298,32 @@ def test_the_example_is_accepted_without_its_comments(tmp_path):
 def test_compose_gives_its_services_only_names_that_are_read():
     given = set(re.findall(r"^ +([A-Z_]+): ", COMPOSE, re.MULTILINE)) | set(re.findall(r"\$\{([A-Z_]+)", COMPOSE))
     assert given <= set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE))
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's backup is a copy of a file")
+@pytest.mark.django_db
+def test_the_docs_commands_back_up_and_restore_a_database(tmp_path):
+    text = (ROOT / "docs" / "operation.md").read_text()
+    dump, restore = re.findall(r"^ {4}docker compose exec -T db (pg_\w+ .+) [<>] backup\.dump$", text, re.MULTILINE)
+    told = connection.settings_dict
+    environment = os.environ | {"PGHOST": told["HOST"], "PGPORT": str(told["PORT"]), "PGPASSWORD": told["PASSWORD"]}
+
+    def execute(command, **options):
+        subprocess.run(shlex.split(command), env=environment, check=True, **options)
+
+    copy = f"{told['NAME']}_restored"
+    user = f"--username={told['USER']}"
+    execute(f"createdb {user} {copy}")
+    try:
+        with (tmp_path / "backup.dump").open("w+b") as file:
+            execute(dump.replace("--username=postgres", user).replace(" postgres", f" {told['NAME']}"), stdout=file)
+        with (tmp_path / "backup.dump").open("rb") as file:
+            words = restore.replace("--username=postgres", user).replace("--dbname=postgres", f"--dbname={copy}")
+            execute(words, stdin=file)
+        query = "SELECT count(*) FROM django_migrations"
+        found = subprocess.check_output(["psql", user, "-qAtc", query, copy], env=environment, text=True)
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            assert int(found) == cursor.fetchone()[0] > 0
+    finally:
+        execute(f"dropdb {user} {copy}")

@@ -222,9 +222,9 @@ def test_a_scrape_adds_up_the_workers_of_its_own_gunicorn_and_of_no_other(tmp_pa
     assert list(tmp_path.glob("flatpeak-metrics-*")) == []
 
 
-def test_the_readme_has_every_metric_and_its_labels(walk, alice):
+def test_the_docs_have_every_metric_and_its_labels(walk, alice):
     walk.fixed()
-    table = (ROOT / "README.md").read_text().partition("| metric |")[2].partition("\n\n")[0]
+    table = (ROOT / "docs" / "operation.md").read_text().partition("| metric |")[2].partition("\n\n")[0]
     told = {
         name: set(filter(None, labels.split(",")))
         for name, labels in re.findall(r"^\| `(\w+)(?:\{(.*?)\})?`", table, re.M)
