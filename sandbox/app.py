@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from . import connect, control, people, rest, strikes
-from .wire import CALLS, SIGNED_IN, Failure, Json, Reply, Request, granted, json_reply, rfc3339
+from .wire import CALLS, SIGNED_IN, Failure, Json, Reply, Request, granted, json_reply, new_id, rfc3339
 from .world import World
 
 Handler = Callable[[World, Request], Reply | Json]
@@ -37,7 +37,7 @@ def dispatch(world: World, request: Request) -> Reply:
     wanted = "GET" if request.method == "HEAD" else request.method
     allowed = {"OPTIONS"}
     for name, method, path, handler in PATHS:
-        if match := re.fullmatch(path, request.path):
+        if match := re.fullmatch(world.release.paths.get(name, path), request.path):
             request.name, request.part = name, "".join(match.groups())
             if method == wanted:
                 return _answer(world, request, handler)
@@ -81,5 +81,5 @@ def _error(world: World, request: Request, failure: Failure) -> Reply:
     found |= {"code": failure.code, "message": failure.message}
     if isinstance(request.token, str):
         found["connect_token"] = request.token
-    found |= {"time_created": rfc3339(world.now(), "milliseconds"), "request_id": world.new_id("req")}
+    found |= {"time_created": rfc3339(world.now(), "milliseconds"), "request_id": new_id("req")}
     return json_reply(found, failure.status, failure.headers)

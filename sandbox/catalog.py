@@ -113,16 +113,15 @@ def library(provider: Provider, direction: str) -> list[Json]:
         description = "As long as text gets. " * 20
         templates = [{**each, "name": each["name"] + LONG, "description": description} for each in templates]
     return [
-        {**priced(each, provider, direction), "id": name_id("trt", provider.id, str(number))}
+        {**priced(each, provider, direction), "id": f"trt_{provider.id[4:24]}{number:04x}"}
         for number, each in enumerate(templates)
     ]
 
 
 def tariff_exists(tariff_id: str) -> bool:
-    """Whether any provider has a tariff of this id in its library."""
+    """Whether any provider has a tariff of this id in its library: the provider's id, shortened, and a number."""
     found = (each for country in COUNTRIES for each in providers(country).values() if each.kind == "LIBRARY")
-    return any(
-        tariff_id == name_id("trt", each.id, str(number))
-        for each in found
-        for number in range(int(each.test.get("library", len(TARIFFS.get(each.country, TARIFFS["default"])))))
-    )
+    sizes = {
+        each.id[4:24]: each.test.get("library", len(TARIFFS.get(each.country, TARIFFS["default"]))) for each in found
+    }
+    return int(tariff_id[24:], 16) < sizes.get(tariff_id[4:24], 0)

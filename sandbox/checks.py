@@ -1,11 +1,13 @@
 """What may stand in an answer: each function returns the clean value or raises the Failure that FlatPeak documents."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from . import catalog
+from .tariff import STRUCTURES
 from .wire import Failure, Json, check_fields, data, parse_rfc3339, rfc3339, tolerated
 
 ADDRESS = ("address_line1", "address_line2", "city", "state", "post_code", "country_code")
@@ -121,20 +123,44 @@ def surcharge(value: Any) -> Json:
     return found
 
 
-def contract_term(answer: Json) -> Json:
-    """{"start", "end"}: RFC 3339 in UTC, OPEN_END, None for unknown."""
-    check_fields(answer, "data", (), ("contract_start_date", "contract_end_date"))
-    found: Json = {}
-    for name, value in answer.items():
-        plain = re.sub(r"\.\d+Z", "Z", value) if isinstance(value, str) else value
-        if plain not in (None, OPEN_END):
-            in_utc = moment(plain, name, "date_format_invalid").astimezone(UTC)
-            if rfc3339(in_utc) != plain:
-                raise Failure("date_format_invalid", where=name)
-        if plain != value and not tolerated("fraction"):
-            raise Failure("date_format_invalid", where=name)
-        found[name] = plain
-    start, end = found.get("contract_start_date"), found.get("contract_end_date")
-    if start and end and end != OPEN_END and end <= start:
-        raise Failure("date_format_invalid/order")
-    return {"start": start, "end": end}
+def contract_date(where: str, value: Any) -> str | None:
+    """RFC 3339 in UTC, OPEN_END, or None for unknown."""
+    plain = re.sub(r"\.\d+Z", "Z", value) if isinstance(value, str) else value
+    if plain not in (None, OPEN_END) and rfc3339(moment(plain, where, "date_format_invalid").astimezone(UTC)) != plain:
+        raise Failure("date_format_invalid", where=where)
+    if plain != value and not tolerated("fraction"):
+        raise Failure("date_format_invalid", where=where)
+    return plain
+
+
+def option(value: Any) -> str:
+    """The structure of a list of exactly one."""
+    if not isinstance(value, list):
+        raise Failure("data_json_invalid/list", where="options", wanted='exactly one, as ["FIXED"]')
+    if len(value) != 1 or value[0] not in (*STRUCTURES, "ADVANCED"):
+        raise Failure("option_invalid")
+    return value[0]
+
+
+def id_in(field: str, prefix: str) -> Callable[[Any], str]:
+    """What takes the id, of the right form, out of {"id": …}; field names the codes."""
+
+    def clean(value: Any) -> str:
+        if isinstance(value, dict) and value.get("id") in (None, ""):
+            raise Failure(f"{field}_id_missing")
+        found = check_fields(value, field, ("id",))["id"]
+        if not isinstance(found, str) or not re.fullmatch(prefix + "_[0-9a-f]{24}", found):
+            raise Failure(f"{field}_id_invalid")
+        return found
+
+    return clean
+
+
+def name_in(field: str) -> Callable[[Any], str]:
+    """What takes the name out of {"name": …}."""
+
+    def clean(value: Any) -> str:
+        found = check_fields(value, field, (), ("name",)).get("name", "")
+        return text(found, f"{field}.name", f"{field}_name_missing")
+
+    return clean

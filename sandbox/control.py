@@ -37,7 +37,7 @@ def change(world: World, request: Request) -> Json:
         if abs(advance) > 10**9:
             raise ValueError("advance can be a thousand million seconds at most.")
         now = parse_rfc3339(body["now"]) if body.get("now") is not None else None
-        parse(body.get("faults", []))
+        parse(body.get("faults", []), world.routes)
         if "seed" in body and "faults" not in body:
             raise ValueError("seed goes with faults.")
         switches = {name: checked(name, value) for name, value in body.get("switches", {}).items()}

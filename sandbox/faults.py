@@ -1,6 +1,6 @@
 """Faults on purpose: which there are, and which may be set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 from .wire import CALLS, Json, data
 
 FAULTS: dict[str, Json] = data("faults")
-ROUTES = tuple(data("routes"))
 AT_ONCE = "connection_refused"  # strikes when it is set, for a call cannot refuse the connection that it came by
 
 
@@ -57,21 +56,24 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def parse(items: Any) -> list[Fault]:
-    """Faults from a list of {"call", "fault"}, each with times or rate and its own fields; ValueError if one is wrong."""
+def parse(items: Any, routes: Collection[str]) -> list[Fault]:
+    """Faults from a list of {"call", "fault"}, each with times or rate and its own fields; ValueError if one is wrong.
+
+    routes are those that a call connect.<route> can have.
+    """
     if not isinstance(items, list | tuple):
         raise ValueError("faults must be a list.")
-    return [_parse(each) for each in items]
+    return [_parse(each, routes) for each in items]
 
 
-def _parse(item: Any) -> Fault:
+def _parse(item: Any, routes: Collection[str]) -> Fault:
     if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in ("call", "fault")):
         raise ValueError('A fault is an object with call and fault, as {"call": "rates", "fault": "status_500"}.')
     call, name = item["call"], item["fault"]
     if name not in FAULTS:
         raise ValueError(f"There is no fault {name}; there are {', '.join(FAULTS)}.")
     calls = [each for each in CALLS if can_strike(name, each)]
-    calls = ["*", *calls, *(f"connect.{route}" for route in ROUTES if "connect" in calls)]
+    calls = ["*", *calls, *(f"connect.{route}" for route in routes if "connect" in calls)]
     if call not in calls:
         raise ValueError(f"{name} cannot strike the call {call}; it can strike {', '.join(calls)}.")
     given = {field: value for field, value in item.items() if field not in ("call", "fault")}

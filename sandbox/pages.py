@@ -1,154 +1,208 @@
-"""The pages of zero: what each route's `data` says, read from the token's conversation."""
+"""The table of pages: what each holds and takes, the codes it refuses with, its actions, and where it leads."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
-from . import catalog, rates
-from .catalog import Provider
-from .wire import Json, data, rfc3339, with_token
-from .world import World
+from . import checks, holds, takes
+from .session import Session
+from .takes import Field
+from .wire import Json, Reply
 
-ROUTES: dict[str, Json] = data("routes")
-# The structures to choose from; a login can also bring DYNAMIC.
-STRUCTURES = ("FIXED", "TIME_OF_DAY", "MARKET")
-# What a draft keeps the prices of each structure as.
-PRICES = {"FIXED": "cost", "TIME_OF_DAY": "hours", "MARKET": "surcharge", "DYNAMIC": "surcharge"}
-
-
-def chosen(draft: Json) -> Provider:
-    """The provider of a draft, chosen from a list or with a name that was typed."""
-    typed = Provider("typed", draft.get("provider_name", ""), "NAME", {}, {"logo": ""})
-    return catalog.provider_by_id(draft.get("provider") or "") or typed
+START, REDIRECT, END, ERROR = "session_restore", "session_redirect", "session_complete", "error"
 
 
-def market_of(address: Json, draft: Json) -> rates.Market:
-    """The market that prices a tariff at an address: its country's, in its region; in hours if it was set by hand.
+class Action(NamedTuple):
+    """The page that an action leads to, and what it does before."""
 
-    A tariff may have a step of its own. Recorded runs on the live service show hours for a tariff set by hand in London.
+    leads: str
+    does: Callable[[Session], None] = takes.nothing
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of zero.
+
+    holds: the fields of its data. takes: those of an answer's. answer: what a clean answer does. resume: what
+    session_restore does while the conversation stands here. Both return the key in `next` of the page that follows,
+    resume None to stay. about_provider: it is gone when the provider is. waits: what the client does here, if anything.
     """
-    country = address["country_code"]
-    facts = catalog.MARKETS["countries"].get(country, catalog.MARKETS["default"])
-    seed = f"{country}/{draft.get('region') or address['state']}"
-    step = draft.get("step") or (60 if draft["connection"] == "MANUAL" else facts["step"])
-    base = facts["base"] * catalog.price_level(country)
-    return rates.Market(seed, catalog.timezone(address), int(step), facts["published"], base)
+
+    holds: Mapping[str, Callable[[Session], Any]] = field(default_factory=dict)
+    takes: Mapping[str, Field] = field(default_factory=dict)
+    answer: Callable[[Session, Json], str | Json | Reply | None] | None = None
+    codes: tuple[str, ...] = ()
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    next: Mapping[Any, str] = field(default_factory=dict)
+    resume: Callable[[Session], str | None] | None = None
+    about_provider: bool = True
+    waits: str = ""
+
+    @property
+    def wanted(self) -> str:
+        """What an answer to the page has, in words."""
+        fields = (f"{name} {each.shape}".strip() for name, each in self.takes.items())
+        return ", ".join(fields) or self.waits or "an action"
 
 
-def pending(draft: Json, now: datetime) -> bool:
-    """Whether the provider has not let the tariff be read yet."""
-    until = draft.get("pending_until")
-    return draft.get("unreadable") == "new" or bool(until and now < datetime.fromisoformat(until))
-
-
-def summary_route(draft: Json, now: datetime) -> str:
-    """The summary that a draft has, "" while it is not a whole tariff."""
-    if PRICES.get(draft.get("structure", "")) not in draft or not draft.get("name"):
-        return ""
-    if draft.get("unreadable") == "failed":
-        return "summary_tariff_failed"
-    if pending(draft, now):
-        return "summary_tariff_inprogress"
-    return "summary_fixed_confirm" if draft["structure"] == "FIXED" else "summary_tou_confirm"
-
-
-def asked_regions(token: Json) -> list[str]:
-    """The market regions to choose from, empty if the region is detected from the address."""
-    if "regions" not in chosen(token["draft"]).test:
-        return []
-    regions = catalog.MARKETS["regions"]
-    return regions.get(token["postal_address"]["country_code"], regions["default"])
-
-
-def options(draft: Json) -> list[str]:
-    return chosen(draft).test.get("options", list(STRUCTURES))
-
-
-def render(world: World, token: Json, base: str) -> Json:
-    """The page that the token's conversation stands at."""
-    route = token["route"]
-    page = {"connect_token": token["id"], "route": route, "type": "render", "live_mode": False}
-    if route != "session_redirect":
-        page["direction"] = token["direction"]
-    if ROUTES[route]["actions"]:
-        page["actions"] = list(ROUTES[route]["actions"])
-    return page | {"data": _data(world, token, base)}
-
-
-def _data(world: World, token: Json, base: str) -> Json:
-    route, draft, address = token["route"], token["draft"], token["postal_address"]
-    if route == "postal_address_capture":
-        return {"postal_address": address}
-    if route == "session_complete":
-        return {"callback_uri": with_token(token["callback_uri"], token["id"])}
-    if route == "session_redirect":
-        login = f"{base}/provider/login/{draft['provider']}"
-        has_token = world.switch("redirect_has_token")
-        return {world.switch("redirect_field"): with_token(login, token["id"]) if has_token else login}
-    if route == "provider_select":
-        offered = [] if token["no_providers"] else catalog.providers(address["country_code"]).values()
-        return {"postal_address": address, "providers": [each.public(base) for each in offered]}
-    if route == "provider_name_capture":
-        return {"postal_address": address, "provider": {"name": draft.get("provider_name", "")}}
-    page: Json = {"provider": chosen(draft).public(base)}
-    if route == "tariff_select":
-        found = catalog.library(chosen(draft), token["direction"])
-        page["tariffs"] = [{name: each[name] for name in ("id", "name", "description")} for each in found]
-    elif route == "tariff_structure_select":
-        page["options"] = options(draft)
-    elif route == "tariff_name_capture":
-        page["tariff"] = {"name": draft.get("name", "")}
-    elif route == "contract_term_capture":
-        page |= {"contract_start_date": draft.get("start"), "contract_end_date": draft.get("end")}
-    elif route.startswith("summary_tariff"):
-        page["connection_type"] = draft["connection"]
-    else:
-        page |= {"currency_code": catalog.COUNTRIES[address["country_code"]]["currency"], **_prices(world, token)}
-    return page
-
-
-def _prices(world: World, token: Json) -> Json:
-    """The data of the pages that show prices: the three captures by hand and the two summaries."""
-    route, draft = token["route"], token["draft"]
-    if route == "rate_fixed_capture":
-        return {"cost": draft.get("cost", 0)}
-    if route == "rate_tod_capture":
-        hours = draft.get("hours", [{"valid_from": "00:00:00", "valid_to": "00:00:00", "cost": 0}])
-        return {"hours": split_at_midnight(hours) if world.switch("split_midnight") else hours}
-    if route == "market_surcharge_capture":
-        asked: Json = {"surcharge": draft.get("surcharge", {"fixed": 0, "percentage": 0})}
-        if regions := asked_regions(token):
-            asked |= {"regions": regions, "region": draft.get("region") or ""}
-        return asked
-    tariff = {"name": draft["name"], "contract_end_date": draft.get("end")}
-    tariff |= {world.switch("structure_field"): draft["structure"]}
-    tariff |= {name: draft.get(name, False) for name in ("tiered", "reconnect_required")}
-    facts = {"connection_type": draft["connection"], "tariff": tariff}
-    if route == "summary_fixed_confirm":
-        return {"cost": draft["cost"], **facts}
-    return {
-        **facts,
-        "market_rates_source": PRICES[draft["structure"]] == "surcharge",
-        "rates": three_days(world, token),
-    }
-
-
-def split_at_midnight(hours: list[Json]) -> list[Json]:
-    """The same periods, which stand in order, the one that passes midnight as two of equal cost."""
-    *others, last = hours
-    if "00:00:00" < last["valid_to"] < last["valid_from"]:
-        return [{**last, "valid_from": "00:00:00"}, *others, {**last, "valid_to": "00:00:00"}]
-    return hours
-
-
-def three_days(world: World, token: Json) -> Json:
-    """{"yesterday", "today", "tomorrow"}: the tariff's rates on those local days, times with the location's offset."""
-    now, draft = world.now(), token["draft"]
-    market = market_of(token["postal_address"], draft)
-    over = rates.contract_end(draft, market, world.switch("last_day"))
-    found: dict[str, list[Json]] = {"yesterday": [], "today": [], "tomorrow": []}
-    for ahead, day in enumerate(found.values(), -1):
-        date = market.local(now).date() + timedelta(days=ahead)
-        ends = market.at(date, "00:00"), market.at(date, "24:00")
-        for begin, end, rate in rates.segments(draft, market, token["direction"], ends[0], min(ends[1], over), now):
-            times = {"valid_from": rfc3339(market.local(begin)), "valid_to": rfc3339(market.local(end))}
-            day.append({**times, "tariff": {"cost": rate, "confidence": 1}})
-    return found
+ADDRESS = {"postal_address": holds.address}
+PROVIDER = {"provider": holds.provider}
+PRICED = PROVIDER | {"currency_code": holds.currency}
+CONNECTION = PROVIDER | {"connection_type": holds.connection_type}
+SUMMARY = PRICED | {"tariff": holds.tariff, "connection_type": holds.connection_type}
+# By a tariff's stage, and by its structure.
+SUMMARIES = {
+    "fixed": "summary_fixed_confirm",
+    "varying": "summary_tou_confirm",
+    "pending": "summary_tariff_inprogress",
+    "failed": "summary_tariff_failed",
+}
+CAPTURES = {"FIXED": "rate_fixed_capture", "TIME_OF_DAY": "rate_tod_capture", "MARKET": "market_surcharge_capture"}
+ACTION_CODES = ("action_missing", "action_invalid")
+CHANGE_ADDRESS = {"ADDRESS_CHANGE": Action("postal_address_capture")}
+CONFIRM = {
+    "SAVE": Action(END, takes.save),
+    "EDIT": Action("provider_select"),
+    "DISCONNECT": Action(END, takes.disconnect),
+}
+PAGES = {
+    START: Page(
+        waits="no data",
+        resume=takes.begin,
+        next={"address": "postal_address_capture", "provider": "provider_select", **SUMMARIES},
+    ),
+    REDIRECT: Page(
+        holds={"redirect_uri": holds.redirect},
+        waits=f"nothing: send the browser to the address, then POST {START}",
+        resume=takes.after_login,
+        next={"decline": "provider_select", "manual": "tariff_structure_select", **SUMMARIES},
+    ),
+    END: Page(holds={"callback_uri": holds.callback}, waits="nothing: exchange the connect token"),
+    ERROR: Page(waits=f"nothing: it has error_code and error_message in place of data, and {START} goes on"),
+    "postal_address_capture": Page(
+        holds=ADDRESS,
+        takes={"postal_address": Field()},
+        answer=takes.address,
+        codes=(
+            "address_line1_missing",
+            "city_missing",
+            "post_code_missing",
+            "country_code_missing",
+            "country_code_invalid",
+            "timezone_not_found",
+        ),
+        next={None: "provider_select"},
+        about_provider=False,
+    ),
+    "provider_select": Page(
+        holds=ADDRESS | {"providers": holds.providers},
+        takes={"provider": Field(checks.id_in("provider", "prv"), "{id}", absent="provider_id_missing")},
+        answer=takes.provider,
+        codes=("provider_id_missing", "provider_not_found", "provider_id_invalid"),
+        actions={"PROVIDER_MISSING": Action("provider_name_capture"), **CHANGE_ADDRESS},
+        next={
+            "DIRECT": REDIRECT,
+            "LIBRARY": "tariff_select",
+            "MARKET": "market_surcharge_capture",
+            "NAME": "provider_name_capture",
+            "MANUAL": "tariff_structure_select",
+            "NONE": "provider_select",
+        },
+        about_provider=False,
+    ),
+    "provider_name_capture": Page(
+        holds=ADDRESS | {"provider": holds.provider_name},
+        takes={"provider": Field(checks.name_in("provider"), "{name}")},
+        answer=takes.provider_name,
+        codes=("provider_name_missing",),
+        actions=CHANGE_ADDRESS,
+        next={None: "tariff_structure_select"},
+        about_provider=False,
+    ),
+    "tariff_select": Page(
+        holds=PROVIDER | {"tariffs": holds.tariffs},
+        takes={"tariff": Field(checks.id_in("tariff", "trt"), "{id}", absent="tariff_id_missing")},
+        answer=takes.library_tariff,
+        codes=("tariff_id_missing", "tariff_not_found", "tariff_id_invalid"),
+        actions={"TARIFF_MISSING": Action("tariff_structure_select", takes.by_hand), **CHANGE_ADDRESS},
+        next=SUMMARIES,
+    ),
+    "tariff_structure_select": Page(
+        holds=PROVIDER | {"options": holds.options},
+        takes={"options": Field(checks.option, "[one]")},
+        answer=takes.structure,
+        codes=("option_invalid", "option_not_supported"),
+        next=CAPTURES,
+    ),
+    "rate_fixed_capture": Page(
+        holds=PRICED | {"cost": holds.cost},
+        takes={"cost": Field(checks.cost)},
+        answer=takes.fixed,
+        codes=("cost_value_zero", "cost_value_negative"),
+        next={None: "tariff_name_capture"},
+    ),
+    "rate_tod_capture": Page(
+        holds=PRICED | {"hours": holds.hours},
+        takes={"hours": Field(checks.hours, "[{valid_from, valid_to, cost}]")},
+        answer=takes.time_of_day,
+        codes=(
+            "cost_value_zero",
+            "cost_value_negative",
+            "valid_from_invalid",
+            "valid_to_invalid",
+            "gap_in_time_period",
+            "incomplete_time_period",
+        ),
+        next={None: "tariff_name_capture"},
+    ),
+    "market_surcharge_capture": Page(
+        holds=PRICED | {"surcharge": holds.surcharge, "regions": holds.regions, "region": holds.region},
+        takes={
+            "surcharge": Field(checks.surcharge, "{fixed, percentage}"),
+            "region": Field(shape="if asked", required=False),
+        },
+        answer=takes.surcharge,
+        codes=("surcharge_percentage_invalid", "geo_location_not_found", "market_region_invalid"),
+        next={None: "tariff_name_capture"},
+    ),
+    "tariff_name_capture": Page(
+        holds=PROVIDER | {"tariff": holds.tariff_name},
+        takes={"tariff": Field(checks.name_in("tariff"), "{name}")},
+        answer=takes.tariff_name,
+        codes=("tariff_name_missing",),
+        next={None: "contract_term_capture"},
+    ),
+    "contract_term_capture": Page(
+        holds=PROVIDER | {"contract_start_date": holds.contract_start, "contract_end_date": holds.contract_end},
+        takes={
+            name: Field(partial(checks.contract_date, name), "if known", required=False)
+            for name in ("contract_start_date", "contract_end_date")
+        },
+        answer=takes.contract_term,
+        codes=("date_format_invalid",),
+        next=SUMMARIES | CAPTURES | {"structure": "tariff_structure_select", "name": "tariff_name_capture"},
+    ),
+    "summary_fixed_confirm": Page(holds=SUMMARY | {"cost": holds.cost}, actions=CONFIRM, codes=ACTION_CODES),
+    "summary_tou_confirm": Page(
+        holds=SUMMARY | {"market_rates_source": holds.market_rates_source, "rates": holds.three_days},
+        actions=CONFIRM,
+        codes=ACTION_CODES,
+    ),
+    "summary_tariff_inprogress": Page(
+        holds=CONNECTION,
+        actions={
+            "SAVE": Action(END, takes.save),
+            "DISCONNECT": Action("provider_select", takes.start_again),
+            "DISMISS_DIRECT": Action("tariff_structure_select", takes.dismiss_login),
+        },
+        codes=ACTION_CODES,
+        resume=takes.stage,
+        next=SUMMARIES,
+    ),
+    "summary_tariff_failed": Page(
+        holds=CONNECTION,
+        actions={"RECONNECT": Action("provider_select"), "DISCONNECT": Action(END, takes.disconnect)},
+        codes=ACTION_CODES,
+    ),
+}

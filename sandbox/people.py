@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from . import catalog
 from .faults import FAULTS
-from .pages import ROUTES
-from .wire import TOLERATED, Failure, Reply, Request, dumps, page_reply, with_token
+from .pages import PAGES, REDIRECT
+from .wire import TOLERATED, Failure, Reply, Request, dumps, page_reply, problem, with_token
 from .world import SWITCHES, World, choices
 
 OUTCOMES = ("approve", "decline", "manual", "unreachable", "unreadable")
@@ -22,7 +22,10 @@ def home(world: World, request: Request) -> Reply:
         f"{name} = {dumps(value)}": f"{SWITCHES[name]['says']} ({choices(name)})"
         for name, value in world.state["switches"].items()
     }
-    routes = {name: ", ".join([each["takes"], *each["actions"], *each["codes"]]) for name, each in ROUTES.items()}
+    routes = {
+        world.release.route(name): ", ".join([each.wanted, *map(world.release.action, each.actions), *each.codes])
+        for name, each in PAGES.items()
+    }
     tests = {each["name"]: each["says"] for each in catalog.TESTS}
     faults = {name: each["says"] for name, each in FAULTS.items()}
     tolerated = {f"{name} ({world.tolerated[name]})": says for name, says in TOLERATED.items()}
@@ -38,10 +41,6 @@ def logo(world: World, request: Request) -> Reply:
     hue = str(int(provider.id[4:7], 16) % 360)
     svg = page_reply("logo.svg", name=escape(provider.name), initial=provider.name[0].upper(), hue=hue).body
     return Reply(200, svg, "image/svg+xml", {"Cache-Control": "max-age=86400"})
-
-
-def problem(status: int, message: str) -> Reply:
-    return page_reply("problem.html", status, message=escape(message))
 
 
 def visit(world: World, request: Request) -> Reply:
@@ -61,7 +60,7 @@ def visit(world: World, request: Request) -> Reply:
     outcome = fields.get("outcome") if sent else provider.test.get("outcome")
     if sent and outcome not in OUTCOMES:
         return problem(400, f"outcome must be one of {', '.join(OUTCOMES)}.")
-    if (token["route"], token["draft"].get("provider"), token["login"]) == ("session_redirect", provider.id, None):
+    if (token["route"], token["draft"].get("provider"), token["login"]) == (REDIRECT, provider.id, None):
         if not outcome:
             return page_reply("login.html", provider=escape(provider.name), fp_cot=token["id"])
         token["login"] = outcome

@@ -5,10 +5,11 @@ import re
 from datetime import datetime, timedelta
 
 from . import catalog, checks, rates
-from .flow import tariff_key, tariff_status
-from .pages import PRICES, chosen, market_of, pending
 from .rates import DAY
-from .wire import Failure, Json, Reply, Request, check_fields, json_reply, rfc3339, tolerated
+from .session import tariff_key
+from .tariff import is_market, market_of, pending, provider_of
+from .tariff import status as tariff_status
+from .wire import Failure, Json, Reply, Request, check_fields, json_reply, new_id, rfc3339, tolerated
 from .world import World
 
 IDS = ("customer_id", "customer_reference_id", "location_id", "location_reference_id")
@@ -27,7 +28,7 @@ def login(world: World, request: Request) -> Json:
     match = re.fullmatch(r"(acc_[A-Za-z0-9]+):sk_test_[A-Za-z0-9]+", pair)
     if not match or scheme.lower() != "basic":
         raise Failure("bad_credentials/basic")
-    bearer = world.new_id("bearer", 20)
+    bearer = new_id("bearer", 20)
     expires = world.now() + timedelta(hours=1)
     world.state["bearers"][bearer] = {"account_id": match[1], "expires": expires.isoformat()}
     world.changed = True
@@ -36,8 +37,8 @@ def login(world: World, request: Request) -> Json:
 
 def account(world: World, request: Request) -> str:
     """The account that a call's bearer belongs to."""
-    if request.headers.get("Flatpeak-Version", "2024-08-24.zero") != "2024-08-24.zero":
-        raise Failure("version_not_supported")
+    if request.headers.get("Flatpeak-Version", world.release.version) != world.release.version:
+        raise Failure("version_not_supported", version=world.release.version)
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     found = world.state["bearers"].get(bearer.strip())
     if not found or scheme.lower() != "bearer" or world.now() >= datetime.fromisoformat(found["expires"]):
@@ -47,14 +48,16 @@ def account(world: World, request: Request) -> str:
 
 def create_token(world: World, request: Request) -> Json:
     """POST /connect/tariff/token: opens a conversation that can be held for a day."""
-    body = request.json()
-    if isinstance(body, dict) and "callback_uri" not in body:
+    body, fields = request.json(), {world.release.field(name): name for name in TOKEN_FIELDS}
+    callback = world.release.field("callback_uri")
+    if isinstance(body, dict) and callback not in body:
         raise Failure("callback_uri_missing")
-    check_fields(body, "The body", ("callback_uri",), TOKEN_FIELDS)
+    check_fields(body, "The body", (callback,), fields)
+    body = {fields[name]: value for name, value in body.items()}
     checks.matching(body, direction="tariff_direction_invalid", type="tariff_type_invalid")
     now = world.now()
     token = {"direction": "IMPORT", "type": "COMMODITY", **dict.fromkeys(("connect_web_uri", *IDS)), **body}
-    token |= {"id": world.new_id("cot"), "account_id": request.account, "created": rfc3339(now)}
+    token |= {"id": new_id("cot"), "account_id": request.account, "created": rfc3339(now)}
     token |= {"expires": rfc3339(now + DAY), "route": "", "shown": [], "refused": [], "draft": {}}
     token |= {"login": None, "complete": None, "exchanged": False, "dismissed": [], "no_providers": False}
     token["postal_address"] = checks.partial_address(body.get("postal_address", {}))
@@ -62,7 +65,7 @@ def create_token(world: World, request: Request) -> Json:
     _find_customer(world, token)
     world.state["tokens"][token["id"]] = token
     world.changed = True
-    return {"connect_token": token["id"], "expires_in": 86400, "live_mode": False}
+    return world.release.renamed({"connect_token": token["id"], "expires_in": 86400, "live_mode": False})
 
 
 def _open_location(world: World, token: Json) -> None:
@@ -92,23 +95,23 @@ def _find_customer(world: World, token: Json) -> None:
 
 def exchange(world: World, request: Request) -> Json:
     """GET /connect/tariff/token?connect_token=…: the lasting ids of a complete conversation."""
-    query = request.fields(("connect_token",))
-    token = world.state["tokens"].get(query["connect_token"], {})
+    (asked,) = request.fields((world.release.field("connect_token"),)).values()
+    token = world.state["tokens"].get(asked, {})
     if token.get("account_id") != request.account:
         raise Failure("not_found")
     if not token["complete"]:
-        raise Failure("connect_incomplete", at=token["route"] or "its beginning")
+        raise Failure("connect_incomplete", at=world.release.route(token["route"]) or "its beginning")
     if token["exchanged"] and world.switch("second_exchange") != "answer":
         raise Failure(f"exchanged/{world.switch('second_exchange')}")
     token["exchanged"] = world.changed = True
     customer, place = world.state["customers"][token["customer_id"]], world.state["locations"][token["location_id"]]
     processed = tariff_status(place["tariffs"].get(tariff_key(token)), world.now()) == "CONNECTED"
     found = {"id": token["id"], "object": "connect_token", "live_mode": False}
-    found |= {world.switch("exchange_field"): processed, "complete_action": token["complete"]}
+    found |= {world.switch("exchange_field"): processed, "complete_action": world.release.action(token["complete"])}
     # FlatPeak describes both references as strings, the second as always there.
     found |= {"customer_id": token["customer_id"], "customer_reference_id": customer["reference_id"] or ""}
     found |= {"location_id": token["location_id"], "location_reference_id": place["reference_id"] or ""}
-    return found | {"time_created": token["created"], "time_expiry": token["expires"]}
+    return world.release.renamed(found | {"time_created": token["created"], "time_expiry": token["expires"]})
 
 
 def _location(world: World, account_id: str, location_id: str) -> Json:
@@ -154,7 +157,7 @@ def status(world: World, request: Request) -> Json:
         tariff = place["tariffs"].get(key)
         entry: Json = {"status": _element_status(world, place["tariffs"], key)}
         if tariff:
-            entry |= {"connection_type": tariff["connection"], "provider": chosen(tariff).public(request.base)}
+            entry |= {"connection_type": tariff["connection"], "provider": provider_of(tariff).public(request.base)}
             shown = {"id": tariff["id"], "display_name": tariff["name"], "structure_type": tariff["structure"]}
             # A string or absent, as FlatPeak describes it; never null.
             entry["tariff"] = {**shown, **({"contract_end_date": tariff["end"]} if tariff.get("end") else {})}
@@ -214,7 +217,7 @@ def tariff_rates(world: World, request: Request) -> Json:
     market = market_of(place["postal_address"], tariff)
     over = rates.contract_end(tariff, market, world.switch("last_day"))
     found = rates.segments(tariff, market, direction, start, min(end, over), now)
-    if chosen(tariff).test.get("no_price_data") or tariff_status(tariff, now) == "ERROR":
+    if provider_of(tariff).test.get("no_price_data") or tariff_status(tariff, now) == "ERROR":
         raise Failure("no_price_data")
     if not found and (start < over or world.switch("after_contract") != "empty"):
         code = "no_price_data" if start < over else world.switch("after_contract")
@@ -233,11 +236,11 @@ def tariff_rates(world: World, request: Request) -> Json:
         rows.append(row)
     # A market's rates change when it publishes; others say when they were saved, and a day about a week ahead.
     updated, update = saved, market.at(market.local(now).date() + 7 * DAY, "00:00")
-    if PRICES[tariff["structure"]] == "surcharge":
+    if is_market(tariff):
         updated, update = (market.at(market.last_day(now) + days, market.published) for days in (0 * DAY, DAY))
     asked: Json = {"start_time": rfc3339(start.astimezone(offset)), "end_time": rfc3339(end), "direction": direction}
     asked |= {"include_tariff": with_tariff, "include_carbon": with_carbon}
-    answer = {"id": world.new_id("rts"), **_about(request, "tariff_rate", rfc3339(now)), "request": asked, "data": rows}
+    answer = {"id": new_id("rts"), **_about(request, "tariff_rate", rfc3339(now)), "request": asked, "data": rows}
     answer |= {"location_id": request.part, "location_timezone": market.timezone, "direction": direction}
     answer["currency_code"] = catalog.COUNTRIES[place["postal_address"]["country_code"]]["currency"]
     instants = {"last_updated": updated, "next_update": update}

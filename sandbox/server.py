@@ -19,6 +19,7 @@ from socketserver import TCPServer
 from typing import Any
 
 from .app import dispatch
+from .release import ZERO, Release
 from .wire import AnswerLost, Reply, Request, json_reply, parse_rfc3339
 from .world import World
 
@@ -209,12 +210,14 @@ def make_server(
     quiet: bool = False,
     faults: Any = (),
     seed: int | None = None,
+    release: Release = ZERO,
     **switches: Any,
 ) -> SandboxServer:
     """A sandbox that listens (port 0: a free one) and serves once serve_forever() runs, until shutdown().
 
     now: an aware datetime or RFC 3339. faults: a list as in POST /_sandbox, seed the one of their chances.
+    release: what FlatPeak calls things, zero unless said otherwise.
     Raises ValueError for a bad time, switch, fault or state file, OSError for a port in use.
     """
     moment = parse_rfc3339(now).astimezone(UTC) if isinstance(now, str) else now
-    return SandboxServer((host, port), World(state, moment, faults, seed, **switches), public_url, quiet)
+    return SandboxServer((host, port), World(state, moment, faults, seed, release, **switches), public_url, quiet)

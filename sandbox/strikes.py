@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from .faults import FAULTS, ROUTES, Fault, can_strike
+from .faults import FAULTS, Fault, can_strike
 from .wire import AnswerLost, Failure, Json, Reply, Request, json_reply, loads, page_reply
 from .world import World
 
@@ -116,7 +116,7 @@ def _change(answer: Json, fault: Fault) -> Json:
 
 def due(world: World, request: Request) -> list[Fault]:
     """The faults that a call is to meet: one that stops its work, or those of which the first that can spoils its answer."""
-    names = ("*", request.name, _name(request)) if world.faults else ()
+    names = ("*", request.name, _name(world, request)) if world.faults else ()
     found = [
         each
         for each in world.faults
@@ -128,14 +128,14 @@ def due(world: World, request: Request) -> list[Fault]:
     return [each for each in found if each.name in STOPS][:1] or found
 
 
-def _name(request: Request) -> str:
+def _name(world: World, request: Request) -> str:
     """connect.<route> for a call to Connect that sends one, the name that it has for any other."""
     try:
         sent = loads(request.body) if request.name == "connect" else None
     except ValueError:
         sent = None
     route = sent.get("route") if isinstance(sent, dict) else None
-    return f"connect.{route}" if route in ROUTES else request.name
+    return f"connect.{route}" if route in world.routes else request.name
 
 
 def _strike(world: World, fault: Fault, outcome: Reply | Exception) -> Reply:
@@ -151,7 +151,7 @@ def stop(world: World, request: Request, due: list[Fault]) -> Reply | None:
     """The answer in the place of the work, None if it is to be done; raises Failure and AnswerLost."""
     if not due or due[0].name not in STOPS:
         return None
-    if (name := _name(request)) != request.name:
+    if (name := _name(world, request)) != request.name:
         # Else it is counted, and gets its name, by the work.
         request.name = name
         world.counts[name] += 1

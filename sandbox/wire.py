@@ -2,12 +2,14 @@
 
 import json
 import re
+import secrets
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from email.message import Message
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -140,6 +142,14 @@ def page_reply(template: str, status: int = 200, **values: str) -> Reply:
     """A page of HTML out of templates/, whose address, which may have a token, no other sees; the values are HTML already."""
     text = Template((HERE / "templates" / template).read_text(encoding="utf-8")).substitute(values)
     return Reply(status, text.encode(), "text/html; charset=utf-8", {"Referrer-Policy": "no-referrer"})
+
+
+def problem(status: int, message: str) -> Reply:
+    return page_reply("problem.html", status, message=escape(message))
+
+
+def new_id(prefix: str, size: int = 12) -> str:
+    return f"{prefix}_{secrets.token_hex(size)}"
 
 
 def rfc3339(moment: datetime, precision: str = "seconds") -> str:

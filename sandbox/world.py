@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .faults import AT_ONCE, Fault, parse
+from .pages import PAGES, START
+from .release import ZERO, Release
 from .wire import Json, data, dumps, loads
 
 SWITCHES: dict[str, Json] = data("switches")
@@ -51,9 +53,11 @@ class World:
         now: datetime | None = None,
         faults: Any = (),
         seed: int | None = None,
+        release: Release = ZERO,
         **switches: Any,
     ) -> None:
         self.lock = threading.RLock()
+        self.first_release = release
         self.path = Path(state) if state else None
         self.counts: Counter[str] = Counter()
         self.first_now = now
@@ -68,10 +72,11 @@ class World:
         self.save()
 
     def reset(self) -> None:
-        """Forget everything and turn the faults off; clock and switches as the start options said."""
+        """Forget everything and turn the faults off; clock, switches and release as at the start."""
         self.counts.clear()
         self.struck.clear()
         self.tolerated.clear()
+        self.speak(self.first_release)
         self.set_faults([])
         self.state: Json = {box: {} for box in ("bearers", "customers", "locations", "tokens")}
         self.state["clock"] = {"offset": 0, "frozen": None}
@@ -143,7 +148,7 @@ class World:
 
         The same seed makes the same calls meet those that strike by chance; None draws one.
         """
-        self.faults: list[Fault] = parse(faults)
+        self.faults: list[Fault] = parse(faults, self.routes)
         self.seed = secrets.randbelow(10**6) if seed is None else int(seed)
         self.chance = random.Random(self.seed)  # nosec B311  # to be repeated, not to be secret
         self.strike_at_once()
@@ -158,8 +163,19 @@ class World:
             self.struck[AT_ONCE] += 1
         self.refuse(float(found.options["seconds"]) if found else 0)
 
+    def speak(self, release: Release) -> None:
+        """Speak another release from now on; ValueError for a name that is none of zero's."""
+        actions = {name for page in PAGES.values() for name in page.actions}
+        for names, known in ((release.routes, set(PAGES)), (release.actions, actions)):
+            if unknown := names.keys() - known:
+                raise ValueError(f"Zero has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
+        self.release = release
+
+    @property
+    def routes(self) -> dict[str, str]:
+        """The routes that a client can send or be sent, with zero's name for each."""
+        found = {self.release.route(name): name for name in PAGES}
+        return found | ({self.release.start: START} if self.release.start else {})
+
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]
-
-    def new_id(self, prefix: str, size: int = 12) -> str:
-        return f"{prefix}_{secrets.token_hex(size)}"

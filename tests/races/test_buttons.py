@@ -9,7 +9,7 @@ from django.conf import settings
 from django.urls import resolve
 
 from connect_ui.models import ConnectSession
-from sandbox.pages import ROUTES
+from sandbox.pages import PAGES as ROUTES
 from tariffs.models import Erasure, Location
 from tests.races.forms import forms
 from tests.races.places import PLACES

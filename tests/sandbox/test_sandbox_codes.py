@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sandbox.catalog import TESTS
-from sandbox.pages import ROUTES
+from sandbox.pages import PAGES
 
 from .conftest import ADDRESS, BY_HAND
 
@@ -148,7 +148,7 @@ def test_a_data_page_refuses_an_action_it_does_not_offer(sandbox):
 def test_every_code_of_every_page_is_tried_above(sandbox):
     tried = {(route, code) for route, _, code in WRONG}
     tried |= {("market_surcharge_capture", code) for code in ("geo_location_not_found", "market_region_invalid")}
-    documented = {(route, code) for route, each in ROUTES.items() for code in each["codes"] if "action_" not in code}
+    documented = {(route, code) for route, each in PAGES.items() for code in each.codes if "action_" not in code}
     assert documented <= tried
 
 
@@ -180,11 +180,11 @@ def test_a_provider_that_refuses_does_so_once(sandbox, test):
 
 def test_every_code_after_provider_select_has_a_provider_that_refuses_with_it():
     asked = {each["refuses"]["code"] for each in TESTS if "refuses" in each}
-    later = list(ROUTES)[list(ROUTES).index("provider_name_capture") :]
-    assert {code for route in later for code in ROUTES[route]["codes"]} | {"data_json_invalid"} == asked
+    later = list(PAGES)[list(PAGES).index("provider_name_capture") :]
+    assert {code for route in later for code in PAGES[route].codes} | {"data_json_invalid"} == asked
 
 
-@pytest.mark.parametrize("code", [*ROUTES["postal_address_capture"]["codes"], "data_json_invalid"])
+@pytest.mark.parametrize("code", [*PAGES["postal_address_capture"].codes, "data_json_invalid"])
 def test_a_code_typed_as_the_address_is_answered_once(sandbox, code):
     talk = sandbox.talk(postal_address={"country_code": "GB"})
     answer = {"data": {"postal_address": ADDRESS | {"address_line1": f"Test: {code}"}}}
