@@ -70,7 +70,7 @@ def moves(session: ConnectSession, to: str, *frm: str) -> bool:
     """
     lost = {"claimed_at": None, "doubtful": True} if to in (Login.ASKED, Login.SPOILT) else {}
     here = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, state=State.OPEN)
-    return bool(here.filter(login__in=frm).update(login=to, **lost))
+    return bool(here.filter(login__in=frm).update(login=to, updated_at=timezone.now(), **lost))
 
 
 @require_GET
@@ -84,7 +84,9 @@ def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         return redirect("connect_ui:newest", pk)
     # Not while an answer is under way that leads elsewhere.
     as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_at=session.claimed_at)
-    if not as_read.filter(return_digest=session.return_digest, login=session.login).update(login=Login.AWAY):
+    if not as_read.filter(return_digest=session.return_digest, login=session.login).update(
+        login=Login.AWAY, updated_at=timezone.now()
+    ):
         return redirect("connect_ui:newest", pk)
     url = urlsplit(target)
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("fp_cot", session.connect_token)])

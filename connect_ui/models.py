@@ -76,6 +76,7 @@ class ConnectSession(FlatPeakObject):
     TOKEN = ("token_digest", "encrypted_token", "expires_at", "return_digest", "login")
     LOGIN = "session_redirect"  # the route that leads to one
     DECLINED = "login_declined"  # the error's code, where another browser's no ended it
+    _decrypted = ("", "")  # the encrypted token that was decrypted last, and its token
 
     class Meta:
         indexes = [
@@ -91,8 +92,10 @@ class ConnectSession(FlatPeakObject):
 
     @property
     def connect_token(self) -> str:
-        """Nothing ("") once the conversation is over, or if the key that it was encrypted with is no longer known."""
-        return vault.decrypted(self.encrypted_token)
+        """Empty once the conversation is over, or if no key can decrypt it. A step needs it twice, and decrypts it once."""
+        if self._decrypted[0] != self.encrypted_token:
+            self._decrypted = self.encrypted_token, vault.decrypted(self.encrypted_token)
+        return self._decrypted[1]
 
     @connect_token.setter
     def connect_token(self, token: str) -> None:
@@ -156,12 +159,13 @@ class ConnectSession(FlatPeakObject):
         return self.claimed_at is not None and self.claimed_at > oldest_claim()
 
     def claim(self, held: bool = False) -> bool:
-        """Take the session for one answer, if nobody has it and it still stands where it stood when it was read.
+        """Take the session for one answer, unless another request has it or has changed it since it was read.
 
-        One that is held only for who says so, and sends nothing by the present token.
+        `updated_at` tells that: whoever changes where a session stands sets it, or its state. A session that is held is
+        claimed only with `held`, by a caller that sends nothing with the present token.
         """
         now = timezone.now()
-        as_read = {name: getattr(self, name) for name in ("newest", "state", "claimed_at", "login", "return_digest")}
+        as_read = {name: getattr(self, name) for name in ("claimed_at", "state", "updated_at")}
         if (
             self.is_busy
             or (self.is_held and not held)

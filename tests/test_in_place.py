@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession
+from flatpeak_app.web import vault
 from tariffs import flatpeak
 from tests.test_faults import PAGES
 from tests.walk import Walk
@@ -47,6 +48,14 @@ def test_an_answer_comes_back_as_the_next_page_in_one_round_trip(walk, sandbox, 
     assert sandbox.counts["connect"] == sent + 1
     walk.get(path)
     assert main_of(html) == main_of(walk.response.content.decode())
+
+
+def test_a_step_decrypts_the_connect_token_once(walk, step, monkeypatch):
+    walk.by_hand()
+    decrypted, real = [], vault.decrypted
+    monkeypatch.setattr(vault, "decrypted", lambda text: decrypted.append(text) or real(text))
+    step(cost="28.15")
+    assert decrypted == [walk.session.encrypted_token]
 
 
 def test_the_whole_conversation_goes_in_place(walk, client):
