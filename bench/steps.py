@@ -273,7 +273,7 @@ def add_history(email: str, pages: int) -> None:
     from connect_ui.models import ConnectSession, Page
 
     user = get_user_model().objects.get(email=email)
-    like = Page.objects.filter(route="provider_select")[0]
+    like = Page.objects.filter(route="provider")[0]
     told = [
         ConnectSession(user=user, token_digest=f"{email} {n}", expires_at=timezone.now(), state="connected")
         for n in range(pages // 10)

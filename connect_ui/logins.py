@@ -26,6 +26,7 @@ from tariffs import flatpeak
 from . import conversation
 from .in_place import in_place
 from .models import ConnectSession, Page
+from .routes import Kind, named
 from .views import State, catch_up, own, tell
 
 Login = ConnectSession.Login
@@ -77,10 +78,10 @@ def moves(session: ConnectSession, to: str, *frm: str) -> bool:
 def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     """Off to the provider's login. A link leads here, for browsers stop a form's post that ends on another origin."""
     session = own(request, pk)
-    shown = get_object_or_404(Page, session=session, number=number, route=ConnectSession.LOGIN)
-    target = shown.data.get("redirect_uri") or shown.data.get("redirect_url")
+    shown = get_object_or_404(Page, session=session, number=number, route__in=named(kind=Kind.REDIRECT))
+    target = shown.redirect_url
     newest = number == session.newest and not session.is_busy
-    if not (newest and session.may_leave and isinstance(target, str) and conversation.may_leave_to(target)):
+    if not (newest and session.may_leave and conversation.may_leave_to(target)):
         return redirect("connect_ui:newest", pk)
     # Not while an answer is under way that leads elsewhere.
     as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_at=session.claimed_at)
@@ -172,7 +173,7 @@ def decline(session: ConnectSession) -> None:
     """
     token = session.encrypted_token
     session.end(State.EXPIRED)
-    session.note_error(ConnectSession.DECLINED, ConnectSession.LOGIN)
+    session.note_error(ConnectSession.DECLINED, session.last_route)
     names = (*ConnectSession.ENDED, *ConnectSession.ERROR)
     ended = {name: getattr(session, name) for name in names} | {"claimed_at": None, "updated_at": timezone.now()}
     asked = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, login=Login.ASKED)
@@ -191,7 +192,7 @@ def town(session: ConnectSession) -> str:
     """Where the tariff would be, as far as whoever is asked may be a stranger: without street and postcode."""
     if session.location:
         return session.location.city
-    said = session.pages.filter(route="postal_address_capture").exclude(answer=None).order_by("-number").first()
+    said = session.pages.filter(route__in=named(asks="address")).exclude(answer=None).order_by("-number").first()
     address = (said.answer.get("data") or {}).get("postal_address") if said else None
     return str(address.get("city") or "")[:40] if isinstance(address, dict) else ""
 

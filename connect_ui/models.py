@@ -10,8 +10,10 @@ from django.utils.crypto import constant_time_compare
 
 from flatpeak_app.web import vault
 from flatpeak_app.web.indexes import begins
-from tariffs.flatpeak import total_timeout
+from tariffs.flatpeak import release, total_timeout
 from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, RealmQuerySet, Tariff
+
+from . import routes
 
 OTHER = "other"  # in the place of a name that is not to be counted by itself
 
@@ -74,7 +76,6 @@ class ConnectSession(FlatPeakObject):
     ENDED = ("state", "ended_at", "encrypted_token")
     ERROR = ("last_error_code", "last_error_route")
     TOKEN = ("token_digest", "encrypted_token", "expires_at", "return_digest", "login")
-    LOGIN = "session_redirect"  # the route that leads to one
     DECLINED = "login_declined"  # the error's code, where another browser's no ended it
     _decrypted = ("", "")  # the encrypted token that was decrypted last, and its token
 
@@ -123,7 +124,7 @@ class ConnectSession(FlatPeakObject):
 
     @property
     def is_at_login(self) -> bool:
-        return self.last_route == self.LOGIN
+        return routes.row(self.last_route).kind is routes.Kind.REDIRECT
 
     @property
     def is_held(self) -> bool:
@@ -228,20 +229,12 @@ def oldest_claim() -> Any:
     return timezone.now() - timedelta(seconds=6 * total_timeout())
 
 
-# What a page without input offers where Connect does not list its actions.
-DOCUMENTED_ACTIONS = {
-    "summary_fixed_confirm": ["SAVE", "EDIT", "DISCONNECT"],
-    "summary_tou_confirm": ["SAVE", "EDIT", "DISCONNECT"],
-    "summary_tariff_inprogress": ["SAVE", "DISMISS_DIRECT", "DISCONNECT"],
-    "summary_tariff_failed": ["RECONNECT", "DISCONNECT"],
-}
-
-
 class Page(models.Model):
     """One JSON object from Connect, in order, and the customer's answer to it.
 
-    `body` is as it came, without the connect token; `answer` is `{"data": …}` or `{"action": …}` as it was sent; `typed`
-    the form's own fields, so that going back shows what was entered; `led_to` and `came_from` are numbers of pages.
+    `route` is our name of it, FlatPeak's where the table has none. `body` is as it came, without the connect token. `answer`
+    is `{"data": …}` or `{"action": …}`, in our names. `typed` has the form's own fields, so that going back shows what was
+    entered. `led_to` and `came_from` are numbers of pages.
     """
 
     session = models.ForeignKey(ConnectSession, models.CASCADE, related_name="pages")
@@ -265,6 +258,19 @@ class Page(models.Model):
         return self.body.get("data") or {}
 
     @property
+    def row(self) -> routes.Route:
+        return routes.row(self.route)
+
+    @property
     def actions(self) -> list[str]:
-        actions = self.body.get("actions", DOCUMENTED_ACTIONS.get(self.route))
-        return [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
+        """What the page offers, in our names."""
+        if "actions" not in self.body:
+            return [] if self.row.kind is routes.Kind.QUESTION else self.row.actions
+        actions = self.body["actions"]
+        listed = [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
+        return [release.SPOKEN.actions.ours(action) for action in listed]
+
+    @property
+    def redirect_url(self) -> str:
+        url = self.data.get("redirect_uri") or self.data.get("redirect_url")
+        return url if isinstance(url, str) else ""

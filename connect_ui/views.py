@@ -18,9 +18,13 @@ from tariffs.models import Location
 
 from . import conversation, refusals
 from .fields import region_of
-from .forms import ListForm, RateTodForm, RouteForm, StartForm, form_for
+from .forms.base import RouteForm
+from .forms.prices import TimedPricesForm
+from .forms.questions import ListForm
+from .forms.start import StartForm
 from .in_place import in_place
 from .models import ConnectSession, Page
+from .routes import form_for
 
 State = ConnectSession.State
 AGAIN = _(
@@ -153,7 +157,7 @@ def page(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         return redirect("connect_ui:returned", pk)
     if request.method == "POST" and session.is_open:
         return take(request, session, shown)
-    form = form_for(shown, None, session.not_listed)
+    form = form_for(shown)
     return show(request, session, shown, form, before=pages.get(shown.came_from or 0))
 
 
@@ -164,14 +168,14 @@ def is_owed(session: ConnectSession) -> bool:
 def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpResponse:
     """Take an answer to a page: check it, send it once, and lead on to what it led to."""
     action = request.POST.get("action", "")
-    form = None if action else form_for(answered, request.POST, session.not_listed)
+    form = None if action else form_for(answered, request.POST)
     if action and action not in answered.actions:
         messages.error(request, gettext("That is not possible here any more."))
         return redirect("connect_ui:newest", session.pk)
     if form is None and not action:
         raise Http404
-    if form and (isinstance(form, RateTodForm) and "add" in request.POST):
-        return show(request, session, answered, RateTodForm(answered, request.POST))
+    if form and (isinstance(form, TimedPricesForm) and "add" in request.POST):
+        return show(request, session, answered, TimedPricesForm(answered, request.POST))
     if form and not form.is_valid():
         return show(request, session, answered, form, 422)
     answer: dict[str, Any] = {"action": action} if form is None else {"data": form.to_data()}
@@ -185,7 +189,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
     if not session.claim(held=True):
         return render(request, "connect_ui/wait.html", {"session": session})
     if action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
-        session.not_listed[action.split("_")[0].lower()] = request.POST.get("q", "").replace("\0", "")[:200]
+        session.not_listed[answered.row.asks] = request.POST.get("q", "").replace("\0", "")[:200]
     try:
         shown = conversation.send(session, answered, answer, form.typed() if form else {}, form)
     except flatpeak.Unavailable as error:
@@ -206,7 +210,7 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
         return redirect(path)
     # Nothing of it has to be read again.
     request.POST = QueryDict()  # nor is what was typed before of any meaning here
-    response = show(request, session, shown, form_for(shown, None, session.not_listed), before=answered, asked=form)
+    response = show(request, session, shown, form_for(shown), before=answered, asked=form)
     response["Content-Location"] = path
     return response
 
@@ -234,5 +238,4 @@ def show(
         before = before or session.pages.filter(number=shown.came_from).first()
         if before and before.answer and "data" in before.answer and (asked := asked or form_for(before)):
             context["said_back"] = asked.said_back(before.answer["data"])
-    name = shown.route if conversation.known(shown.route) else "unknown"
-    return render(request, f"connect_ui/{name}.html", context, status=status)
+    return render(request, shown.row.template, context, status=status)

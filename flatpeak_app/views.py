@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from connect_ui.conversation import finish
-from connect_ui.forms import form_for
 from connect_ui.models import ConnectSession, Page
+from connect_ui.routes import form_for
 from connect_ui.views import show
 
 OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
@@ -51,5 +51,5 @@ def asked_again(request: HttpRequest, pk: UUID, number: int) -> HttpResponse | N
     if shown is None or not shown.session.is_open:
         return None
     typed = None if "action" in request.POST else request.POST
-    form = form_for(shown, typed, shown.session.not_listed)
+    form = form_for(shown, typed)
     return show(request, shown.session, shown, form, 403, str(FORM_EXPIRED))

@@ -93,7 +93,7 @@ def test_where_connect_asks_something_else_now_it_goes_on_from_there(walk, expir
     expire()
     walk.answer(cost="28.15")
     old = walk.session
-    Page.objects.filter(session=old, route="provider_select").update(answer={"data": {"provider": {"id": "gone"}}})
+    Page.objects.filter(session=old, route="provider").update(answer={"data": {"provider": {"id": "gone"}}})
     assert walk.post(f"/connect/{old.pk}/again/", {}).route == "provider_select"
     assert walk.session.is_open
 

@@ -113,8 +113,8 @@ def test_the_download_has_the_account_its_locations_their_rates_and_every_answer
     [conversation] = data["conversations"]
     assert conversation["location"] == place["id"]
     typed = {page["route"]: page["typed"] for page in data["pages"] if page["session"] == conversation["id"]}
-    assert typed["rate_fixed_capture"]["cost"] == "28.17"
-    assert typed["postal_address_capture"]["post_code"] == "N1 1AA"
+    assert typed["fixed_price"]["cost"] == "28.17"
+    assert typed["address"]["post_code"] == "N1 1AA"
 
 
 def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_and_questions(

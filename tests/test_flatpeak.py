@@ -150,7 +150,7 @@ def test_connect_gets_no_credentials_and_decimals_as_numbers(double):
 def test_an_action_is_sent_without_data_and_a_restore_with_neither(double):
     double.answers["/"] = (200, PAGE)
     flatpeak.answer("cot_1", "summary_fixed_confirm", action="SAVE")
-    flatpeak.restore("cot_1")
+    flatpeak.answer("cot_1", "session_restore")
     action, restore = (json.loads(body) for *_, body in double.seen)
     assert action == {"connect_token": "cot_1", "route": "summary_fixed_confirm", "action": "SAVE"}
     assert restore == {"connect_token": "cot_1", "route": "session_restore"}
@@ -158,18 +158,18 @@ def test_an_action_is_sent_without_data_and_a_restore_with_neither(double):
 
 def test_numbers_arrive_exactly(double):
     double.answers["/"] = (200, b'{"route": "r", "data": {"cost": 0.28150000000000003, "n": 3}}')
-    assert flatpeak.restore("cot_1")["data"] == {"cost": Decimal("0.28150000000000003"), "n": 3}
+    assert flatpeak.answer("cot_1", "session_restore")["data"] == {"cost": Decimal("0.28150000000000003"), "n": 3}
 
 
 def test_text_arrives_without_what_postgresql_refuses(double):
     double.answers["/"] = (200, b'{"route": "r", "data": {"a\\u0000": ["b\\u0000c", "\\ud800d"]}}')
-    assert flatpeak.restore("cot_1")["data"] == {"a": ["bc", "d"]}
+    assert flatpeak.answer("cot_1", "session_restore")["data"] == {"a": ["bc", "d"]}
 
 
 def test_a_cookie_of_one_conversation_does_not_travel_in_another(double):
     double.answers["/"] = (200, PAGE)
-    flatpeak.restore("cot_1")
-    flatpeak.restore("cot_2")
+    flatpeak.answer("cot_1", "session_restore")
+    flatpeak.answer("cot_2", "session_restore")
     assert not any("Cookie" in headers for *_, headers, _ in double.seen)
 
 
@@ -182,7 +182,7 @@ def test_the_environments_proxy_is_asked_and_no_password_of_its_netrc_goes_to_fl
     monkeypatch.setenv("http_proxy", proxy)
     settings.FLATPEAK_CONNECT_URL = "http://connect.example.com"
     double.answers["http://connect.example.com/"] = (200, PAGE)
-    assert flatpeak.restore("cot_a")["route"] == "provider_select"
+    assert flatpeak.answer("cot_a", "session_restore")["route"] == "provider_select"
     [(_, address, _, headers, _)] = double.seen
     assert address == "http://connect.example.com/"
     assert "Authorization" not in headers
@@ -221,7 +221,7 @@ ERROR = {
 def test_a_refusal_says_why_in_both_error_shapes(double, status, body, code, message):
     double.answers["/"] = (status, body)
     with pytest.raises(flatpeak.Rejected) as caught:
-        flatpeak.restore("cot_1")
+        flatpeak.answer("cot_1", "session_restore")
     assert (caught.value.status, caught.value.code, caught.value.message) == (status, code, message)
 
 
@@ -247,7 +247,7 @@ def test_an_unusable_answer_is_unavailable_and_not_followed_and_in_one_line_of_t
     double.answers["/"] = (status, body)
     caplog.set_level(logging.INFO)
     with pytest.raises(flatpeak.Unavailable) as caught:
-        flatpeak.restore("cot_1")
+        flatpeak.answer("cot_1", "session_restore")
     assert caplog.messages == [str(caught.value)]
     assert paths(double) == ["/"]
 
@@ -274,7 +274,7 @@ def test_a_host_that_is_not_there_is_unavailable(settings):
         closed.bind(("127.0.0.1", 0))
         settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with pytest.raises(flatpeak.Unavailable, match="ConnectionError"):
-            flatpeak.restore("cot_1")
+            flatpeak.answer("cot_1", "session_restore")
 
 
 def test_a_host_that_never_answers_is_unavailable_after_the_timeout(settings):
@@ -282,7 +282,7 @@ def test_a_host_that_never_answers_is_unavailable_after_the_timeout(settings):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.FLATPEAK_CONNECT_URL = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(flatpeak.Unavailable, match="Timeout"):
-            flatpeak.restore("cot_1")
+            flatpeak.answer("cot_1", "session_restore")
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def dripping(settings):
 def test_an_answer_that_drips_in_is_not_waited_for_beyond_the_timeout(dripping, part):
     dripping(part)
     with pytest.raises(flatpeak.Unavailable, match=r"ConnectionError|Timeout"):
-        flatpeak.restore("cot_1")
+        flatpeak.answer("cot_1", "session_restore")
 
 
 @pytest.fixture
@@ -337,7 +337,7 @@ def tried(times):
     found = 0
     for _ in range(times):
         with pytest.raises(flatpeak.Unavailable) as error:
-            flatpeak.restore("cot_1")
+            flatpeak.answer("cot_1", "session_restore")
         found += "not tried" not in str(error.value)
     return found
 
@@ -392,20 +392,20 @@ def test_all_is_well_after_the_first_answer(double, settings):
     double.answers["/"] = (200, PAGE)
     key = f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}"
     cache.set(key, http.FAILURES)
-    assert flatpeak.restore("cot_1")["route"] == "provider_select"
+    assert flatpeak.answer("cot_1", "session_restore")["route"] == "provider_select"
     cache.set(f"{key}:tried", True)
-    assert flatpeak.restore("cot_1")["route"] == "provider_select"
+    assert flatpeak.answer("cot_1", "session_restore")["route"] == "provider_select"
 
 
 def test_a_worker_that_found_a_host_well_looks_again_after_a_second(double, settings, monkeypatch):
     key, looks = f"flatpeak-silent:{settings.FLATPEAK_CONNECT_URL.removeprefix('http://')}", []
     monkeypatch.setattr(cache, "get", lambda name, default: looks.append(name) or default)
     double.answers["/"] = (200, PAGE)
-    flatpeak.restore("cot_1")
-    flatpeak.restore("cot_1")
+    flatpeak.answer("cot_1", "session_restore")
+    flatpeak.answer("cot_1", "session_restore")
     assert looks == [key]
     http._Breaker.well_until[key] -= 1  # a second later
-    flatpeak.restore("cot_1")
+    flatpeak.answer("cot_1", "session_restore")
     assert looks == [key, key]
 
 
@@ -419,7 +419,7 @@ def test_an_error_is_an_answer(double):
     double.answers["/"] = (500, {})
     for _ in range(http.FAILURES + 5):
         with pytest.raises(flatpeak.Unavailable):
-            flatpeak.restore("cot_1")
+            flatpeak.answer("cot_1", "session_restore")
     assert len(double.seen) == http.FAILURES + 5
 
 
@@ -456,7 +456,7 @@ def test_what_is_no_short_word_gets_into_no_line_of_the_log(double, caplog, host
     double.answers["/"] = (status, ERROR | dict.fromkeys(("code", "request_id", "type"), hostile))
     caplog.set_level(logging.INFO)
     with pytest.raises(flatpeak.FlatPeakError) as caught:
-        flatpeak.restore("cot_1")
+        flatpeak.answer("cot_1", "session_restore")
     said = "unusable answer (500)" if status == 500 else f"{status} no code, request unknown"
     assert caplog.messages == [f"Connect: {said}"] == [str(caught.value)]
 
@@ -489,7 +489,7 @@ def test_connections_are_kept_alive_per_thread(double):
     ports = []
     double.do_POST = lambda self: (ports.append(self.client_address[1]), double.do_GET(self))
     for _ in range(3):
-        flatpeak.restore("cot_1")
+        flatpeak.answer("cot_1", "session_restore")
     assert len(set(ports)) == 1
 
 

@@ -10,8 +10,11 @@ import simplejson
 from django.http import QueryDict
 
 from connect_ui import refusals
-from connect_ui.forms import FORMS, RateTodForm, StartForm, StructureForm, form_for
+from connect_ui.forms.prices import TimedPricesForm
+from connect_ui.forms.questions import StructureForm
+from connect_ui.forms.start import StartForm
 from connect_ui.models import ConnectSession, Page
+from connect_ui.routes import Kind, form_for, named, ours
 from tariffs.details import day_told
 from tariffs.flatpeak import Rejected
 from tariffs.models import DecimalDecoder, Location
@@ -90,7 +93,7 @@ def clock(monkeypatch):
 def page(route, data=None, typed=None, **changed):
     data = PAGES[route] if data is None else data
     body = {"direction": "IMPORT", "data": stored(data | changed)}
-    return Page(session=ConnectSession(country_code="GB"), route=route, body=body, typed=typed or {})
+    return Page(session=ConnectSession(country_code="GB"), route=ours(route), body=body, typed=typed or {})
 
 
 def sent(fields):
@@ -115,7 +118,8 @@ def all_errors(form):
 
 
 def test_every_form_has_its_row_here():
-    assert set(PAGES) == set(ANSWERS) == set(FORMS) == set(FIELD_OF_CODE)
+    assert {ours(route) for route in PAGES} == set(named(kind=Kind.QUESTION))
+    assert set(PAGES) == set(ANSWERS) == set(FIELD_OF_CODE)
 
 
 @pytest.mark.parametrize("route", PAGES)
@@ -153,7 +157,7 @@ def test_a_hostile_answer_stays_here_and_is_shown_as_text(route):
 
 
 def test_a_page_without_input_has_no_form():
-    assert form_for(Page(route="summary_fixed_confirm", body={})) is None
+    assert form_for(Page(route="summary", body={})) is None
 
 
 def test_a_form_that_says_nothing_back_says_nothing():
@@ -344,17 +348,21 @@ def test_an_odd_list_offers_nothing(listed):
 # --- names
 
 
+def searched(*about):
+    on = page(*about)
+    on.session.not_listed = {"provider": "Village Power", "tariff": "Green"}
+    return on
+
+
 def test_a_name_that_a_search_did_not_find_stands_in_the_field():
-    not_listed = {"provider": "Village Power", "tariff": "Green"}
-    assert form_for(page("provider_name_capture"), None, not_listed)["provider_name"].value() == "Village Power"
-    assert form_for(page("tariff_name_capture"), None, not_listed)["tariff_name"].value() == "Green"
+    assert form_for(searched("provider_name_capture"))["provider_name"].value() == "Village Power"
+    assert form_for(searched("tariff_name_capture"))["tariff_name"].value() == "Green"
 
 
 def test_a_name_that_connect_knows_comes_before_it_and_what_was_typed_before_both():
     known, typed = {"provider": {"name": "Known"}}, {"provider_name": "Typed"}
-    not_listed = {"provider": "Searched"}
-    assert form_for(page("provider_name_capture", known), None, not_listed)["provider_name"].value() == "Known"
-    assert form_for(page("provider_name_capture", known, typed), None, not_listed)["provider_name"].value() == "Typed"
+    assert form_for(searched("provider_name_capture", known))["provider_name"].value() == "Known"
+    assert form_for(searched("provider_name_capture", known, typed))["provider_name"].value() == "Typed"
 
 
 # --- structures
@@ -491,7 +499,7 @@ def test_another_period_is_added_and_nothing_typed_is_lost_or_judged():
 
 def test_there_is_an_end_to_adding():
     for periods in ("47", "48", "99"):
-        assert answered("rate_tod_capture", {"periods": periods, "add": "1"}).count == RateTodForm.MOST
+        assert answered("rate_tod_capture", {"periods": periods, "add": "1"}).count == TimedPricesForm.MOST
 
 
 @pytest.mark.parametrize("periods", ["", "0", "1", "-1", "abc", "999", "2\x00"])

@@ -39,7 +39,7 @@ def purge():
     return out.getvalue().strip()
 
 
-def sessions(user, count=1, routes=("postal_address_capture", "provider_select"), **fields):
+def sessions(user, count=1, routes=("address", "provider"), **fields):
     """Conversations that came to these routes and expired at the last of them."""
     now = timezone.now()
     defaults = {"state": State.EXPIRED, "expires_at": now, "direction": "IMPORT", "country_code": "GB"} | fields
@@ -63,23 +63,23 @@ def test_a_conversation_under_way_has_reached_its_routes_and_left_none(walk):
     walk.by_hand()
     assert routes() == {
         "": (1, 0),
-        "postal_address_capture": (1, 0),
-        "provider_select": (1, 0),
-        "tariff_structure_select": (1, 0),
-        "rate_fixed_capture": (1, 0),
+        "address": (1, 0),
+        "provider": (1, 0),
+        "structure": (1, 0),
+        "fixed_price": (1, 0),
     }
-    assert seen(*BY)["IMPORT", "GB", "Ecotricity", "rate_fixed_capture"] == (1, 0)
+    assert seen(*BY)["IMPORT", "GB", "Ecotricity", "fixed_price"] == (1, 0)
 
 
 def test_one_that_comes_back_to_a_route_has_reached_it_once(walk):
     walk.by_hand().back().answer(options="FIXED")
-    assert routes()["rate_fixed_capture"] == (1, 0)
+    assert routes()["fixed_price"] == (1, 0)
 
 
 def test_one_whose_time_is_over_has_left_where_it_stood_before_and_after_it_is_closed_and_purged(walk, later):
     walk.by_hand()
     later(hours=25)
-    expected = routes() | {"rate_fixed_capture": (1, 1)}
+    expected = routes() | {"fixed_price": (1, 1)}
     assert expected == routes()
     assert purge() == "1 closed, 0 pages deleted"
     assert FunnelCount.objects.count() == 5
@@ -94,7 +94,7 @@ def test_one_whose_time_is_over_has_left_where_it_stood_before_and_after_it_is_c
 def test_one_that_finished_has_left_nowhere(walk):
     walk.fixed()
     before = routes()
-    assert before["session_complete"] == before[""] == (1, 0)
+    assert before["end"] == before[""] == (1, 0)
     purge()
     assert walk.session.counted
     assert routes() == before
@@ -109,13 +109,13 @@ def test_what_is_owed_is_counted_when_it_is_no_more(walk, monkeypatch):
         walk.fixed()
     purge()
     assert not FunnelCount.objects.exists()
-    assert routes()["session_complete"] == (1, 0)
+    assert routes()["end"] == (1, 0)
     call_command("exchange_pending", stdout=StringIO())
     ConnectSession.objects.update(exchange_after=timezone.now())
     call_command("exchange_pending", stdout=StringIO())
     purge()
-    assert routes()["session_complete"] == (1, 0)
-    assert FunnelCount.objects.filter(route="session_complete").exists()
+    assert routes()["end"] == (1, 0)
+    assert FunnelCount.objects.filter(route="end").exists()
 
 
 def test_the_day_is_that_of_the_beginning(alice):
@@ -123,7 +123,7 @@ def test_the_day_is_that_of_the_beginning(alice):
     yesterday = timezone.now() - timedelta(days=1)
     ConnectSession.objects.update(started_at=yesterday)
     before = seen("day")
-    assert before[yesterday.date(), "provider_select"] == (1, 1)
+    assert before[yesterday.date(), "provider"] == (1, 1)
     purge()
     assert seen("day") == before
 
@@ -137,15 +137,15 @@ def test_one_to_which_flatpeak_gave_no_page_has_begun_and_left_there(alice):
 
 def test_codes_are_counted_where_flatpeak_refused_or_stopped(walk, alice):
     walk.by_hand().answer(cost="0.0000001")
-    ConnectSession.objects.update(last_error_code="cost_value_zero", last_error_route="rate_fixed_capture")
-    stopped = sessions(alice, routes=("provider_select", "error"))[0]
+    ConnectSession.objects.update(last_error_code="cost_value_zero", last_error_route="fixed_price")
+    stopped = sessions(alice, routes=("provider", "error"))[0]
     stopped.pages.filter(route="error").update(body={"error_code": "provider_error"})
-    silent = sessions(alice, routes=("provider_select", "error"))[0]
-    talkative = sessions(alice, routes=("provider_select", "error"))[0]
+    silent = sessions(alice, routes=("provider", "error"))[0]
+    talkative = sessions(alice, routes=("provider", "error"))[0]
     talkative.pages.filter(route="error").update(body={"error_code": "Mrs Example of 1 Example Street was refused"})
     assert silent.pages.count() == 2
     expected = {
-        ("rate_fixed_capture", "cost_value_zero"): (1, 0),
+        ("fixed_price", "cost_value_zero"): (1, 0),
         ("error", "provider_error"): (1, 0),
         ("error", "none"): (1, 0),
         ("error", "other"): (1, 0),
@@ -160,7 +160,7 @@ def test_a_refusal_is_noted_with_the_page_that_it_was_about(walk, sandbox):
         sandbox.set_faults([{"call": "connect.rate_fixed_capture", "fault": "status_429"}])
     walk.by_hand().answer(cost="28.15")
     assert walk.session.last_error_code
-    assert walk.session.last_error_route == "rate_fixed_capture"
+    assert walk.session.last_error_route == "fixed_price"
 
 
 # --- What is not
@@ -169,7 +169,7 @@ def test_a_refusal_is_noted_with_the_page_that_it_was_about(walk, sandbox):
 def test_a_name_that_the_customer_typed_is_counted_as_other(walk):
     walk.to_providers().act("PROVIDER_MISSING", q="The Smiths")
     walk.answer(provider_name="The Smiths")
-    assert walk.session.last_route != "provider_name_capture"
+    assert walk.session.last_route != "provider_name"
     ConnectSession.objects.update(state=State.EXPIRED)
     purge()
     assert set(FunnelCount.objects.values_list("listed_provider", flat=True)) == {"other"}
@@ -187,14 +187,14 @@ def test_who_types_a_name_after_choosing_one_is_counted_as_other_and_the_other_w
 def test_a_typed_name_that_connect_shows_in_a_later_conversation_is_other(alice):
     later = ConnectSession(user=alice)
     data = {"provider": {"display_name": "The Smiths"}}
-    note_provider(later, Page(session=later, route="summary_fixed_confirm", body={"data": data}), None)
+    note_provider(later, Page(session=later, route="fixed_summary", body={"data": data}), None)
     assert (later.provider, later.listed_provider) == ("The Smiths", "other")
 
 
 @pytest.mark.parametrize("route", ["a sentence of somebody", "cot_secret", "x" * 70, "<b>"])
 def test_a_route_that_is_no_word_is_counted_as_other(alice, route):
-    sessions(alice, routes=("provider_select", route))
-    expected = {"": (1, 0), "provider_select": (1, 0), "other": (1, 1)}
+    sessions(alice, routes=("provider", route))
+    expected = {"": (1, 0), "provider": (1, 0), "other": (1, 1)}
     assert routes() == expected
     purge()
     assert routes() == expected
@@ -227,7 +227,7 @@ def test_a_deleted_account_stays_in_the_funnel_without_the_person(walk, alice):
     walk.by_hand()
     sessions(alice, state=State.CONFLICT)
     expected = routes()
-    expected["rate_fixed_capture"] = (expected["rate_fixed_capture"][0], 1)  # who deletes the account has left
+    expected["fixed_price"] = (expected["fixed_price"][0], 1)  # who deletes the account has left
     alice.delete()
     assert not ConnectSession.objects.exists()
     assert routes() == expected
@@ -284,7 +284,7 @@ def test_an_answer_that_froze_until_the_conversation_was_counted_changes_nothing
     ConnectSession.objects.update(claimed_at=timezone.now() - timedelta(hours=1))
     frozen = ConnectSession.objects.get()
     assert purge() == "1 closed, 0 pages deleted"
-    frozen.last_route = "session_complete"
+    frozen.last_route = "end"
     assert not frozen.release("last_route")
 
 
@@ -316,7 +316,7 @@ def test_runs_at_the_same_moment_count_each_conversation_once(alice, monkeypatch
     assert together(*[purge] * 4) == []
     purge()  # what a run passed over, because another one held it
     assert not ConnectSession.objects.filter(counted=False).exists()
-    assert routes() == {"": (60, 0), "postal_address_capture": (60, 0), "provider_select": (60, 60)}
+    assert routes() == {"": (60, 0), "address": (60, 0), "provider": (60, 60)}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -330,7 +330,7 @@ def test_deletions_during_the_runs_lose_nothing_and_count_nothing_twice(django_u
     assert together(purge, purge, *deletions) == []
     purge()
     left = 48 + 3 * 2
-    assert routes() == {"": (60, 0), "postal_address_capture": (60, 0), "provider_select": (60, left)}
+    assert routes() == {"": (60, 0), "address": (60, 0), "provider": (60, left)}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -39,7 +39,7 @@ def answers_earlier(walk, sandbox):
     """Connect takes no answer to an earlier page by now, and would be asked where it stands."""
     sandbox.set_faults([{"call": "connect.provider_select", "fault": "status_409"}])
     session = walk.session
-    asked = session.pages.get(route="provider_select")
+    asked = session.pages.get(route="provider")
     listed = next(p["id"] for p in asked.data["providers"] if p["display_name"] == "Ecotricity")
     walk.post(f"/connect/{session.pk}/{asked.number}/", {"provider": listed, "newest": session.newest})
     sandbox.set_faults([])
@@ -89,7 +89,7 @@ def has_nothing_of(login_at, walk):
     """The conversation and its owner's pages have nothing of what a login brought."""
     assert not Location.objects.exists()
     assert not Page.objects.filter(route__startswith="summary_").exists()
-    assert not Page.objects.filter(route="session_complete").exists()
+    assert not Page.objects.filter(route="end").exists()
     assert walk.session.state == State.OPEN
 
 
@@ -107,7 +107,7 @@ def test_what_connect_was_told_past_this_site_is_not_exchanged(login, walk, sand
     """The token is in the link, and Connect asks for nothing else."""
     sign_in_at_provider(login)
     token = walk.session.connect_token
-    flatpeak.answer(token, flatpeak.restore(token)["route"], action="SAVE")
+    flatpeak.answer(token, flatpeak.answer(token, "session_restore")["route"], action="SAVE")
     for way in WAYS_ON:
         if way not in ("an earlier page", "an earlier page, doubtful", "begun again"):  # which take another token
             WAYS_ON[way](walk, sandbox)
@@ -328,7 +328,7 @@ def test_on_a_shared_computer_the_cookie_of_who_was_there_before_is_no_yes(login
 def test_what_an_answer_under_way_made_at_flatpeak_is_deleted_after_a_no(login, walk, other, sandbox):
     token = walk.session.connect_token
     other.get(sign_in_at_provider(login))
-    flatpeak.answer(token, flatpeak.restore(token)["route"], action="SAVE")
+    flatpeak.answer(token, flatpeak.answer(token, "session_restore")["route"], action="SAVE")
     assert len(sandbox.state["locations"]) == 1
     other.post(other.path, {"answer": "no"})
     call_command("erase_pending")

@@ -246,7 +246,7 @@ def test_where_flatpeak_refuses_the_first_question_its_reason_is_given(walk, mon
         error = {"code": "direction_not_served", "message": "Exports are not served in this country."}
         raise flatpeak.Rejected("Connect", 422, error)
 
-    monkeypatch.setattr(flatpeak, "restore", refuse)
+    monkeypatch.setattr(flatpeak, "answer", refuse)
     walk.start()
     assert "FlatPeak did not let us begin" in walk.text
     assert "Exports are not served in this country." in walk.text
@@ -361,7 +361,7 @@ def test_the_login_link_has_the_token_once_however_connect_writes_the_address(wa
     sandbox.state["switches"] |= {"redirect_field": field, "redirect_has_token": has_token}
     walk.to_providers().provider("Octopus Energy")
     session = walk.session
-    assert "fp_cot" not in str(Page.objects.get(route="session_redirect").body)
+    assert "fp_cot" not in str(Page.objects.get(route="redirect").body)
     location = client.get(f"/connect/{session.pk}/{session.newest}/login/")["Location"]
     assert location.count("fp_cot=") == 1
     assert location.endswith(session.connect_token)

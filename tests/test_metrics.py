@@ -96,23 +96,23 @@ def begun(alice, token, **facts):
 
 
 def test_sessions_are_told_by_state_and_by_where_they_stand(alice):
-    begun(alice, "1", state=State.OPEN, last_route="provider_select")
-    begun(alice, "2", state=State.OPEN, last_route="provider_select")
+    begun(alice, "1", state=State.OPEN, last_route="provider")
+    begun(alice, "2", state=State.OPEN, last_route="provider")
     begun(alice, "3", state=State.OPEN, last_route="cot_1 Example Street")
     begun(alice, "4", state=State.OPEN, last_route="another")
     begun(alice, "5", state=State.EXPIRED)
-    begun(alice, "6", state=State.CONNECTED, last_route="session_complete")
-    begun(alice, "7", state=State.OWED, last_route="session_complete")
-    old = begun(alice, "8", state=State.OPEN, last_route="provider_select")
+    begun(alice, "6", state=State.CONNECTED, last_route="end")
+    begun(alice, "7", state=State.OWED, last_route="end")
+    old = begun(alice, "8", state=State.OPEN, last_route="provider")
     ConnectSession.objects.filter(pk=old.pk).update(started_at=timezone.now() - timedelta(hours=25))
-    elsewhere = begun(alice, "9", state=State.OWED, last_route="session_complete", account="another")
+    elsewhere = begun(alice, "9", state=State.OWED, last_route="end", account="another")
     found = scraped()
     assert {name: value for name, value in found.items() if name[0] == "connect_sessions"} == {
-        ("connect_sessions", "provider_select", "open"): 2,
+        ("connect_sessions", "provider", "open"): 2,
         ("connect_sessions", "other", "open"): 2,
         ("connect_sessions", "none", "expired"): 1,
-        ("connect_sessions", "session_complete", "connected"): 1,
-        ("connect_sessions", "session_complete", "owed"): 1,
+        ("connect_sessions", "end", "connected"): 1,
+        ("connect_sessions", "end", "owed"): 1,
     }
     assert found[("connect_exchanges_owed",)] == 1
     elsewhere.delete()

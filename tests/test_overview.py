@@ -50,19 +50,19 @@ def ago(**by):
 
 
 def test_it_says_how_many_came_and_left_at_each_route_and_with_what(staff, alice):
-    sessions(alice, 3, routes=("postal_address_capture", "provider_select"))
-    sessions(alice, 1, routes=("postal_address_capture",), last_error_code="city_missing")
-    ConnectSession.objects.exclude(last_error_code="").update(last_error_route="postal_address_capture")
-    sessions(alice, 4, routes=("postal_address_capture", "provider_select", "session_complete"), state=State.CONNECTED)
+    sessions(alice, 3, routes=("address", "provider"))
+    sessions(alice, 1, routes=("address",), last_error_code="city_missing")
+    ConnectSession.objects.exclude(last_error_code="").update(last_error_route="address")
+    sessions(alice, 4, routes=("address", "provider", "end"), state=State.CONNECTED)
     for purged in (False, True):
         if purged:
             call_command("purge_sessions", verbosity=0)
         said = text(staff, FUNNEL)
         assert "Of 8 begun, 4 finished (50%), 4 left and 0 are under way." in said
-        assert "Most leave at provider_select : 3 of the 7 who came there." in said
-        assert "postal_address_capture 8 1 12% city_missing 1" in said
-        assert "provider_select 7 3 43%" in said
-        assert "session_complete 4 0 0%" in said
+        assert "Most leave at provider : 3 of the 7 who came there." in said
+        assert "address 8 1 12% city_missing 1" in said
+        assert "provider 7 3 43%" in said
+        assert "end 4 0 0%" in said
         assert f"{timezone.now():%Y-%m-%d} 8 4 50% 0 4" in said
 
 
@@ -70,7 +70,7 @@ def test_the_plot_says_the_same_without_a_style_and_for_who_does_not_see_it(staf
     sessions(alice, 3)
     page = html(staff, FUNNEL)
     assert page.count('<svg viewBox="0 0 760 ') == page.count('role="img" aria-label="How many ') == 2
-    assert "<title>provider_select: 3 came, 3 left</title>" in page
+    assert "<title>provider: 3 came, 3 left</title>" in page
     assert f"<title>{timezone.now():%Y-%m-%d}: 3 begun, 0 finished, 0 under way, 3 left</title>" in page
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page)
     widths = [float(width) for width in re.findall(r'<rect class="left"[^>]* width="([\d.]+)"', page)]
@@ -136,7 +136,7 @@ def test_it_costs_the_same_queries_whatever_there_is(staff, alice, name):
     sessions(alice, 1)
     few = queries()
     sessions(alice, 250, routes=[f"route_{n}" for n in range(5)])
-    sessions(alice, 20, state=State.OWED, routes=("session_complete",))
+    sessions(alice, 20, state=State.OWED, routes=("end",))
     Page.objects.update(shown_at=ago(hours=2))
     call_command("purge_sessions", verbosity=0)
     sessions(alice, 250)
@@ -177,8 +177,8 @@ def test_where_nothing_needs_anybody_it_says_so_and_what_it_looked_for(staff, al
 
 
 def test_an_exchange_is_named_when_it_is_owed_for_an_hour_however_often_it_was_tried(staff, alice):
-    [old] = sessions(alice, 1, state=State.OWED, routes=("session_complete",), provider="SSE")
-    sessions(alice, 1, state=State.OWED, routes=("session_complete",))
+    [old] = sessions(alice, 1, state=State.OWED, routes=("end",), provider="SSE")
+    sessions(alice, 1, state=State.OWED, routes=("end",))
     assert "Exchanges owed for over an hour:" not in text(staff, ATTENTION)
     Page.objects.filter(session=old).update(shown_at=ago(minutes=61))
     said = text(staff, ATTENTION)
@@ -201,7 +201,7 @@ def test_a_refused_exchange_keeps_its_code(walk, monkeypatch):
     monkeypatch.setattr(flatpeak, "exchange", refuse)
     walk.fixed()
     assert (walk.session.state, walk.session.last_error_code) == ("owed", "account_suspended")
-    assert walk.session.last_error_route == "session_complete"
+    assert walk.session.last_error_route == "end"
 
 
 def test_rates_are_named_when_they_have_failed_for_an_hour(staff, alice):
@@ -230,7 +230,7 @@ def test_tariffs_are_named_when_flatpeak_has_not_read_them_for_two_days(staff, a
 
 
 def test_a_page_that_is_not_known_is_named_also_when_its_conversation_was_purged(staff, alice):
-    sessions(alice, 2, routes=("provider_select", "meter_photo_capture"))
+    sessions(alice, 2, routes=("provider", "meter_photo_capture"))
     for purged in (False, True):
         if purged:
             call_command("purge_sessions", verbosity=0)

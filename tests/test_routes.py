@@ -1,58 +1,85 @@
 """Every route of Connect is there whole: a form or buttons, a template, and a page in the sandbox."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template.loader import get_template
 
-from connect_ui.conversation import WITHOUT_FORM
-from connect_ui.forms import FORMS
-from connect_ui.models import DOCUMENTED_ACTIONS
-from sandbox.pages import PAGES as ROUTES
+from connect_ui.models import Page
+from connect_ui.routes import ROUTES, Kind, named, ours, row, theirs
+from sandbox.pages import PAGES as SANDBOX
+from tariffs.flatpeak import release
 
-# Each route of release zero, and the actions that its page may offer.
-ZERO = {
-    "postal_address_capture": [],
-    "provider_select": ["ADDRESS_CHANGE", "PROVIDER_MISSING"],
-    "provider_name_capture": ["ADDRESS_CHANGE"],
-    "tariff_select": ["ADDRESS_CHANGE", "TARIFF_MISSING"],
-    "tariff_structure_select": [],
-    "rate_fixed_capture": [],
-    "rate_tod_capture": [],
-    "market_surcharge_capture": [],
-    "tariff_name_capture": [],
-    "contract_term_capture": [],
-    "summary_fixed_confirm": ["DISCONNECT", "EDIT", "SAVE"],
-    "summary_tou_confirm": ["DISCONNECT", "EDIT", "SAVE"],
-    "summary_tariff_inprogress": ["DISCONNECT", "DISMISS_DIRECT", "SAVE"],
-    "summary_tariff_failed": ["DISCONNECT", "RECONNECT"],
-    "session_redirect": [],
-    "session_complete": [],
-    "error": [],
-}
-OLD_NAMES = {"complete_tariff"}
+ASKED = [each for each in ROUTES if each.kind is not Kind.SENT]
+WIRE = ["session_restore", *(name for each in ASKED for name in each.wire["zero"])]
 
 
-def test_every_route_has_a_form_or_says_that_it_needs_none():
-    assert set(FORMS) | WITHOUT_FORM == set(ZERO) | OLD_NAMES
-    assert not set(FORMS) & WITHOUT_FORM
+def test_a_question_has_a_form_and_no_other_page_has_one():
+    assert [each.name for each in ROUTES if each.form] == named(kind=Kind.QUESTION)
 
 
-def test_every_route_has_a_template():
-    folder = Path(settings.BASE_DIR, "templates", "connect_ui")
-    assert {route for route in set(ZERO) | OLD_NAMES if not (folder / f"{route}.html").exists()} == set()
+@pytest.mark.parametrize("route", ASKED, ids=lambda route: route.name)
+def test_every_route_has_a_template(route):
+    assert get_template(route.template)
 
 
 def test_every_route_has_a_page_in_the_sandbox():
-    # session_restore is only sent by clients.
-    assert set(ROUTES) - {"session_restore"} == set(ZERO)
+    assert set(SANDBOX) == set(WIRE) - {"complete_tariff"}  # the end's old name
 
 
-@pytest.mark.parametrize("route", [route for route, actions in ZERO.items() if actions])
+@pytest.mark.parametrize("route", [each for each in ROUTES if each.actions], ids=lambda route: route.name)
 def test_every_action_of_a_page_has_a_button(route):
-    folder = Path(settings.BASE_DIR, "templates", "connect_ui")
-    text = (folder / f"{route}.html").read_text() + (folder / "summary.html").read_text() * route.endswith("_confirm")
-    assert [action for action in ZERO[route] if f'action="{action}"' not in text] == []
-    assert sorted(ROUTES[route].actions) == ZERO[route]
-    if route in DOCUMENTED_ACTIONS:
-        assert sorted(DOCUMENTED_ACTIONS[route]) == ZERO[route]
+    text = Path(settings.BASE_DIR, "templates", route.template).read_text()
+    assert sorted(re.findall(r'action="([A-Z_]+)"', text)) == sorted(route.actions)
+    assert sorted(SANDBOX[theirs(route.name)].actions) == sorted(route.actions)
+
+
+def test_no_name_is_given_twice():
+    assert len(set(WIRE)) == len(WIRE)
+    assert len({each.name for each in ROUTES}) == len(ROUTES)
+
+
+@pytest.mark.parametrize("name", [each.name for each in ASKED])
+def test_a_route_of_connect_is_known_by_our_name(name):
+    assert ours(theirs(name)) == name
+
+
+@pytest.mark.parametrize("wire", ["page_from_the_future", "session_restore", "fixed_price", "start", "unknown", ""])
+def test_a_route_that_is_not_in_the_table_is_unknown_also_if_it_is_called_as_one_of_ours(wire):
+    assert row(ours(wire)).kind is Kind.UNKNOWN
+
+
+def test_actions_that_connect_does_not_list_are_those_of_the_row_where_nothing_else_can_be_answered():
+    assert Page(route="pending", body={}).actions == ["SAVE", "DISMISS_DIRECT", "DISCONNECT"]
+    assert Page(route="provider", body={}).actions == []
+    assert Page(route="pending", body={"actions": ["SAVE", None]}).actions == ["SAVE"]
+
+
+def test_a_release_renames_what_it_changed_and_nothing_else():
+    names = release.Names({"EDIT": "CHANGE"})
+    assert (names.theirs("EDIT"), names.ours("CHANGE")) == ("CHANGE", "EDIT")
+    assert (names.theirs("SAVE"), names.ours("SAVE")) == ("SAVE", "SAVE")
+
+
+def test_no_other_module_has_a_routes_name():
+    files = subprocess.run(
+        [
+            "git",
+            "grep",
+            "-lwE",
+            "|".join(set(WIRE) - {"error"}),
+            "--",
+            "connect_ui",
+            "tariffs",
+            "flatpeak_app",
+            "templates",
+        ],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split()
+    assert files == ["connect_ui/routes.py"]

@@ -24,7 +24,7 @@ TARIFF = {"name": "Simple", "contract_end_date": "2027-06-15T00:00:00Z", "struct
 
 def described(now=NOW, country="", **data):
     session = ConnectSession(country_code=country)
-    return describe(Page(session=session, route="summary_tou_confirm", body={"data": data}), now)
+    return describe(Page(session=session, route="summary", body={"data": data}), now)
 
 
 def day(first, *costs, offset="+01:00", hours=1):
@@ -231,7 +231,7 @@ def hours_shown(found):
 def test_times_are_the_locations_on_the_day_of_a_clock_change(country, zone, changed, start, before):
     listed, now = day_and_night(zone, str(date.fromisoformat(changed) - timedelta(days=before)))
     session = ConnectSession(country_code={"in the country": country, "in another": "JP", "anywhere": ""}[start])
-    page = Page(route="summary_tou_confirm", body={"data": {"rates": listed}}, session=session)
+    page = Page(route="summary", body={"data": {"rates": listed}}, session=session)
     first = "01" if zone in ("America/Santiago", "Atlantic/Azores") else "00"  # where the clock skips midnight
     days = [[("00", "07"), ("07", "23"), ("23", "00")], [("00", "07"), ("07", "23"), ("23", "00")]]
     days[before][0] = (first, "07")

@@ -10,9 +10,9 @@ from django.conf import settings as django_settings
 from django.http import QueryDict
 from django.utils import timezone
 
-from connect_ui import conversation, views
-from connect_ui.forms import FORMS, form_for
-from connect_ui.models import DOCUMENTED_ACTIONS, ConnectSession, Page
+from connect_ui import views
+from connect_ui.models import ConnectSession, Page
+from connect_ui.routes import ROUTES, Kind, form_for, named, ours, theirs
 from connect_ui.templatetags.connect import unfinished
 from flatpeak_app.accounts.models import User
 from tariffs.models import Customer, Location, Tariff
@@ -95,7 +95,7 @@ def shown(rf, monkeypatch):
         request.user = User(email="alice@example.com")
         of = ConnectSession(**({"expires_at": NOW, "newest": page.number} | session))
         page.session = of
-        form = form or form_for(page, None, of.not_listed)
+        form = form or form_for(page)
         html = views.show(request, of, page, form, 200, problem).content.decode()
         assert "<script>alert" not in html
         assert not re.search(r"""(?:src|href|action)=["']?\s*javascript:""", html)
@@ -106,7 +106,7 @@ def shown(rf, monkeypatch):
 
 def page(route, data=None, typed=None, **body):
     body = {"route": route, "direction": "IMPORT", "data": DATA.get(route, {}) if data is None else data} | body
-    return Page(route=route, number=1, body=body, typed=typed or {})
+    return Page(route=ours(route), number=1, body=body, typed=typed or {})
 
 
 def variants(value):
@@ -127,8 +127,10 @@ def variants(value):
 
 def test_every_route_has_a_template_and_every_template_a_row_here():
     templates = {path.stem for path in Path(django_settings.BASE_DIR, "templates/connect_ui").glob("[!_]*.html")}
-    frames = {"page", "summary", "start", "stalled", "expired", "wait", "unknown", "asked", "confirm"}
-    assert set(DATA) == set(FORMS) | conversation.WITHOUT_FORM == templates - frames
+    frames = {"page", "start", "stalled", "expired", "wait", "unknown", "asked", "confirm"}
+    rows = [each for each in ROUTES if each.kind is not Kind.SENT]
+    assert set(DATA) == {name for each in rows for name in each.wire["zero"]}
+    assert {f"connect_ui/{name}.html" for name in templates - frames} == {each.template for each in rows}
 
 
 @pytest.mark.parametrize("route", DATA)
@@ -154,7 +156,7 @@ def test_nothing_around_the_data_breaks_a_page(shown, junk):
         assert shown(page(route, None), provider=str(junk))
 
 
-@pytest.mark.parametrize("route", FORMS)
+@pytest.mark.parametrize("route", [theirs(name) for name in named(kind=Kind.QUESTION)])
 def test_nothing_that_was_typed_breaks_a_page(shown, route):
     names = [*form_for(page(route)).fields, "periods", "sure", "q", "newest"]
     for text in ["", SCRIPT, "\u202e\u200f", "x" * 10_000, "\x00", "0.001"]:
@@ -221,8 +223,9 @@ def test_only_the_actions_of_the_page_are_offered(shown):
     assert offered("provider_select", actions=["PROVIDER_MISSING", "NEVER_HEARD_OF"]) == ["PROVIDER_MISSING"]
     assert offered("summary_tou_confirm", actions=["SAVE"]) == ["SAVE"]
     assert offered("summary_tou_confirm", actions=[]) == []
-    for route, actions in DOCUMENTED_ACTIONS.items():
-        assert offered(route) == actions
+    for each in ROUTES:
+        if each.kind is not Kind.QUESTION and each.actions:
+            assert offered(theirs(each.name)) == each.actions
 
 
 def test_a_logo_is_shown_from_a_configured_host_and_letters_stand_for_any_other(shown, settings):
@@ -302,13 +305,13 @@ def test_a_summary_of_changing_prices_has_a_chart_and_a_table(shown):
 )
 def test_what_was_answered_is_said_back_on_the_next_page(rf, alice, route, data, typed, said):
     session = ConnectSession.objects.create(user=alice, connect_token="token", expires_at=timezone.now(), newest=2)
-    before = Page(session=session, number=1, route=route, body={"data": data})
+    before = Page(session=session, number=1, route=ours(route), body={"data": data})
     form = form_for(before, QueryDict(typed))
     assert form.is_valid()
     before.answer = {"data": form.to_data()}
     before.save()
     after = Page.objects.create(
-        session=session, number=2, route="tariff_name_capture", body={"data": {}}, came_from=before.number
+        session=session, number=2, route="tariff_name", body={"data": {}}, came_from=before.number
     )
     request = rf.get("/")
     request.user = alice

@@ -8,6 +8,7 @@ import requests
 from django.utils.http import urlencode
 
 from connect_ui.models import ConnectSession
+from connect_ui.routes import Kind, theirs
 
 
 class Walk:
@@ -28,7 +29,9 @@ class Walk:
 
     @property
     def route(self):
-        return self.page.route
+        """As FlatPeak calls it, or would: the end may be known without a page of Connect's."""
+        page = self.page
+        return page.body.get("route") or (page.route if page.row.kind is Kind.UNKNOWN else theirs(page.route))
 
     @property
     def session(self):

@@ -2,8 +2,8 @@
 
 from tariffs import flatpeak
 
-from ..forms import form_for
 from ..models import ConnectSession
+from ..routes import form_for
 from .ask import begin, catch_up, send
 from .tokens import REPEATED_ACTIONS, path_to
 

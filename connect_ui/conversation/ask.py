@@ -7,11 +7,13 @@ from tariffs import flatpeak
 from tariffs.flatpeak import JSON
 from tariffs.models import Location, Tariff
 
-from ..forms import RouteForm
+from ..forms.base import RouteForm
 from ..models import ConnectSession, Page
-from .reading import COMPLETE, FAILED, body_of, note_provider, report
+from ..routes import Kind
+from .reading import note_provider, report
 from .settle import exchange
 from .tokens import make_token, renew
+from .wire import say, stand
 
 
 def begin(
@@ -44,11 +46,11 @@ def catch_up(session: ConnectSession, anew: bool = False) -> None:
     """
     held = session.is_held
     try:
-        page = None if held and anew else flatpeak.restore(session.connect_token)
+        page = None if held and anew else stand(session)
         if held and not anew:
             session.release()
             return
-        if page is None or (session.login and page["route"] == session.last_route == ConnectSession.LOGIN):
+        if page is None or (session.login and page.row.kind is Kind.REDIRECT and session.is_at_login):
             page, _ = renew(session, session.pages.get(number=session.newest))
     except flatpeak.Rejected as error:
         refused(session, error, session.last_route)
@@ -59,13 +61,12 @@ def catch_up(session: ConnectSession, anew: bool = False) -> None:
     go_on_from(session, page)
 
 
-def go_on_from(session: ConnectSession, stands: flatpeak.Page) -> None:
-    """Show where Connect stands, after `restore`; if it is in view already, as Connect tells it now."""
+def go_on_from(session: ConnectSession, stands: Page) -> None:
+    """Show where Connect stands; if it is in view already, as Connect tells it now."""
     session.doubtful = False
-    if stands["route"] == session.last_route:
-        body = body_of(stands, session)
-        report(Page(session=session, route=session.last_route, body=body))
-        session.pages.filter(number=session.newest).update(body=body)
+    if stands.route == session.last_route:
+        report(stands)
+        session.pages.filter(number=session.newest).update(body=stands.body)
         session.release()
     else:
         append(session, stands)
@@ -84,18 +85,16 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
     held = session.is_held
     try:
         if session.doubtful and not held:
-            stands = flatpeak.restore(session.connect_token)
+            stands = stand(session)
             session.doubtful = False
-            if stands["route"] != session.last_route:
+            if stands.route != session.last_route:
                 append(session, stands, page)
                 return None
         try:
             new, given = None, True
             if not held:
-                new = flatpeak.answer(
-                    session.connect_token, page.route, answer.get("data"), action=answer.get("action", "")
-                )
-            if new is None or (session.login and new["route"] == ConnectSession.LOGIN):
+                new = say(session, page, answer)
+            if new is None or (session.login and new.row.kind is Kind.REDIRECT):
                 new, given = renew(session, page, answer)
                 session.doubtful = False
         except flatpeak.Rejected as error:
@@ -103,7 +102,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
             if held or not earlier or gone(session, error) or (form and form.field_of(error.code)):
                 raise
             # Connect does not take answers to earlier pages, or not to this one: go on from where it stands.
-            go_on_from(session, flatpeak.restore(session.connect_token))
+            go_on_from(session, stand(session))
             return None
     except flatpeak.Rejected as error:
         refused(session, error, page.route)
@@ -129,16 +128,16 @@ def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
     return "connect_token" in error.code or session.expires_at <= timezone.now()
 
 
-def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = None) -> Page | None:
+def append(session: ConnectSession, page: Page, answered: Page | None = None) -> Page | None:
     """Store Connect's page as the newest; if it is the last one, exchange the token. The claim is given back.
 
     The page as it is stored, None if it is not: see `ConnectSession.keep`.
     """
-    page = Page(session=session, number=session.newest + 1, route=new["route"][:100], body=body_of(new, session))
+    page.number = session.newest + 1
     page.came_from = answered.number if answered else (session.newest or None)
     session.newest, session.last_route = page.number, page.route
     fields = ["newest", "last_route", *note_provider(session, page, answered)]
-    if page.route in COMPLETE:
+    if page.row.kind is Kind.END:
         session.state = ConnectSession.State.OWED
         fields.append("state")
     elif session.not_listed:
@@ -152,7 +151,7 @@ def append(session: ConnectSession, new: flatpeak.Page, answered: Page | None = 
         if answered and answered.answer is not None:
             answered.led_to = page.number
             answered.save(update_fields=["answer", "typed", "led_to"])
-        if page.route in FAILED and session.location_id:
+        if page.row.kind is Kind.FAILED and session.location_id:
             Tariff.objects.filter(
                 location_id=session.location_id, direction=session.direction, type=session.type
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())

@@ -13,7 +13,7 @@ from tariffs import details, flatpeak, storing
 from tariffs.models import Tariff
 
 from ..models import ConnectSession, Page
-from .reading import COMPLETE, PENDING
+from ..routes import END, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
         session.release("exchange_after", *ConnectSession.ERROR)
         return error
     if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
-        last = Page(session=session, number=session.newest + 1, route=COMPLETE[0], body={}, came_from=session.newest)
+        last = Page(session=session, number=session.newest + 1, route=END, body={}, came_from=session.newest)
         session.newest, session.last_route, session.state = last.number, last.route, ConnectSession.State.OWED
         with transaction.atomic():
             if not session.keep("newest", "last_route", "state"):
@@ -53,7 +53,7 @@ def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     processed = ids.get("is_tariff_processed", ids.get("tariff_available"))
     if (ids.get("complete_action") or answered) == "DISCONNECT":
         state = Tariff.State.DISCONNECTED
-    elif processed is False or (summary and summary.route in PENDING):
+    elif processed is False or (summary and summary.row.kind is Kind.PENDING):
         state = Tariff.State.PENDING
     else:
         state = Tariff.State.CONNECTED

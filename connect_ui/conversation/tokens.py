@@ -17,6 +17,8 @@ from tariffs.models import Customer
 from tariffs.rates import number
 
 from ..models import ConnectSession, Page
+from ..routes import START
+from .wire import say, stand
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ def path_to(session: ConnectSession, number: int | None) -> list[Page]:
     return path[::-1]
 
 
-def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tuple[flatpeak.Page, bool]:
+def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tuple[Page, bool]:
     """Take another token, for the present one is known to whoever has the link to a login; raises FlatPeakError.
 
     The answers on the way to a page are given again, and its own if there is one. Where that led, and whether the
@@ -84,14 +86,14 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
     at, last = -1, len(path) - 1
     try:
         make_token(session)
-        stands = flatpeak.restore(session.connect_token)
+        stands = stand(session, START)
         # Of what was asked twice the last answer counts.
-        while after := [n for n, (route, _) in enumerate(path) if n > at and route == stands["route"]]:
+        while after := [n for n, (route, _) in enumerate(path) if n > at and route == stands.route]:
             at = after[-1]
             said, action = path[at][1], path[at][1].get("action", "")
             if not said or (action and action not in RENEWED_ACTIONS and at < last):
                 break
-            stands = flatpeak.answer(session.connect_token, stands["route"], said.get("data"), action=action)
+            stands = say(session, stands, said)
     except flatpeak.FlatPeakError:
         for name, value in before.items():
             setattr(session, name, value)

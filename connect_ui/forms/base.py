@@ -1,6 +1,5 @@
-"""What every route's form shares, and which form belongs to which route."""
+"""What the forms of all routes share."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -8,21 +7,9 @@ from django import forms
 from tariffs.flatpeak import Rejected
 
 from .. import refusals
-from ..models import Page
 
 JSON = dict[str, Any]
-FORMS: dict[str, type["RouteForm"]] = {}
 LONGEST = 200  # characters that any field takes
-
-
-def answers(*routes: str) -> Callable[[type["RouteForm"]], type["RouteForm"]]:
-    """Register a form for a route; a later release's name for the same route is one more argument."""
-
-    def register(form: type["RouteForm"]) -> type["RouteForm"]:
-        FORMS.update(dict.fromkeys(routes, form))
-        return form
-
-    return register
 
 
 class RouteForm(forms.Form):
@@ -34,8 +21,8 @@ class RouteForm(forms.Form):
     required_css_class = "required"
     codes: dict[str, str] = {}
 
-    def __init__(self, page: Page, data: Any = None, not_listed: dict[str, str] | None = None) -> None:
-        self.page, self.not_listed = page, not_listed or {}
+    def __init__(self, page: Any, data: Any = None) -> None:
+        self.page = page
         super().__init__(data, label_suffix="")
         self.build()
         self.initial = self.from_data(page.data) | page.typed
@@ -77,9 +64,3 @@ class RouteForm(forms.Form):
         self.full_clean()
         field = self.field_of(error.code)
         self.add_error(field, refusals.at_field(error) if field else refusals.sentence(error))
-
-
-def form_for(page: Page, data: Any = None, not_listed: dict[str, str] | None = None) -> RouteForm | None:
-    """The form of a page, None for one that takes no input."""
-    form = FORMS.get(page.route)
-    return form(page, data, not_listed) if form else None

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from tariffs import money
 
 from ..fields import NumberField, RateField, UnitInput
-from .base import JSON, RouteForm, answers
+from .base import JSON, RouteForm
 
 
 class PriceForm(RouteForm):
@@ -53,8 +53,7 @@ class PriceForm(RouteForm):
         return {"bill": money.amount(rate * use, self.currency), "use": money.plain(Decimal(use))}
 
 
-@answers("rate_fixed_capture")
-class RateFixedForm(PriceForm):
+class FixedPriceForm(PriceForm):
     """A flat price: page data `{"currency_code": "GBP", "cost": Decimal("0.2815")}`, and `{"cost"}` back."""
 
     def build(self) -> None:
@@ -74,8 +73,7 @@ class RateFixedForm(PriceForm):
         return [said % ({"price": self.in_words(data["cost"])} | self.year(data["cost"]))]
 
 
-@answers("rate_tod_capture")
-class RateTodForm(PriceForm):
+class TimedPricesForm(PriceForm):
     """Prices by time of day: `{"hours": [{valid_from "HH:mm:ss", valid_to, cost}]}` both ways.
 
     A period is typed as its beginning and its price, and ends where the next begins, so that a day has no gap.
@@ -182,7 +180,6 @@ class RateTodForm(PriceForm):
         return sum((h["cost"] * length for h, length in zip(hours, lengths, strict=True)), Decimal(0)) / 1440
 
 
-@answers("market_surcharge_capture")
 class SurchargeForm(PriceForm):
     """`{"surcharge": {"fixed", "percentage"}}` both ways, `region` too where the page has `regions`; 18.5 is 18.5 %."""
 

@@ -14,10 +14,9 @@ from tariffs.details import OPEN_ENDED, STRUCTURES, day_told
 
 from ..fields import CountryField, in_words, today_in
 from ..search import search
-from .base import JSON, RouteForm, answers
+from .base import JSON, RouteForm
 
 
-@answers("postal_address_capture")
 class AddressForm(RouteForm):
     """Page data `{"postal_address": {address_line1, …, country_code}}` and the same shape back; "" where unknown."""
 
@@ -95,7 +94,6 @@ class ListForm(RouteForm):
         return None
 
 
-@answers("provider_select")
 class ProviderForm(ListForm):
     """Page data `{"providers": [{id, display_name, logo_url}]}`; answer `{"provider": {"id"}}`."""
 
@@ -103,7 +101,6 @@ class ProviderForm(ListForm):
     missing = _("Choose your provider from the list.")
 
 
-@answers("tariff_select")
 class TariffForm(ListForm):
     """Page data `{"provider", "tariffs": [{id, name, description}]}`; answer `{"tariff": {"id"}}`."""
 
@@ -125,23 +122,21 @@ class NameForm(RouteForm):
     def from_data(self, data: JSON) -> JSON:
         named = data.get(self.key)
         name = named.get("name") if isinstance(named, dict) else ""
-        return {f"{self.key}_name": name or self.not_listed.get(self.key, "")}
+        not_listed = self.page.session.not_listed if self.page.session_id else {}
+        return {f"{self.key}_name": name or not_listed.get(self.key, "")}
 
     def to_data(self) -> JSON:
         return {self.key: {"name": self.cleaned_data[f"{self.key}_name"]}}
 
 
-@answers("provider_name_capture")
 class ProviderNameForm(NameForm):
     key, label, missing = "provider", _("Name of your provider"), _("Type the name of your provider.")
 
 
-@answers("tariff_name_capture")
 class TariffNameForm(NameForm):
     key, label, missing = "tariff", _("Name of your tariff"), _("Type the name of your tariff.")
 
 
-@answers("tariff_structure_select")
 class StructureForm(RouteForm):
     """Page data `{"options": ["FIXED", "TIME_OF_DAY", "MARKET"]}`; answer `{"options": [one]}`."""
 
@@ -168,7 +163,6 @@ class StructureForm(RouteForm):
         return {"options": [self.cleaned_data["options"]]}
 
 
-@answers("contract_term_capture")
 class ContractForm(RouteForm):
     """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, year 1 for open-ended, null for unknown."""
 

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from connect_ui.conversation import known
 from connect_ui.models import OTHER, ConnectSession, Page
+from connect_ui.routes import Kind, row
 from flatpeak_app.web.vault import KEY_MISSING
 from tariffs.flatpeak import word
 from tariffs.models import Erasure, Tariff
@@ -132,7 +132,9 @@ def pending(now: datetime) -> Matter:
 def unknown_routes(now: datetime) -> Matter:
     since = now.date() - timedelta(days=ROUTES_OF)
     found = [
-        (n, route) for (route, code), (n, _) in sums(since=since).items() if route and not code and not known(route)
+        (n, route)
+        for (route, code), (n, _) in sums(since=since).items()
+        if route and not code and row(route).kind is Kind.UNKNOWN
     ]
     cases = [
         Case(

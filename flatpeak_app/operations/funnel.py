@@ -21,6 +21,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from connect_ui.models import OTHER, ConnectSession, Page, oldest_claim
+from connect_ui.routes import Kind, named
 from tariffs.flatpeak import word
 
 from .models import FunnelCount
@@ -83,7 +84,7 @@ def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
     over = Q(state=State.OPEN) & (Q(expires_at__lte=timezone.now()) | Q(counted=True))
     left = sessions.filter(over | Q(state__in=[State.EXPIRED, State.CONFLICT]))
     refused = sessions.exclude(last_error_code="")
-    stopped = pages.filter(route="error")
+    stopped = pages.filter(route__in=named(kind=Kind.ERROR))
     nothing, none = Value("", CharField()), Sum(Value(0), default=0)
     code = Coalesce(KeyTextTransform("error_code", "body"), Value(NONE), output_field=CharField())
 

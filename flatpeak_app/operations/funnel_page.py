@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from connect_ui.conversation import COMPLETE
 from connect_ui.models import OTHER, ConnectSession
+from connect_ui.routes import Kind, row
 
 from .funnel import Sums, sums
 
@@ -71,7 +71,7 @@ def lines(found: Sums) -> list[Line]:
         tally = tallies.setdefault(name, [0, 0, 0])
         if not code:
             tally[0] += 0 if route else reached
-            tally[1] += reached - left if route in COMPLETE else 0
+            tally[1] += reached - left if row(route).kind is Kind.END else 0
             tally[2] += left
     return sorted((Line(name, *tally) for name, tally in tallies.items()), key=lambda line: (-line.begun, line.name))
 

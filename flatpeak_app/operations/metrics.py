@@ -14,8 +14,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from connect_ui.conversation import known
 from connect_ui.models import ConnectSession
+from connect_ui.routes import Kind, row
 from tariffs import flatpeak
 from tariffs.models import Erasure, Tariff
 from tariffs.rates.refresh import NONE
@@ -59,7 +59,7 @@ def sessions() -> GaugeMetricFamily:
     counts = Counter[tuple[str, str]]()
     for state, route, count in begun.values_list("state", "last_route").annotate(Count("pk")).order_by():
         # FlatPeak may send any name for a page.
-        counts[state, route if known(route) else "other" if route else "none"] += count
+        counts[state, "none" if not route else "other" if row(route).kind is Kind.UNKNOWN else route] += count
     for labels, count in counts.items():
         metric.add_metric(labels, count)
     return metric

@@ -20,7 +20,6 @@ from .calls import (
     location,
     location_status,
     rates,
-    restore,
 )
 from .errors import FlatPeakError, Rejected, Unavailable, word
 from .http import purpose, releasing, silent, total_timeout
@@ -46,7 +45,6 @@ __all__ = [
     "purpose",
     "rates",
     "releasing",
-    "restore",
     "silent",
     "total_timeout",
     "word",

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 
 from django.conf import settings
 
+from . import release
 from .bearer import rest
 from .errors import JSON
 from .http import ask
@@ -27,7 +28,8 @@ class Page(TypedDict):
 def answer(connect_token: str, route: str, data: JSON | None = None, action: str = "") -> Page:
     """Send one answer to Connect, with `data` or an `action`, and return the next page.
 
-    Sent once and never again by itself: a POST to Connect is not idempotent. Reference: Connect-headless.
+    Sent once and never again by itself: a POST to Connect is not idempotent. Only the route that starts a session changes
+    nothing, and tells where it stands. Reference: Connect-headless.
     """
     body: JSON = {"connect_token": connect_token, "route": route}
     if action:
@@ -43,14 +45,15 @@ def _no_page(page: JSON) -> str:
     return "" if is_page else "the answer is no page"
 
 
-def restore(connect_token: str) -> Page:
-    """Start a session, or ask where it stands; changes nothing at FlatPeak. Reference: Connect-headless, session_restore."""
-    return answer(connect_token, "session_restore")
-
-
 def create_connect_token(body: JSON) -> JSON:
     """`{connect_token, expires_in (seconds), live_mode}`. Reference: create connect token."""
-    return rest("POST", "/connect/tariff/token", body=body, needs={"connect_token": str})
+    fields = release.SPOKEN.fields
+    asked = {fields.theirs(name): value for name, value in body.items()}
+    return _ours(rest("POST", "/connect/tariff/token", body=asked, needs={fields.theirs("connect_token"): str}))
+
+
+def _ours(token: JSON) -> JSON:
+    return {release.SPOKEN.fields.ours(name): value for name, value in token.items()}
 
 
 def exchange(connect_token: str) -> JSON:
@@ -58,9 +61,14 @@ def exchange(connect_token: str) -> JSON:
 
     `customer_id` is "" where FlatPeak does not name one, which its API description does not require.
     """
-    params, needs = {"connect_token": connect_token}, {"location_id": str}
-    ids = rest("GET", "/connect/tariff/token", params=params, needs=needs, unfit=_long_id)
-    return ids | {"customer_id": _customer_of(ids)}
+    spoken = release.SPOKEN
+    params, needs = {spoken.fields.theirs("connect_token"): connect_token}, {spoken.fields.theirs("location_id"): str}
+    ids = _ours(rest("GET", "/connect/tariff/token", params=params, needs=needs, unfit=_long_id))
+    action = ids.get("complete_action")
+    return ids | {
+        "customer_id": _customer_of(ids),
+        "complete_action": spoken.actions.ours(action) if isinstance(action, str) else "",
+    }
 
 
 def _customer_of(ids: JSON) -> str:
@@ -68,6 +76,7 @@ def _customer_of(ids: JSON) -> str:
 
 
 def _long_id(ids: JSON) -> str:
+    ids = _ours(ids)
     is_long = max(len(_customer_of(ids)), len(ids["location_id"])) > MAX_ID
     return f"an id is longer than {MAX_ID} characters" if is_long else ""
 

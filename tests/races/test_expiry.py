@@ -5,16 +5,16 @@ import os
 import pytest
 
 from connect_ui.models import ConnectSession
-from sandbox.pages import PAGES as ROUTES
+from connect_ui.routes import ROUTES, Kind
 from tests.races.places import PLACES
 from tests.races.test_buttons import buttons_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
-PAGES = [place for place in PLACES if place.removeprefix("connect_ui/") in set(ROUTES) - {"error"}]
+PAGES = [f"connect_ui/{each.name}" for each in ROUTES if each.kind not in (Kind.SENT, Kind.END, Kind.ERROR)]
 # A login is not repeated: it is asked for again.
-LEADS_TO = dict.fromkeys(["connect_ui/summary_tariff_inprogress", "connect_ui/session_redirect"], "session_redirect")
-SHARE = [*LEADS_TO, "connect_ui/provider_select", "connect_ui/summary_tou_confirm", "connect_ui/summary_tariff_failed"]
+LEADS_TO = dict.fromkeys(["connect_ui/pending", "connect_ui/redirect"], "redirect")
+SHARE = [*LEADS_TO, "connect_ui/provider", "connect_ui/summary", "connect_ui/failed"]
 
 
 @pytest.mark.parametrize("place", PAGES if "TORTURE" in os.environ else SHARE)

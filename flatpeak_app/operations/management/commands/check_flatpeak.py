@@ -3,14 +3,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from connect_ui.routes import START, Kind, ours, row, theirs
 from tariffs import flatpeak
-
-BUSBAR = {"postal_address_input", "plan_structure", "price_input", "tariff_name_input", "connection_pending"}
 
 
 def release_of(page: flatpeak.Page) -> str:
-    """The release that a first page belongs to, by what only that release has: names in busbar, BACK and CLOSE in anode."""
-    if page["route"] in BUSBAR:
+    """The release that a first page belongs to: anode has BACK, CLOSE and a type, and busbar has names of its own."""
+    if row(ours(page["route"])).kind is Kind.UNKNOWN:
         return "busbar"
     later = {"BACK", "CLOSE"} & set(page.get("actions") or []) or page.get("type") in ("COMMODITY", "NON_COMMODITY")
     return "anode" if later else "zero"
@@ -34,7 +33,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Signed in at {settings.FLATPEAK_API_URL}, {mode} mode.")
         try:
             made = flatpeak.create_connect_token({"callback_uri": settings.SITE_URL + "/", "direction": "IMPORT"})
-            page = flatpeak.restore(made["connect_token"])
+            page = flatpeak.answer(made["connect_token"], theirs(START))
         except flatpeak.Rejected as error:
             raise CommandError(
                 f"FlatPeak did not open a conversation ({error}): the account may be on another release than "

@@ -1,0 +1,57 @@
+"""One call to Connect: our names go out in the words of the release that is spoken, and its page comes back as a `Page`."""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import simplejson
+from django.conf import settings
+from django.urls import reverse
+
+from tariffs import flatpeak
+from tariffs.flatpeak import JSON, release
+
+from .. import routes
+from ..models import ConnectSession, Page
+
+
+def stand(session: ConnectSession, route: str = "") -> Page:
+    """Ask where the conversation stands, or start it, which it does where no page has come; changes nothing at FlatPeak."""
+    route = route or (routes.RESUME if session.newest else routes.START)
+    return _page(session, flatpeak.answer(session.connect_token, routes.theirs(route)))
+
+
+def say(session: ConnectSession, page: Page, answer: JSON) -> Page:
+    """Answer a page; the page that comes next. Neither is stored."""
+    route = page.body.get("route") or routes.theirs(page.route)
+    action = release.SPOKEN.actions.theirs(answer.get("action", ""))
+    return _page(session, flatpeak.answer(session.connect_token, route, answer.get("data"), action=action))
+
+
+def _page(session: ConnectSession, sent: flatpeak.Page) -> Page:
+    body: JSON = {key: value for key, value in sent.items() if key != "connect_token"}
+    token = session.connect_token
+    # Most pages have the token nowhere else: one search of the text is faster than a look at each of thousands of names.
+    if simplejson.dumps(token)[1:-1] in simplejson.dumps(body, use_decimal=True):
+        body = without_token(body, token)
+    page = Page(session=session, route=routes.ours(sent["route"])[:100], body=body)
+    if page.row.kind is routes.Kind.REDIRECT and _is_callback(page.redirect_url):
+        page.route = routes.END
+    return page
+
+
+def _is_callback(url: str) -> bool:
+    there, callback = urlsplit(url), urlsplit(settings.SITE_URL + reverse("connect_ui:callback"))
+    return there[:3] == callback[:3]  # scheme, host and path
+
+
+def without_token(value: Any, token: str) -> Any:
+    """The same JSON without the connect token, be it in an address (`fp_cot=…`) or anywhere else."""
+    if isinstance(value, dict):
+        return {key: without_token(item, token) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_token(item, token) for item in value]
+    if not isinstance(value, str) or token not in value:
+        return value
+    url = urlsplit(value)
+    query = urlencode([(k, v) for k, v in parse_qsl(url.query, keep_blank_values=True) if k != "fp_cot"])
+    return url._replace(query=query).geturl().replace(token, "")
