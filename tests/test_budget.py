@@ -1,4 +1,4 @@
-"""How many bytes a page costs on the wire: the first one, a step, and the longest list; Brotli for files, gzip for pages."""
+"""The bytes of a page on the wire: the first one, a step, the longest list. Files come with Brotli, pages with gzip."""
 
 import gzip
 import re
@@ -13,14 +13,13 @@ from tests.test_faults import PAGES
 
 pytestmark = pytest.mark.django_db
 GZIP = {"Accept-Encoding": "gzip"}
-# Pages with a list, a table or a chart in them; that of the address has every country.
-LONG = {"postal_address_capture", "provider_select", "tariff_select", "summary_tou_confirm", "rate_tod_capture"}
+LONG = {"postal_address_capture", "provider_select"}  # with the list of all countries, and of all providers
 
 
 def file_size(name):
-    """Of a static file as it is served: small, and compressed ahead of time with Brotli."""
+    """The size of a static file as it is served."""
     text = (settings.BASE_DIR / "static" / name).read_text()
-    return len(brotli.compress(SMALL.get(name, str)(text).encode()))
+    return len(brotli.compress(SMALL[name](text).encode() if name in SMALL else text.encode()))
 
 
 def size(response):
@@ -28,19 +27,40 @@ def size(response):
     return len(response.content)
 
 
-def test_style_and_script_are_small():
-    assert file_size("css/app.css") <= 6_000
-    assert file_size("js/app.js") <= 3_000
-    assert file_size("js/live.js") <= 800  # which no page of Connect that asks something loads
+def files_of(response):
+    """The static files that a browser loads with a page, in their order."""
+    page = gzip.decompress(response.content).decode()
+    return re.findall(r'(?:<link[^>]*?href|<script[^>]*?src|<img[^>]*?src)="/static/([^"]+)"', page)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("css/app.css", 3_950), ("js/app.js", 3_000), ("css/rates.css", 600), ("js/rates.js", 750)],
+)
+def test_a_style_sheet_and_a_script_are_small(name, most):
+    assert file_size(name) <= most
 
 
 def test_the_first_page_of_connect_fits_into_the_first_flight(walk, client):
     walk.start()
     response = client.get(walk.path, headers=GZIP)
-    page = walk.response.content.decode()
-    files = re.findall(r'(?:<link[^>]*href|<script[^>]*src|<img[^>]*src)="/static/([^"]+)"', page)
-    assert len(files) + 1 <= 4
-    assert size(response) + sum(map(file_size, files)) <= 14_000
+    files = files_of(response)
+    assert files == ["css/app.css", "icon.svg", "js/app.js"]
+    assert size(response) + sum(map(file_size, files)) <= 11_200
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_no_page_of_connect_loads_what_only_prices_need(walk, client, route):
+    PAGES[route][0](walk)
+    assert files_of(client.get(walk.path, headers=GZIP)) == ["css/app.css", "icon.svg", "js/app.js"]
+
+
+def test_a_page_with_prices_adds_one_style_sheet_and_one_script(walk, client):
+    walk.fixed()
+    location = f"/locations/{walk.session.location_id}/"
+    for path in ("/locations/", location, f"{location}day/", f"{location}week/"):
+        files = files_of(client.get(path, headers=GZIP))
+        assert files == ["css/app.css", "icon.svg", "js/app.js", "css/rates.css", "js/rates.js"]
 
 
 @pytest.mark.parametrize("route", PAGES)
@@ -49,13 +69,13 @@ def test_a_step_is_small(walk, client, route):
     reach(walk)
     route = route.partition("/")[0]  # one route may be reached in several ways
     assert walk.route == route
-    # What a step brings is what a POST is answered that changes nothing, such as one that says which page was newest.
+    # A POST that names an old page as the newest changes nothing, and is answered with a step like any other.
     response = client.post(walk.path, {"newest": 0, "cost": "1"}, headers=GZIP | {"Part": "main"})
-    if response.status_code == 404:  # it wants an action
+    if response.status_code == 404:  # it needs an action
         action = walk.page.actions[0]
         response = client.post(walk.path, {"newest": 0, "action": action}, headers=GZIP | {"Part": "main"})
     assert response["Content-Location"] == walk.path
-    assert size(response) <= (5_000 if route in LONG else 3_000)
+    assert size(response) <= (4_500 if route in LONG else 2_000)
 
 
 def test_a_list_of_two_thousand_providers_is_small(walk, sandbox, client):
@@ -65,5 +85,5 @@ def test_a_list_of_two_thousand_providers_is_small(walk, sandbox, client):
     walk.address()
     assert len(walk.page.data["providers"]) == 2000
     response = client.get(walk.path, headers=GZIP)
-    assert size(response) < 60_000
+    assert size(response) <= 18_000
     assert REST.encode() not in gzip.decompress(response.content)

@@ -131,7 +131,7 @@ def test_while_another_answer_is_under_way_it_waits(walk, step):
     ConnectSession.objects.update(claimed_at=timezone.now())
     response = step(cost="28.15")
     assert "One moment" in response.content.decode()
-    assert '<meta http-equiv="refresh"' in response.content.decode()  # by which the script knows that it loads again
+    assert ' data-next="' in response.content.decode()  # the script asks there for the next page
 
 
 def test_what_leads_elsewhere_stays_a_redirect(walk, step):

@@ -10,8 +10,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 HASH = re.compile(r"\.[0-9a-f]{12}(?=\.)")  # in a name, of what it is made from
 SMALL: dict[str, Callable[[str], str]] = {
     "css/app.css": rcssmin.cssmin,
+    "css/rates.css": rcssmin.cssmin,
     "js/app.js": rjsmin.jsmin,
-    "js/live.js": rjsmin.jsmin,
+    "js/rates.js": rjsmin.jsmin,
 }
 
 

@@ -1,16 +1,16 @@
-// What makes the pages quicker to use. Each of them works without this file.
+// Makes the pages quicker to use. Every page works without this file.
 "use strict";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const first = (selector, within = document) => within.querySelector(selector);
 
-// Sentences come with the page, in its language.
+// Fills the gaps of a sentence, which the page brings in its own language.
 const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
 
-// --- Names in a long list: the same rules as connect_ui/search.py --------------------------------------------------
+// --- The search in a long list: the same rules as connect_ui/search.py ----------------------------------------------
 
 const PLAIN = { ø: "o", æ: "ae", œ: "oe", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i", ß: "ss", ς: "σ" };
-let legal; // forms of companies, as the page has them
+let legal; // legal forms such as "ltd", which the search ignores at the end of a name
 
 function words(text) {
   const plain = text.toLowerCase().replace(/[øæœłđðþıßς]/g, (letter) => PLAIN[letter]).normalize("NFKD");
@@ -24,8 +24,8 @@ function key(element) {
   return { element, name, joined: name.join(""), tails: name.map((_, at) => name.slice(at).join("")) };
 }
 
-// 0 where the name begins with the query, 1 where one of its words does, 3 if nowhere; 2 where it is inside, or each of
-// its words begins one of the name's, in whatever order.
+// 0: the name begins with the query. 1: a word of the name does. 2: the query is inside the name, or each of its words
+// begins a word of the name, in any order. 3: not found.
 function rank({ name, joined, tails }, query, wanted) {
   const begun = (word) => (one) => one.startsWith(word);
   if (begun(query)(joined)) return 0;
@@ -33,14 +33,13 @@ function rank({ name, joined, tails }, query, wanted) {
   return joined.includes(query) || (wanted.length > 1 && wanted.every((word) => name.some(begun(word)))) ? 2 : 3;
 }
 
-// To move a button costs a look at every other of its form. So the list stays as it is, and what is found is shown as
-// copies, each made once, which press what they are copies of: those in view at once, the others bit by bit, so that no
-// key waits for them.
+// Shows clones: moving buttons in a large form is slow. A clone is made once and clicks its original. The first clones
+// are added at once and the others in small batches, so that no key press waits for them.
 function searchable(input, list, rest) {
   const count = first("[data-count]");
-  // A page that came with a query holds a part of the list only; finding more is then the server's.
+  // A page that was asked for with a query holds only a part of the list, so the server has to search the rest.
   const complete = !input.defaultValue.trim();
-  const said = count.textContent;
+  const initial = count.textContent;
   legal = input.dataset.legal.split(" ");
   const shown = document.createElement("ul");
   shown.className = "choices";
@@ -72,12 +71,12 @@ function searchable(input, list, rest) {
       if (found.length) later = setTimeout(more, 15);
     };
     const values = { left: found.length, all: list.children.length, query: input.value.trim() };
-    count.textContent = query ? fill(count.dataset[found.length ? "count" : "none"], values) : said;
+    count.textContent = query ? fill(count.dataset[found.length ? "count" : "none"], values) : initial;
     shown.replaceChildren();
     more();
   }
 
-  // What is found waits for the frame with the letter, and no letter for what is found.
+  // Paint the typed letter first: a search would delay that frame.
   function show() {
     for (const hidden of all("[data-query]")) hidden.value = input.value;
     if (!complete) return;
@@ -86,7 +85,7 @@ function searchable(input, list, rest) {
     frame = requestAnimationFrame(() => (later = setTimeout(find)));
   }
 
-  // What of a list is below the view comes when the rest of the page is painted: its logos take a phone longest.
+  // Insert the part below the view after the first paint: its logos are the slowest to paint on a phone.
   const add = () => {
     list.insertAdjacentHTML("beforeend", rest);
     show();
@@ -96,56 +95,53 @@ function searchable(input, list, rest) {
   input.addEventListener("input", show);
   input.form.addEventListener("submit", (event) => {
     if (!complete) return;
-    event.preventDefault(); // everything is here already; what is in the way is the keyboard of the phone
+    event.preventDefault(); // the list is complete, so only hide the phone's keyboard
     input.blur();
   });
   addEventListener("pageshow", show);
 }
 
-// --- Prices said back ----------------------------------------------------------------------------------------------
+// --- The echo of a typed price --------------------------------------------------------------------------------------
 
-// The typed number and whether it is in major units ("£0.245" in the field for pence), as connect_ui/fields.py reads it.
-function typedPrice(text, symbol, suffix) {
+// Reads a price in major units as connect_ui/fields.py does, also of "£0.245" in a field for pence; 0 without a price.
+function typedRate(text, symbol, suffix, shift) {
   text = text.replace(/[\s']/g, "").replace(/(\/|per|pro|je|par|le)kwh$/i, "");
   const sign = !text.endsWith(suffix) && [symbol, symbol.replace(/[A-Z]+/, "")].find((one) => one && one !== suffix && text.includes(one));
   text = sign ? text.replace(sign, "") : text.replace(/(?<=[\d.,])(c€|p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr)$/i, "");
   const thousands = text.lastIndexOf(".") > text.lastIndexOf(",") ? /(?<=\d),(?=\d{3}(?!\d))/g : /(?<=\d)\.(?=\d{3}(?!\d))/g;
   if (text.includes(".") && text.includes(",")) text = text.replace(thousands, "");
   const number = /^\+?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})$/.test(text) ? Number(text.replace(",", ".")) : 0;
-  return { number, major: sign };
+  return sign ? number : number / 10 ** shift;
 }
 
 function priced(input) {
   const { price: currency, shift, year, symbol, suffix, said: short, bill: long } = input.dataset;
   if (!currency) return;
   const { lang } = document.documentElement;
-  const exact = (value) => +value.toFixed(9); // of 143.49999999999997, which is 0.041 × 3500, the 143.5 that it is
-  const money = (value, least, most) =>
-    new Intl.NumberFormat(lang, {
-      style: "currency", currency, minimumFractionDigits: least, maximumFractionDigits: most,
-    }).format(exact(value));
+  const exact = (value) => +value.toFixed(9); // as a float, 0.041 × 3500 is 143.49999999999997
+  const format = (value, least, most, style = "currency") =>
+    exact(value).toLocaleString(lang, { style, currency, minimumFractionDigits: least, maximumFractionDigits: most });
   const said = document.createElement("output");
   said.className = "said";
   said.htmlFor = input.id;
   input.parentElement.after(said);
 
   function say() {
-    const { number, major } = typedPrice(input.value, symbol, suffix.trim());
-    const rate = number / (major ? 1 : 10 ** shift);
+    const rate = typedRate(input.value, symbol, suffix.trim(), shift);
     said.textContent = "";
-    if (!rate) return; // before the first number in words, over which a phone thinks for a while
-    // The prices of a day's periods are used for some hours each, so a year at one of them says nothing.
+    if (!rate) return; // before the first toLocaleString, which is slow on a phone
+    // Leave out the cost of a year for a period's price: it applies for a few hours a day.
     const words = input.closest(".period") ? short : long;
-    const minor = exact(rate * 10 ** shift).toLocaleString(lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-    const price = shift > 0 ? `${minor}${suffix} (${money(rate, 2, 8)})` : money(rate, 2, 8);
-    said.textContent = fill(words, { price, bill: money(rate * year, 0, 0) });
+    const major = format(rate, 2, 8);
+    const price = shift > 0 ? `${format(rate * 10 ** shift, 2, 2, "decimal")}${suffix} (${major})` : major;
+    said.textContent = fill(words, { price, bill: format(rate * year, 0, 0) });
   }
 
   input.addEventListener("input", say);
   say();
 }
 
-// --- A chart that is read out: by arrow keys, or where the pointer is -------------------------------------------------
+// --- A chart reads out its bars, by arrow key or under the pointer --------------------------------------------------
 
 function readable(svg) {
   const said = document.createElement("output");
@@ -174,10 +170,10 @@ function readable(svg) {
   });
 }
 
-// --- Forms ---------------------------------------------------------------------------------------------------------
+// --- Forms ----------------------------------------------------------------------------------------------------------
 
-// A pressed button shows at once that it was taken, and a second press sends nothing. It is not disabled, for then its
-// name and value would not be sent; and it comes back where no page follows.
+// Shows that a press was accepted, and ignores a second one. The button is not disabled, because a browser does not send
+// the name and value of a disabled button. It works again after 20 seconds, in case no page follows.
 function sentOnce(event) {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post") return;
@@ -188,8 +184,8 @@ function sentOnce(event) {
   if (here.startsWith("/connect/") && main.contains(form)) step(event, form);
 }
 
-// An answer is sent, and the next page's main part comes back, in one round trip. Whatever goes wrong with that, the form
-// is sent as it would be without script; it says which page it answers, so nothing is answered twice.
+// Sends an answer and gets the next page's <main> in the same round trip. If that fails, the form is sent as without
+// script. That answers no page twice, because the form names the page that it answers.
 async function step(event, form) {
   event.preventDefault();
   const body = new URLSearchParams(new FormData(form));
@@ -201,11 +197,10 @@ async function step(event, form) {
     const path = answer.headers.get("Content-Location");
     if (!path) throw answer;
     const page = await answer.text();
-    if (page.includes("<noscript")) return location.assign(path); // it is one that waits
     if (path !== here) history.pushState(null, "", path);
     here = path;
     for (const next of all(".switch [name=next]")) next.value = path;
-    scrollTo(0, 0); // before what makes a look at the page a new layout
+    scrollTo(0, 0); // before the DOM changes, since it would force a second layout after them
     const [begin, rest, end = ""] = page.split("<!-- rest -->");
     main.innerHTML = begin + end;
     const title = first("title", main);
@@ -216,8 +211,8 @@ async function step(event, form) {
   } catch {
     release();
     if (!(first(".offline").hidden = navigator.onLine)) return;
-    here = ""; // from now on forms are sent as without script
-    setTimeout(() => form.requestSubmit(event.submitter)); // not while this press is still being told to others
+    here = ""; // send forms as without script from now on
+    setTimeout(() => form.requestSubmit(event.submitter)); // after the other listeners of this event
   }
 }
 
@@ -225,7 +220,7 @@ function release() {
   for (const name of ["aria-busy", "aria-disabled"]) for (const element of all(`[${name}]`)) element.removeAttribute(name);
 }
 
-// The date of a contract's end is asked only of those who have one.
+// Asks for the last day of the contract only if there is one.
 function ended(field) {
   const show = () => (field.hidden = !first("[name=term][value=date]:checked"));
   for (const radio of all("[name=term]")) radio.addEventListener("change", show);
@@ -233,9 +228,29 @@ function ended(field) {
   show();
 }
 
-// --- What of these is on a page, when it is loaded and after each step -------------------------------------------------
+// --- A page that waits ----------------------------------------------------------------------------------------------
 
-// What is to have the focus, if anything is.
+// Asks for the next page until it is one that does not wait. Asks less often while that fails, and never while hidden.
+function waiting(note) {
+  let { wait, next } = note.dataset;
+  async function look() {
+    if (document.hidden || !note.isConnected) return;
+    try {
+      const answer = await fetch(next, { signal: AbortSignal.timeout?.(20000) });
+      if (answer.status > 499) throw answer;
+      if (answer.redirected || !(await answer.text()).includes("data-next")) location.assign(next);
+    } catch {
+      wait *= 2;
+    }
+  }
+  const later = () => setTimeout(() => look().then(later), wait * 1000);
+  addEventListener("visibilitychange", look);
+  later();
+}
+
+// --- Set up the page, once it is loaded and after each step ---------------------------------------------------------
+
+// Returns the element that should get the focus, if there is one.
 function ready(rest) {
   const search = first("[data-search]");
   const list = first("[data-list]");
@@ -244,6 +259,7 @@ function ready(rest) {
   all(".chart svg").forEach(readable);
   const end = first("[name=contract_end_date]")?.closest(".field");
   if (end) ended(end);
+  all("[data-next]").forEach(waiting);
   return first("[data-focus]");
 }
 
@@ -251,9 +267,9 @@ const main = first("main");
 let here = location.pathname;
 ready()?.focus();
 addEventListener("submit", sentOnce);
-// What a step left is not kept: as without script, Back asks for the earlier page.
+// Back loads the earlier page as it does without script: a step keeps no copy of it.
 addEventListener("popstate", () => location.pathname !== here && location.reload());
-// A browser that kept a page as it was would answer with what was newest then.
+// Reload a page from the back-forward cache: its form would name an old page as the newest.
 addEventListener("pageshow", ({ persisted }) => persisted ? location.reload() : release());
 const menu = first(".menu");
 addEventListener("click", (event) => {

@@ -1,11 +1,11 @@
-// Where there is no network, a page of ours says so instead of the browser's. A page that loads this file makes it a
-// service worker, which leaves everything alone but the opening of pages; its address has their language.
+// Shows a page of ours instead of the browser's own where there is no network. A page that loads this file registers it as
+// a service worker, which handles nothing but the opening of pages. Its address names the language of the page.
 "use strict";
 
 const PAGE = "/offline/";
 
 if ("document" in globalThis) {
-  navigator.serviceWorker?.register(document.currentScript.src).catch(() => {}); // without it nothing else is missing
+  navigator.serviceWorker?.register(document.currentScript.src).catch(() => {}); // the site works without it
 } else {
   addEventListener("install", (event) => {
     skipWaiting();

@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 import pytest
 import rjsmin
 from django.conf import settings
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from connect_ui.models import ConnectSession
 from connect_ui.templatetags.connect import AT_ONCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("screen", ["phone"], indirect=True)]
@@ -168,6 +170,39 @@ def test_back_and_forward_and_reload_show_what_belongs_to_the_address(visit):
     visit.type({"Name of your tariff": "Simple"}).press("Continue")
     visit.field("I don't know").check()
     visit.press("Continue").sees("30.00p")
+
+
+STYLES = "[...document.styleSheets].map(({ href }) => href.split('/').pop())"
+LARGE = "parseFloat(getComputedStyle(document.querySelector('.price')).fontSize) > 30"
+
+
+def test_steps_and_prices_look_and_work_as_they_should_across_back_and_forward(visit):
+    to_price(visit).type({"Price per kWh": "28.15"}).press("Continue").name_and_term().save()
+    for _ in range(2):
+        visit.on("Your tariff is connected")
+        assert visit.page.evaluate(STYLES) == ["app.css"]
+        visit.to_rates().pays("28.15p", "")
+        assert visit.page.evaluate(STYLES) == ["app.css", "rates.css"]
+        assert visit.page.evaluate(LARGE)
+        visit.page.go_back()
+    visit.page.go_forward()
+    visit.pays("28.15p", "")
+    assert visit.page.evaluate(LARGE)
+    visit.manage().on(re.compile("Is this your tariff|Who is your|How does your"))
+    assert visit.page.evaluate(STYLES) == ["app.css"]
+    visit.page.go_back()
+    visit.pays("28.15p", "")
+    assert visit.page.evaluate(LARGE)
+
+
+def test_a_step_to_a_page_that_waits_goes_on_by_itself(visit, sandbox):
+    to_price(visit).type({"Price per kWh": "28.15"})
+    ConnectSession.objects.update(claimed_at=timezone.now())  # as if another tab had just sent its answer
+    asked = watched(visit)
+    visit.press("Continue").on("One moment")
+    assert asked == [("POST", "fetch")]
+    ConnectSession.objects.update(claimed_at=None)
+    visit.on(re.compile("What do you pay"))
 
 
 def test_where_the_script_cannot_ask_the_form_is_sent_as_without_it(visitor, sign_in, sandbox):

@@ -235,6 +235,30 @@ def test_a_page_that_waits_for_an_answer_goes_on_when_it_is_there(walk, visit):
     visit.on("What do you pay for a kilowatt-hour?")
 
 
+@only("phone")
+def test_a_waiting_page_asks_for_nothing_while_hidden_and_less_while_the_server_fails(walk, visit, watch):
+    walk.by_hand()
+    ConnectSession.objects.update(claimed_at=walk.session.started_at)
+    path, asked = f"/connect/{walk.session.pk}/", []
+    visit.page.clock.install()
+    visit.open(path).on("One moment")
+    visit.page.on("request", lambda request: asked.append(request.url))
+    hide(visit)
+    visit.page.clock.run_for(20_000)
+    assert asked == []
+    watch.expected.add(path)
+    visit.page.route(f"**{path}", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    hide(visit, False)
+    for _ in range(60):
+        visit.page.clock.run_for(1000)
+    visit.on("One moment")
+    assert 3 <= len(asked) <= 7
+    visit.page.unroute_all()
+    ConnectSession.objects.update(claimed_at=None)
+    hide(visit, False)
+    visit.on("What do you pay for a kilowatt-hour?")
+
+
 @only("no script")
 def test_without_script_it_says_when_it_was_made(open_page):
     open_page().sees("As of Mon 23 Nov, 12:30.")

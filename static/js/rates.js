@@ -1,12 +1,12 @@
-// Keeps true what a page says of this moment, and goes on where it waits. Each page says for how many seconds it is true;
-// without this file it says when it was made. What is shared with app.js, which is loaded before: all, first, main, readable.
+// Keeps a page with prices up to date: fetches it again once what it says is no longer true, and shows the differences.
+// Uses all, first, main and readable of app.js, which is loaded first.
 "use strict";
 {
-  // Texts are alike, and elements of the same name and class.
+  // Two nodes are the same if they are texts, or elements of one name and class.
   const kind = (node) => node.nodeName + (node.attributes ? node.getAttribute("class") : "");
 
-  // Make one element say what another does. What stays is not replaced, for it may have the focus, be typed into or opened;
-  // nor is what a script added.
+  // Makes one element say what another does. Replaces no element that stays, because it may have the focus, typed text or
+  // be open. Removes no <output>, because the script added it.
   function patch(old, made) {
     for (const { name } of [...old.attributes])
       if (!["open", "tabindex"].includes(name) && !made.hasAttribute(name)) old.removeAttribute(name);
@@ -33,32 +33,29 @@
     while (at) drop();
   }
 
-  // By differences of this device's clock, which may be wrong, and goes on while a laptop sleeps, as no timer does.
+  // Compare only times of this device, whose clock may be wrong. A timer alone would stop while a laptop sleeps.
   let due, failed;
   const again = (seconds) => (due = Date.now() + seconds * 1000);
-  const said = () => first("[data-until]").dataset;
+  const seconds = () => first("[data-until]").dataset.until;
 
   async function look() {
     if (document.hidden || Date.now() < due) return;
-    due = Infinity; // one at a time
-    const { next } = said();
+    due = Infinity; // until this request ends
     try {
-      const answer = await fetch(next || location.href, { signal: AbortSignal.timeout?.(20000) });
+      const answer = await fetch(location.href, { signal: AbortSignal.timeout?.(20000) });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const goesOn = first("[data-until]", page); // which no error has, and no page to sign in
-      if (next && answer.status < 500 && (answer.redirected || !goesOn)) return location.assign(next);
-      if (!goesOn) throw answer;
+      if (!first("[data-until]", page)) throw answer; // an error, or the page to sign in
       patch(main, first("main", page));
       all(".chart svg:not([tabindex])").forEach(readable);
       failed = 0;
-      again(said().until);
+      again(seconds());
     } catch {
       all(".late").forEach((note) => (note.hidden = false));
       again(15 * 2 ** Math.min(failed++, 5));
     }
   }
 
-  // Who comes back to a page, or online, does not wait until it is tried again.
+  // Skips the back-off for somebody who comes back to the page, or online.
   function back() {
     if (failed && due < Infinity) due = 0;
     look();
@@ -66,7 +63,7 @@
 
   if (first("[data-until]")) {
     failed = 0;
-    again(said().until);
+    again(seconds());
     setInterval(look, 2000);
     addEventListener("visibilitychange", back);
     addEventListener("online", back);
