@@ -25,8 +25,12 @@ def test_black_on_white_has_the_contrast_that_wcag_gives():
 def test_a_brand_has_its_colours_and_readable_text_on_them(name):
     light, dark = (f"#{colour.removeprefix('#')}" for colour in BRANDS[name])
     style = brand.style(*BRANDS[name])
-    assert style.startswith(f":root{{--accent:{light};")
-    assert style.count(f"--accent:{dark};") == 2  # as the device has it, and as it was chosen
+    assert re.findall(r"([^{}]+){--accent:(#\w+);", style) == [
+        (":root", light),
+        (":root:not([data-theme=light])", dark),  # as the device has it, where nothing else was chosen
+        (":root[data-theme=dark]", dark),
+    ]
+    assert style.count("@media (prefers-color-scheme:dark){:root:not") == 1
     assert "--on-accent:#ffffff" in style
     assert "--on-accent:#111614" in style
 

@@ -56,6 +56,14 @@ def test_a_redis_that_hangs_is_waited_for_once_and_asked_again_after_a_pause(han
     assert len(caplog.messages) == 2
 
 
+def test_no_redis_is_waited_for_longer_than_a_second_unless_the_settings_say_so():
+    options = {"OPTIONS": {"socket_timeout": 3}}
+    for params, seconds in (({}, (1, 1)), (options, (3, 1))):
+        pool = ForgivingRedisCache("redis://127.0.0.1:1/0", params)._cache.get_client().connection_pool
+        asked = pool.connection_kwargs
+        assert (asked["socket_timeout"], asked["socket_connect_timeout"]) == seconds
+
+
 @pytest.mark.django_db
 def test_without_redis_our_limits_and_allauths_are_counted_by_the_process(gone, walk, settings, monkeypatch):
     settings.RATE_LIMITS, settings.ACCOUNT_RATE_LIMITS = product.RATE_LIMITS, {}

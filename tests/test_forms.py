@@ -747,6 +747,8 @@ def test_a_contract_is_sent_in_utc(typed, known_start, data):
 def test_what_is_wrong_with_the_dates_is_said():
     end_first = answered("contract_term_capture", contract_end_date="2026-06-15")
     assert all_errors(end_first) == {"contract_end_date": ["This is before the first day."]}
+    one_day = answered("contract_term_capture", contract_start_date="2099-06-16", contract_end_date="2099-06-16")
+    assert one_day.is_valid()
     no_year = answered("contract_term_capture", contract_end_date="0027-06-15")
     assert "Type the year with four digits." in no_year.errors["contract_end_date"]
 

@@ -2,7 +2,7 @@
 
 import threading
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from io import StringIO
 
 import pytest
@@ -126,6 +126,18 @@ def test_the_day_is_that_of_the_beginning(alice):
     assert before[yesterday.date(), "provider"] == (1, 1)
     purge()
     assert seen("day") == before
+
+
+def test_a_period_has_its_first_day_and_no_earlier_one(alice):
+    first = timezone.now().date() - timedelta(days=7)
+    midnight = datetime.combine(first, time(), UTC)
+    for began in (midnight - timedelta(microseconds=1), midnight, midnight + timedelta(hours=23)):
+        ConnectSession.objects.filter(pk=sessions(alice)[0].pk).update(started_at=began)
+    assert seen("day")[first, ""] == (2, 0)
+    assert routes()[""] == (2, 0)
+    purge()
+    assert seen("day")[first, ""] == (2, 0)
+    assert routes()[""] == (2, 0)
 
 
 def test_one_to_which_flatpeak_gave_no_page_has_begun_and_left_there(alice):

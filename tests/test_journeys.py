@@ -1,11 +1,15 @@
 """Each way through Connect, from the start page to the rates of a stored location."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from connect_ui.models import ConnectSession
 from tariffs.models import Location, Tariff
 
 pytestmark = pytest.mark.django_db
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def stored():
@@ -199,6 +203,29 @@ def test_a_failed_tariff_is_connected_again(walk):
     assert stored().state == Tariff.State.CONNECTED
     walk.get(f"/locations/{location.pk}/")
     assert walk.price
+
+
+def test_a_tariff_that_cannot_be_read_fails_alone_and_since_it_did(walk):
+    walk.to_providers().provider("Test: cannot be read").log_in_at_provider().act("SAVE")
+    tariff = stored()
+    elsewhere = Location.objects.create(customer=tariff.location.customer, location_id="loc_elsewhere")
+    others = [
+        Tariff.objects.create(location=tariff.location, direction="EXPORT"),
+        Tariff.objects.create(location=tariff.location, direction="IMPORT", type="NON_COMMODITY"),
+        Tariff.objects.create(location=elsewhere, direction="IMPORT"),
+    ]
+    Tariff.objects.update(state_since=LONG_AGO)
+    walk.post("/connect/", {"location": tariff.location_id, "direction": "IMPORT"})
+    tariff.refresh_from_db()
+    assert tariff.state == Tariff.State.FAILED
+    assert tariff.state_since > LONG_AGO
+    for other in others:
+        other.refresh_from_db()
+        assert (other.state, other.state_since) == (Tariff.State.CONNECTED, LONG_AGO)
+    Tariff.objects.update(state_since=LONG_AGO)
+    walk.post("/connect/", {"location": tariff.location_id, "direction": "IMPORT"})
+    tariff.refresh_from_db()
+    assert (tariff.state, tariff.state_since) == (Tariff.State.FAILED, LONG_AGO)
 
 
 def test_a_tariff_in_progress_can_be_typed_instead(walk):

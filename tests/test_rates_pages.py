@@ -14,6 +14,7 @@ import pytest
 from django.core.cache import cache, caches
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from tariffs import flatpeak, rates
@@ -1348,6 +1349,18 @@ def test_a_day_that_was_an_estimate_ahead_is_asked_for_again_when_it_is_over(loo
     assert len(asked) == 2
 
 
+def test_a_day_that_had_a_gap_while_it_lasted_is_asked_for_again_when_it_is_over(look_at, asked, monkeypatch):
+    asked.answer = lambda start, end: hourly(start, NOW.replace(hour=20, minute=0))
+    assert "23.00p" not in look_at("day", date="2026-11-23")
+    asked.answer = hourly
+    at(monkeypatch, NOW + timedelta(days=3))
+    assert "23.00p" in look_at("day", date="2026-11-23")
+    assert len(asked) == 2
+    at(monkeypatch, NOW + timedelta(days=4))
+    look_at("day", date="2026-11-23")
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize(
     ("hours", "date", "words"),
     [
@@ -1377,6 +1390,15 @@ def test_a_week_is_shown_by_day_and_asks_in_one_call(look_at, asked):
     assert "Tue 17 Nov 35.50p 24.00p 47.00p" in page
     assert len(asked) == 1
     assert asked[0][2] - asked[0][1] == timedelta(days=7)
+
+
+@pytest.mark.parametrize(("kind", "first", "last"), [("day", "19", "19"), ("week", "16", "22")])
+def test_what_is_shown_of_other_days_can_be_taken_away_and_no_other(look_at, client, tariff, kind, first, last):
+    look_at(kind, date="2026-11-19")
+    page = client.get(f"/locations/{tariff.location_id}/{kind}/", {"date": "2026-11-19"}).content.decode()
+    for form in ("csv", "json"):
+        path = reverse(f"tariffs:rates_{form}", args=[tariff.location_id])
+        assert f'"{path}?direction=IMPORT&amp;start=2026-11-{first}&amp;end=2026-11-{last}"' in page
 
 
 def test_today_and_tomorrow_are_asked_for_only_when_they_are_due(look_at, asked):

@@ -3,6 +3,7 @@
 import io
 import logging
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -185,6 +186,19 @@ def test_a_pending_tariff_is_asked_for_by_the_pending_rule_and_is_no_failure(add
         if run() == "1 asked, 0 failed, 0 left\n":
             times.append(minute)
     assert times == [*range(11), 25]
+
+
+def test_how_long_an_answer_stands_is_stored_and_begins_anew_with_another(add, asked, clock):
+    tariff = add("loc_1", rates_since=NOW - timedelta(days=1))
+    for minutes, answer, since in ((0, DOWN, 0), (2, DOWN, 0), (4, rates, 4), (9, rates, 4), (11, DOWN, 11)):
+        clock(minutes=minutes)
+        Tariff.objects.update(ask_at=timezone.now())
+        asked.answer = answer
+        with suppress(CommandError):
+            run()
+        tariff.refresh_from_db()
+        assert tariff.rates == ("failing" if answer is DOWN else "ok")
+        assert tariff.rates_since == NOW + timedelta(minutes=since), minutes
 
 
 def test_two_runs_at_once_ask_once(add, asked):
