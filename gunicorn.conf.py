@@ -1,4 +1,4 @@
-"""How gunicorn runs the app; `--bind` and the number of workers are the operator's."""
+"""How gunicorn runs the app; the operator chooses `--bind` and the number of workers."""
 
 import logging
 import os
@@ -16,102 +16,76 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-# Seconds for a request to arrive, headers and body; and, of a connection that says nothing, for how long a thread waits.
-WHOLE_REQUEST = 10
-gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.5
+WHOLE_REQUEST = 10  # seconds for a request's headers and body to arrive
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.5  # seconds that a thread waits for a connection that has sent nothing
 
 
 class Reader(SocketUnreader):
-    """Waits WHOLE_REQUEST seconds for a request in all; gunicorn waits as long as a byte comes now and then."""
+    """Wait WHOLE_REQUEST seconds for a request in all; gunicorn's timeout begins anew with each byte."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self.until = time.monotonic() + WHOLE_REQUEST
 
     def chunk(self, *hint: Any) -> bytes:
-        left, given = self.until - time.monotonic(), self.sock.gettimeout()
-        self.sock.settimeout(max(0.001, left if given is None else min(left, given)))
+        left, timeout = self.until - time.monotonic(), self.sock.gettimeout()
+        self.sock.settimeout(max(0.001, left if timeout is None else min(left, timeout)))
         try:
             return super().chunk(*hint)
         except TimeoutError:
-            raise NoMoreData(b"") from None  # as of one that has hung up
+            raise NoMoreData(b"") from None  # as if the client had hung up
         finally:
-            self.sock.settimeout(given)
+            self.sock.settimeout(timeout)
 
 
 parser.SocketUnreader = Reader
 
 
 class Worker(ThreadWorker):
-    """Leaves a new connection to the worker that has fewer: all are woken for it, and the first to come takes it.
-
-    Without that one of two had up to 15 of 16 kept connections, and did the work of both. `reuse_port`, which deals them
-    out, turns away who waits in the queue of a worker that is being replaced.
-    """
-
-    def accept(self, listener: Any) -> None:
-        # gunicorn counts a TLS connection that ends within its handshake once up and twice down.
-        time.sleep(max(0, min(self.nr_conns, 50)) / 10_000)
-        super().accept(listener)
-
     def handle(self, conn: Any) -> Any:
-        if conn.initialized:  # and kept since: the next request begins
+        if conn.initialized:  # a kept connection: its next request begins
             conn.parser.unreader.until = time.monotonic() + WHOLE_REQUEST
         kept = super().handle(conn)
         if not kept:
-            # gunicorn's loop, which everybody needs, waits up to two seconds for the other side to hang up, unless told so.
+            # Otherwise the main loop would wait up to two seconds for the client to hang up.
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RD)
         return kept
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """A stop waits two seconds for kept connections; gunicorn gives 75 to new ones that have not said anything."""
+        """Close connections that have sent nothing as soon as kept ones at a stop, instead of after `keepalive`."""
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
 
 
-# A request mostly waits for FlatPeak, so what is needed is threads. One process has them all until there is a cache
-# that processes share (on_starting, below).
+# Threads, because a request mostly waits for FlatPeak. More than one process needs a shared cache: see on_starting.
 worker_class = Worker
 threads = 16
-
-# The app is loaded before the workers, which share its memory; and a missing setting stops the start, instead of one
-# worker after another.
+# Load the app before the workers fork: they share its memory, and a missing setting stops the start once.
 preload_app = True
-
-# One answer makes six calls to FlatPeak at most, 18 seconds each; a stop lets it finish. The other is no limit on
-# requests, which threads serve, but on the silence of a worker's own loop.
+# Seconds for requests to finish at a stop: one answer makes at most six calls to FlatPeak of 18 seconds each.
 graceful_timeout = 120
-timeout = 60
-
-# A worker is replaced after so many requests, as gracefully as at a reload and not all at once: whatever a library may
-# leak has an end.
+timeout = 60  # seconds without a sign of life from a worker's main loop, however long its threads' requests take
+# Replace a worker gracefully after so many requests, which bounds what a library may leak.
 max_requests = 20_000
 max_requests_jitter = 5_000
-
-# Longer than the 60 seconds for which proxies usually keep an idle connection: the app is never the one to close it
-# just as a request arrives.
+# Seconds, longer than a proxy's usual 60, so that the app does not close a connection just as a request arrives.
 keepalive = 75
-
-# No header moves the app to another path: SITE_URL has none. By default whoever connects from this machine may.
-forwarder_headers = ""
-
-# Django answers HEAD with a body and leaves it to the server to drop it; gunicorn does, and warns each time.
+forwarder_headers = ""  # no header may set SCRIPT_NAME, because SITE_URL has no path
+control_socket_disable = True  # unused, and all gunicorns of a user share its default path
+# gunicorn drops the body of Django's answers to HEAD, and would log a warning for each.
 logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
 
-# Nothing here uses it, and its default place is the same for every gunicorn of a user.
-control_socket_disable = True
-
-# Where the workers of this master keep the counters that /metrics adds up; the app looks for it when it is loaded.
-# Each master has one of its own: a reload, which reads this file again, goes on, and who takes over begins anew.
+# The workers of this master keep their metrics in a folder of its own. A reload reads this file again in the same
+# process and keeps the folder; a new master (USR2), which inherits the variable, makes its own.
 if not os.environ.get("PROMETHEUS_MULTIPROC_DIR", "").endswith(f"-{os.getpid()}"):
     name = f"flatpeak-metrics-{secrets.token_hex(8)}-{os.getpid()}"
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.path.join(tempfile.gettempdir(), name)
 
 
 def on_starting(server: Any) -> None:
-    """Refuse several workers while each would have a cache of its own, and with it its own limits on sign-ins."""
+    """Refuse several workers without a shared cache, because each would count limits on sign-ins by itself."""
     from django.conf import settings
 
     workers, cache = server.cfg.workers, settings.CACHES["default"]["BACKEND"]
