@@ -4,18 +4,18 @@ from django.urls import include, path
 from . import views
 from .accounts import personal
 from .accounts import views as accounts
-from .web import pages
+from .web import site
 
-handler400 = pages.bad_request
-handler429 = pages.too_many_requests  # allauth looks it up here
-handler500 = pages.server_error
+handler400 = site.bad_request
+handler429 = site.too_many_requests  # for allauth
+handler500 = site.server_error
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("offline/", pages.offline, name="offline"),
-    path("offline.js", pages.offline_worker, name="offline_worker"),
-    path("language/", pages.choose_language, name="set_language"),
-    path("theme/", pages.choose_theme, name="set_theme"),
+    path("offline/", site.offline, name="offline"),
+    path("offline.js", site.offline_worker, name="offline_worker"),
+    path("language/", site.choose_language, name="set_language"),
+    path("theme/", site.choose_theme, name="set_theme"),
     path("account/data.json", personal.download, name="account_data"),
     path("account/delete/", personal.delete_account, name="account_delete"),
     path("account/signup/", accounts.SignUp.as_view(), name="account_signup"),

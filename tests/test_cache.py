@@ -51,7 +51,7 @@ def test_a_redis_that_hangs_is_waited_for_once_and_asked_again_after_a_pause(han
     for n in range(10):
         hanging.set("a", n, 60)
     assert len(caplog.messages) == 1
-    monkeypatch.setitem(Client.gone_until, hanging._cache.name, 0)
+    monkeypatch.setitem(Client.down_until, hanging._cache.name, 0)
     hanging.get("a")
     assert len(caplog.messages) == 2
 

@@ -105,7 +105,7 @@ def look(noon, tariff, asked, client, alice):
 
     def look(status=200, **query):
         client.force_login(alice)
-        caches["pages"].clear()  # time stands still here: an answer may leave the tariff as it was
+        caches["html"].clear()  # time stands still here: an answer may leave the tariff as it was
         response = client.get(f"/locations/{tariff.location_id}/", query)
         assert response.status_code == status
         return (
@@ -1220,7 +1220,7 @@ JUNK = [
 def test_the_same_series_is_the_same_page_however_it_is_written(view, asked, zone, zones, order):
     def shown():
         Tariff.objects.update(ask_at=NOW)
-        caches["pages"].clear()
+        caches["html"].clear()
         return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", view())
 
     Location.objects.update(time_zone=zone)
@@ -1617,7 +1617,7 @@ def test_what_is_kept_for_one_tariff_is_not_shown_for_another(view, made, tariff
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_look_at_the_same_moment_one_makes_the_section(view, made, tariff, alice, monkeypatch):
     view()
-    caches["pages"].clear()
+    caches["html"].clear()
     slow = page.chart
     monkeypatch.setattr(page, "chart", lambda *facts: time.sleep(0.05) or slow(*facts))
 

@@ -1,4 +1,4 @@
-"""How long a sign-in lasts: SESSION_COOKIE_AGE after its last use, and for staff STAFF_SESSION_AGE after it was made."""
+"""How long a sign-in lasts: SESSION_COOKIE_AGE after its last use, and for staff STAFF_SESSION_AGE after the sign-in."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from flatpeak_app.web.limits import View
+from flatpeak_app.web.middleware import before
 
 RENEWED_EVERY = 24 * 3600  # seconds, so that not every page writes to the database
 
@@ -26,27 +26,23 @@ def begin(request: HttpRequest, **signal: Any) -> None:
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether whoever signed in did so just now, and need not give the password again."""
+    """Return whether the sign-in is so recent that the password is not asked for again."""
     return now() - request.session.get("signed_in_at", 0) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
-def lasting(get_response: View) -> View:
-    """Renew a sign-in that is used, at most daily, and end one of staff in time."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated:
-            session = request.session
-            if request.user.is_staff and now() - session.get("signed_in_at", 0) >= settings.STAFF_SESSION_AGE:
-                logout(request)
-            elif now() - session.get("renewed_at", 0) >= RENEWED_EVERY:
-                session["renewed_at"] = now()  # what is saved lasts from now on, and its cookie too
-        return get_response(request)
-
-    return middleware
+@before
+def lasting(request: HttpRequest) -> None:
+    """Renew a session in use, at most daily, and end one of staff in time."""
+    if not request.user.is_authenticated:
+        return
+    if request.user.is_staff and now() - request.session.get("signed_in_at", 0) >= settings.STAFF_SESSION_AGE:
+        logout(request)
+    elif now() - request.session.get("renewed_at", 0) >= RENEWED_EVERY:
+        request.session["renewed_at"] = now()  # a change saves the session and its cookie with a new expiry
 
 
 def end_all(users: QuerySet[Any]) -> int:
-    """Sign these people out everywhere; the number of sign-ins that this ended."""
+    """Sign these users out everywhere and return the number of sessions ended."""
     sessions = list(UserSession.objects.filter(user__in=users))
     for session in sessions:
         session.end()
@@ -54,6 +50,6 @@ def end_all(users: QuerySet[Any]) -> int:
 
 
 def forget(response: HttpResponse) -> HttpResponse:
-    """Let a browser drop what it kept of this site but its cookies: the language, and that it is known, stay."""
+    """Let the browser drop its cache and storage; the cookies stay, for the language and the known browser."""
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response

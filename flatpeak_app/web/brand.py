@@ -1,4 +1,4 @@
-"""A brand's colours: one for light pages and one for dark ones, and what follows from each."""
+"""A brand's colours, one for light pages and one for dark ones, and the shades made from each."""
 
 import re
 from base64 import b64encode
@@ -7,21 +7,13 @@ from hashlib import sha256
 from django.core.exceptions import ImproperlyConfigured
 
 Colour = tuple[int, int, int]
-LIGHT, DARK = (255, 255, 255), (17, 22, 20)  # the grounds of static/css/app.css, and what stands on a colour
-INK, PALE = (21, 33, 28), (232, 238, 235)  # its texts
-LEAST = 4.5  # WCAG 2.2, 1.4.3: the contrast of text
-
-
-def colour(name: str, text: str) -> Colour:
-    found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
-    if not found:
-        raise ImproperlyConfigured(f"{name} is no colour: give six digits, for example 0b5f4a.")
-    red, green, blue = (int(digits, 16) for digits in found.groups())
-    return red, green, blue
+LIGHT, DARK = (255, 255, 255), (17, 22, 20)  # the backgrounds of static/css/app.css, and the texts on an accent
+INK, PALE = (21, 33, 28), (232, 238, 235)  # its texts on LIGHT and on DARK
+LEAST = 4.5  # minimum contrast of text, WCAG 2.2, 1.4.3
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """Of two colours, 1 to 21, as WCAG 2.2 defines it."""
+    """Return the contrast ratio of two colours, 1 to 21, as WCAG 2.2 defines it."""
     light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
@@ -32,13 +24,16 @@ def _luminance(colour: Colour) -> float:
 
 
 def _mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """So much of the first, and of the other the rest."""
+    """Mix two colours; `share` is the part of the first, 0 to 1."""
     red, green, blue = (round(a * share + b * (1 - share)) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
-def _roles(name: str, text: str, ground: Colour, ink: Colour) -> str:
-    accent = colour(name, text)
+def _variables(name: str, text: str, ground: Colour, ink: Colour) -> str:
+    found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
+    if not found:
+        raise ImproperlyConfigured(f"{name} is no colour: give six digits, for example 0b5f4a.")
+    accent = int(found[1], 16), int(found[2], 16), int(found[3], 16)
     soft = _mixed(accent, ground, 0.1)
     for against, words in ((ground, "the page's ground"), (soft, "a tint of itself")):
         if contrast(accent, against) < LEAST:
@@ -46,19 +41,19 @@ def _roles(name: str, text: str, ground: Colour, ink: Colour) -> str:
                 f"{name} {text} has a contrast of {contrast(accent, against):.1f} to {words}, and links and buttons need "
                 f"{LEAST}: choose a {'darker' if ground == LIGHT else 'lighter'} one."
             )
-    roles = {
+    variables = {
         "accent": accent,
         "accent-strong": _mixed(accent, ink, 0.75),
         "on-accent": max(LIGHT, DARK, key=lambda on: contrast(accent, on)),
         "soft": soft,
     }
-    return ";".join(f"--{role}:#{red:02x}{green:02x}{blue:02x}" for role, (red, green, blue) in roles.items())
+    return ";".join(f"--{role}:#{red:02x}{green:02x}{blue:02x}" for role, (red, green, blue) in variables.items())
 
 
 def style(accent: str, accent_dark: str) -> str:
-    """The brand's colours as CSS, after that of app.css; ImproperlyConfigured where text in them could not be read."""
-    light = _roles("BRAND_ACCENT", accent, LIGHT, INK)
-    dark = _roles("BRAND_ACCENT_DARK", accent_dark, DARK, PALE)
+    """Return CSS that overrides app.css's colours; raises ImproperlyConfigured if text in them would be unreadable."""
+    light = _variables("BRAND_ACCENT", accent, LIGHT, INK)
+    dark = _variables("BRAND_ACCENT_DARK", accent_dark, DARK, PALE)
     return (
         f":root{{{light}}}@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}"
         f":root[data-theme=dark]{{{dark}}}"
@@ -66,5 +61,5 @@ def style(accent: str, accent_dark: str) -> str:
 
 
 def source(style: str) -> str:
-    """By which the Content-Security-Policy knows this style and no other."""
+    """Return the source of the Content-Security-Policy that allows this inline style and no other."""
     return f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"

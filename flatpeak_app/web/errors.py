@@ -1,3 +1,5 @@
+"""What the log and error mails say: types of errors and lines of code, and never what a request sent."""
+
 import hashlib
 import logging
 import re
@@ -14,11 +16,14 @@ from django_guid.utils import generate_guid
 from pythonjsonlogger.core import LogData
 from pythonjsonlogger.json import JsonFormatter
 
+DAY, AGAIN = 24 * 3600, 300  # seconds until the next mail about the same cause, and until a failed mail is retried
+ONE_OF_MANY = re.compile(r", request \S+|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
+
 
 class RequestId(logging.Filter):
-    """Gives each line of the log the id of its request, which the answer's X-Request-ID and error pages have too.
+    """Add the request's id to each log line; X-Request-ID and the error pages have the same.
 
-    A command, which serves no request, gets one of its own at its first line.
+    A command serves no request and gets an id at its first line.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -27,10 +32,7 @@ class RequestId(logging.Filter):
 
 
 class JsonLine(JsonFormatter):
-    """A line of the log as JSON, with what was told of a request, a call to FlatPeak or a failed sign-in.
-
-    Of all else that may hang on a line nothing: Django's own have the request, and so an address with its query.
-    """
+    """Format a log line as JSON with these fields alone: Django's lines carry the request with its query."""
 
     FIELDS = (
         *("time", "level", "logger", "request_id", "message", "exc_info"),
@@ -46,10 +48,9 @@ class JsonLine(JsonFormatter):
 
 
 class Unhandled(logging.Filter):
-    """Lets those lines pass that tell of an error which nobody caught.
+    """Pass only lines about unhandled exceptions.
 
-    Django's others have nothing but the status of an answer: why it was given is in a line already, the status and the
-    view are in the request's line, and a 503 that this site means to give is nothing to mail about.
+    Django's other lines repeat the status, which the request's line has, and would mail about every intended 503.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -57,18 +58,18 @@ class Unhandled(logging.Filter):
 
 
 class ErrorReport(ExceptionReporter):
-    """What an error mail tells: the address without its query, the errors' types, and the lines of code.
+    """Report the path, the types of the errors and the lines of code.
 
-    No settings, headers, cookies, form, or values of variables, and not the errors' messages, which may quote any of them.
+    Settings, headers, cookies, forms, variables and the errors' messages are left out, for they may hold secrets.
     """
 
-    def get_traceback_text(self) -> str:  # type: ignore[override]  # plain text, which nothing renders
+    def get_traceback_text(self) -> str:  # type: ignore[override]  # a plain string, because no template renders it
         where = f"{self.request.method} {self.request.path}\n\n" if self.request else ""
         return where + without_texts(self.exc_value)
 
 
 def without_texts(error: object) -> str:
-    """The lines of code and the types of an error and of those that led to it; a text may quote what was sent."""
+    """Format an error and its causes as lines of code and types, without messages, which may quote what was sent."""
     errors = []
     next_error = error if isinstance(error, BaseException) else None
     while next_error:
@@ -78,26 +79,17 @@ def without_texts(error: object) -> str:
     return "\nwhich led to\n\n".join(reversed(errors))
 
 
-DAY, AGAIN = 24 * 3600, 300  # seconds until the next mail about a cause, and until the next try of one that failed
-ONE_OF_MANY = re.compile(r", request \S+|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
-
-
-def cause(record: logging.LogRecord) -> str:
-    """A digest of what a line is about, whatever it happened to: where an error came from, else what the line says."""
-    told = without_texts(record.exc_info[1]) if record.exc_info else ONE_OF_MANY.sub("", record.getMessage())
-    return hashlib.sha256(f"{record.name} {told}".encode()).hexdigest()
-
-
 class OperatorMail(AdminEmailHandler):
-    """Mails an error to ADMINS, and one of the same cause once a day; the log has a line each time."""
+    """Mail an error to ADMINS, once a day per cause: where the error came from, else the message without its ids."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        key = f"mailed:{cause(record)}"
+        told = without_texts(record.exc_info[1]) if record.exc_info else ONE_OF_MANY.sub("", record.getMessage())
+        key = f"mailed:{hashlib.sha256(f'{record.name} {told}'.encode()).hexdigest()}"
         if not settings.ADMINS or not cache.add(key, True, DAY):
             return
         try:
             super().emit(record)
-        except Exception:  # whatever a mail server does; nobody waits for it at each error
+        except Exception:  # whatever a mail server raises; the next errors do not wait for it again
             cache.set(key, True, AGAIN)
 
     def send_mail(self, subject: Any, message: Any, *args: Any, **kwargs: Any) -> None:

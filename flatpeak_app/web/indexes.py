@@ -1,4 +1,4 @@
-"""Indexes by which the admin finds what begins with some text."""
+"""Indexes for the admin's search by the beginning of a text."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ from django.db import models
 
 
 def begins(field: str, name: str) -> models.Index:
-    """An index by which the admin finds what begins with some text, whatever language PostgreSQL sorts in."""
+    """Return an index that finds beginnings; PostgreSQL's default serves LIKE 'x%' in the C collation only."""
     return models.Index(fields=[field], name=name, opclasses=["varchar_pattern_ops"])
 
 
 class Plain(models.Func):
-    """A text in small letters and without apostrophes, as the admin compares what was typed with what is stored.
+    """A text in lower case and without apostrophes, as the admin's search compares it.
 
-    On SQLite only the letters of ASCII become small. The order is that of the bytes, so that an index finds beginnings.
+    SQLite lowers ASCII letters only. The order is by bytes, so that an index finds beginnings.
     """
 
-    # In the text of the query, for SQLite takes no index of an expression that has parameters.
+    # Literals in the SQL and no parameters: SQLite uses no index on an expression with parameters.
     template = "REPLACE(REPLACE(LOWER(%(expressions)s), '''', ''), '’', '')"
     output_field = models.TextField()
     arity = 1

@@ -1,7 +1,8 @@
-"""Limits on what one person may ask for in a minute, counted in the cache that workers share; RATE_LIMITS has them."""
+"""Limits on what one person may ask for in a minute, set by RATE_LIMITS and counted in the cache that workers share."""
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -17,15 +18,16 @@ View = Callable[..., HttpResponse]
 
 
 def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[[View], View]:
-    """Let a view be asked by these methods as often as `action` allows, else answer 429.
+    """Answer 429 when these methods call a view more often than `action` allows.
 
-    `refuse` takes what the view takes and makes that answer's body; without it the answer is the page.
+    `refuse` takes the view's arguments and makes the body of that answer; the default is the 429 page.
     """
 
     def decorator(view: View) -> View:
         @wraps(view)
         def limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.method not in methods or not is_too_often(action, who(request)):
+            user = request.user.pk or get_adapter().get_client_ip(request)
+            if request.method not in methods or not is_too_often(action, user):
                 return view(request, *args, **kwargs)
             page = respond_429(request)
             if refuse is None:
@@ -39,31 +41,21 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
     return decorator
 
 
-def who(request: HttpRequest) -> Any:
-    """The person, or the address of a browser that is not signed in."""
-    return request.user.pk or get_adapter().get_client_ip(request)
-
-
 def is_too_often(action: str, user: Any) -> bool:
-    """Whether this request, which is counted, is one too many of its minute."""
-    if action not in settings.RATE_LIMITS:
-        return False
-    key = f"limit:{action}:{user}:{minute()}"
-    try:
-        count = cache.incr(key)
-    except ValueError:  # the first, of which there may be two at once
-        count = 1
-        cache.add(key, count, 120)  # longer than its minute: what expires while it is incremented would stay for ever
-    return count > settings.RATE_LIMITS[action]
+    """Count this request and return whether it exceeds the user's limit for this minute."""
+    limit = settings.RATE_LIMITS.get(action)
+    # The key outlives its minute: if it expired during an increment, Redis would keep it for ever.
+    return limit is not None and count(f"limit:{action}:{user}:{minute()}", 120) > limit
 
 
 def count(key: str, seconds: int) -> int:
-    """How often this was asked within so many seconds of the first time, this one counted; 0 while the cache is gone."""
-    cache.add(key, 0, seconds)
-    try:
+    """Count `key` once more and return how often it was counted within `seconds` of the first time."""
+    with suppress(ValueError):  # nothing was counted yet
         return cache.incr(key)
-    except ValueError:
-        return 0
+    if not cache.add(key, 1, seconds):  # another request was first
+        with suppress(ValueError):
+            return cache.incr(key)
+    return 1
 
 
 def minute() -> int:

@@ -1,4 +1,4 @@
-"""Pages that belong to no part of the site: its frame, the choice of language and colours, offline, errors."""
+"""What belongs to no part of the site: the frame of every page, the choice of language and theme, offline, errors."""
 
 import sys
 
@@ -15,39 +15,32 @@ from django.views.i18n import set_language
 from django_guid import get_guid
 
 WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
-
 OFFLINE_WORKER = settings.BASE_DIR / "static/js/offline.js"
-
 THEMES = ("light", "dark")
+ON_EVERY_PAGE = ["TERMS_URL", "PRIVACY_URL", "IMPRINT_URL", "SUPPORT_EMAIL", "BRAND_NAME", "BRAND_STYLE", "LANGUAGES"]
 
 
 def site_context(request: HttpRequest) -> dict[str, object]:
-    return {
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME)
+    return {name: getattr(settings, name) for name in ON_EVERY_PAGE} | {
         "frame": "part.html" if getattr(request, "part", False) else "base.html",  # of pages that may be steps in place
         "TEST_MODE": not settings.FLATPEAK_LIVE_MODE,
         "SANDBOX_URL": settings.FLATPEAK_CONNECT_URL + "/" if settings.SANDBOX else "",
-        "TERMS_URL": settings.TERMS_URL,
-        "PRIVACY_URL": settings.PRIVACY_URL,
-        "IMPRINT_URL": settings.IMPRINT_URL,
-        "SUPPORT_EMAIL": settings.SUPPORT_EMAIL,
-        "BRAND_NAME": settings.BRAND_NAME,
-        "BRAND_STYLE": settings.BRAND_STYLE,
-        "theme": theme if (theme := request.COOKIES.get(settings.THEME_COOKIE_NAME)) in THEMES else "",
-        "LANGUAGES": settings.LANGUAGES,
+        "theme": theme if theme in THEMES else "",
         "HERE": here(request),
         "request_id": get_guid(),
     }
 
 
 def here(request: HttpRequest) -> str:
-    """The address of the page in view, to come back to it; without its query where that is no GET's, or has a token."""
+    """Return the address to come back to; without its query after a POST, or where the query has a connect token."""
     return request.path if request.method != "GET" or "fp_cot" in request.GET else request.get_full_path()
 
 
 @login_not_required
 @require_POST
 def choose_language(request: HttpRequest) -> HttpResponse:
-    """Keep the language in a cookie, and for whoever is signed in with the account; then back to the page it came from."""
+    """Store the language in a cookie and, if signed in, with the account; then redirect to `next`."""
     language = request.POST.get("language")
     if request.user.is_authenticated and language in dict(settings.LANGUAGES):
         get_user_model().objects.filter(pk=request.user.pk).update(language=language)
@@ -57,21 +50,13 @@ def choose_language(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
-    """Light or dark pages, kept in a cookie, or as the device has them; then back to the page it came from."""
+    """Store the theme in a cookie, or delete the cookie to follow the device; then redirect to `next`."""
     target = request.POST.get("next", "")
-    # Not by redirect(), to which a word is the name of a view.
     is_ours = target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
-    response = HttpResponseRedirect(target if is_ours else "/")
+    response = HttpResponseRedirect(target if is_ours else "/")  # redirect() would take a word for a view's name
     theme = request.POST.get("theme")
     if theme in THEMES:
-        response.set_cookie(
-            settings.THEME_COOKIE_NAME,
-            theme,
-            max_age=settings.LANGUAGE_COOKIE_AGE,
-            secure=settings.PRODUCTION,
-            httponly=True,
-            samesite="Lax",
-        )
+        response.set_cookie(settings.THEME_COOKIE_NAME, theme, settings.LANGUAGE_COOKIE_AGE, **settings.COOKIE_OPTIONS)
     else:
         response.delete_cookie(settings.THEME_COOKIE_NAME, samesite="Lax")
     return response
@@ -80,14 +65,14 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
-    """What a browser keeps, to show it where there is no network: nothing of a person, whose messages can wait."""
+    """Render the page that browsers keep for when there is no network; it has no messages, which are personal."""
     return render(request, "offline.html", {"messages": ()})
 
 
 @login_not_required
 @require_safe
 def offline_worker(request: HttpRequest) -> HttpResponse:
-    """The service worker that shows it. At the top of the site, for it may see to no pages above its own address."""
+    """Serve the service worker from the root, because it controls only pages below its own address."""
     return HttpResponse(
         OFFLINE_WORKER.read_bytes(), content_type="text/javascript", headers={"Cache-Control": "no-cache"}
     )
@@ -100,7 +85,7 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def without_request(status: int, **headers: str) -> HttpResponse:
-    """The page of an error in which who asks, and what for, may not be known."""
+    """Render an error page without the request, whose user or language may be unknown."""
     context = {"request_id": get_guid(), "BRAND_NAME": settings.BRAND_NAME, "SUPPORT_EMAIL": settings.SUPPORT_EMAIL}
     return HttpResponse(render_to_string(f"{status}.html", context), status=status, headers=headers)
 
@@ -110,7 +95,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """What broke is ours to mend, 500; a database that can't be reached, or is locked, may be back soon, 503."""
+    """Answer 503 if the database is unreachable or locked, which may pass soon, else 500."""
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         return without_request(503, **{"Retry-After": WAIT})
     return without_request(500)

@@ -1,4 +1,4 @@
-"""When staff see what belongs to others: with the permission, and a second factor that this very session has shown."""
+"""When staff see what belongs to others: with the permission, and a second factor shown in this session."""
 
 from typing import Any
 
@@ -13,7 +13,10 @@ def has_second_factor(user: Any) -> bool:
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:
-    """Whether one is asked for, and this session never showed it: there is none, or it is younger than the sign-in."""
+    """Return whether STAFF_MFA asks for a second factor that this session has not shown.
+
+    Either there is none, or it was set up elsewhere after this session's sign-in.
+    """
     if not settings.STAFF_MFA:
         return False
     types = dict(Authenticator.objects.filter(user=request.user.pk).values_list("pk", "type"))
@@ -23,5 +26,5 @@ def lacks_second_factor(request: HttpRequest) -> bool:
 
 
 def may_see_others(request: HttpRequest, permission: str) -> bool:
-    """Whether a page outside the administration shows this visitor what is not their own."""
+    """Return whether a page outside the admin may show this user what belongs to others."""
     return request.user.is_staff and request.user.has_perm(permission) and not lacks_second_factor(request)

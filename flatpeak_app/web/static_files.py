@@ -7,7 +7,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-HASH = re.compile(r"\.[0-9a-f]{12}(?=\.)")  # in a name, of what it is made from
+HASH = re.compile(r"\.[0-9a-f]{12}(?=\.)")  # the hash of the content in a file's name
 SMALL: dict[str, Callable[[str], str]] = {
     "css/app.css": rcssmin.cssmin,
     "css/rates.css": rcssmin.cssmin,
@@ -17,7 +17,7 @@ SMALL: dict[str, Callable[[str], str]] = {
 
 
 class SmallStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """whitenoise's, with our own style and script without their comments and indentation."""
+    """whitenoise's storage, which also strips comments and indentation from our styles and scripts."""
 
     def _save(self, name: str, content: File) -> str:
         if small := SMALL.get(HASH.sub("", name)):

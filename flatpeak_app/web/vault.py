@@ -1,6 +1,6 @@
-"""How a connect token is kept: encrypted, and findable by a digest without being decrypted; second factors likewise.
+"""Encrypt connect tokens and second factors, and make digests to find a connect token without decrypting it.
 
-The keys are `TOKEN_KEYS`, secrets of any form: the first encrypts, all decrypt. SECURITY.md says how to rotate them.
+The keys are TOKEN_KEYS, strings of any form: the first encrypts, all decrypt. SECURITY.md says how to rotate them.
 """
 
 import base64
@@ -10,7 +10,7 @@ from functools import lru_cache
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-KEY_MISSING = "token_key_missing"  # the code of what can't be done, as no key of TOKEN_KEYS reads the token
+KEY_MISSING = "token_key_missing"  # error code of a session whose token none of TOKEN_KEYS decrypts
 
 
 @lru_cache(4)
@@ -27,7 +27,7 @@ def encrypted(token: str) -> str:
 
 
 def decrypted(text: str) -> str:
-    """The token; "" where there is none, or none that the present keys can read."""
+    """Return the token, or "" for an empty text or one that no key decrypts."""
     try:
         return _fernet(tuple(settings.TOKEN_KEYS)).decrypt(text).decode() if text else ""
     except InvalidToken:
@@ -35,11 +35,11 @@ def decrypted(text: str) -> str:
 
 
 def renewed(text: str) -> str:
-    """The same, encrypted with the first key; "" if none of the present keys can read it."""
+    """Encrypt the same token with the first key; "" if no key decrypts it."""
     secret = decrypted(text)
     return encrypted(secret) if secret else ""
 
 
 def digests(token: str) -> list[str]:
-    """What the token is found by, of each key, the present one first."""
+    """Return the token's digest by each key, the first key's first."""
     return [_keyed(key, f"digest {token}").hex() for key in settings.TOKEN_KEYS]

@@ -60,7 +60,7 @@ def lock_of(location: Location) -> threading.Lock:
 
 
 def pages() -> BaseCache:
-    return caches["pages"]
+    return caches["html"]
 
 
 def _kept(keys: dict[Tariff, str], now: datetime) -> dict[Tariff, Section]:

@@ -6,7 +6,7 @@ from django.urls import path
 
 from flatpeak_app.urls import handler429, handler500, urlpatterns  # noqa: F401
 from flatpeak_app.views import csrf_failure
-from flatpeak_app.web.pages import too_many_requests
+from flatpeak_app.web.site import too_many_requests
 
 
 def raising(error):
