@@ -12,7 +12,7 @@ from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import form_for
 from connect_ui.views import show
 
-OWED_PER_VISIT = 2  # exchanges that one visit waits for at most; `exchange_pending` makes the rest
+OWED_PER_VISIT = 2  # exchanges that a visit waits for; `exchange_pending` makes the rest
 FORM_EXPIRED = _(
     "This form had expired, so nothing was sent. What you entered is still here: please press the button again."
 )
@@ -21,7 +21,7 @@ FORM_EXPIRED = _(
 @login_not_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The front page; whoever is signed in goes on to what is theirs, with what FlatPeak still owed them."""
+    """Show the front page; a signed-in user is sent on to the locations, after the exchanges still owed."""
     if request.user.is_authenticated:
         if request.method == "GET":
             finish(ConnectSession.owed().filter(user=request.user.pk)[:OWED_PER_VISIT])
@@ -30,10 +30,10 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form came without a token that fits, so nothing is done with it.
+    """Do nothing with a form without a valid CSRF token.
 
-    A question of a conversation is asked once more with what was typed, and its button sends it. Not so where another
-    site may have filled the form, nor for anybody but the conversation's owner.
+    A question of Connect is shown again with what was typed, so that a press of its button sends it; but only to the
+    conversation's owner, and not if the form came from another site.
     """
     match = request.resolver_match
     if match and match.view_name == "connect_ui:page":

@@ -1,4 +1,4 @@
-"""How django-allauth is to work here: mails, limits on guesses, second factors."""
+"""django-allauth's adapters: mails, limits on guesses, second factors."""
 
 import logging
 from contextlib import nullcontext, suppress
@@ -41,46 +41,40 @@ class Accounts(DefaultAccountAdapter):
     notifying = False
 
     def is_safe_url(self, url: str) -> bool:
-        """Whether a `next` is gone to: a path of ours, never a host, and not what is no address (allauth's own raises)."""
+        """Return whether `next` is a path of ours; allauth's own raises for a malformed address."""
         return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def clean_email(self, email: str) -> str:
-        """Of a sign-up or as a new address: Django's field for one takes 320 characters, and the column less."""
+        """Limit the length to the column's; Django's form field takes 320 characters."""
         MaxLengthValidator(User._meta.get_field("email").max_length)(email)
         return super().clean_email(email)
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The client's address; that of whoever connected, where the header names fewer than TRUSTED_PROXIES.
-
-        Such a request came around one of the proxies, and allauth's own raises.
-        """
+        """Return the client's address; if the request bypassed a proxy, for which allauth raises, the connection's."""
         try:
             return super().get_client_ip(request)
         except ImproperlyConfigured:
             return request.META["REMOTE_ADDR"]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """In the language of whoever has the address, which need not be that of the browser that asks for the mail.
-
-        Raises mails.Unsent.
-        """
+        """Send a mail in the language of the address's user, not of the browser that asks for it; raises Unsent."""
         if not self.notifying and too_many_mails(self.request, email):
             raise mails.NotTaken(ValidationError(TOO_MANY_MAILS, code="rate_limited"))
         user = User.objects.filter(email=email.lower()).first()
         here = {"name": settings.BRAND_NAME, "domain": urlsplit(settings.SITE_URL).netloc}
         context = {"request": self.request, "email": email, "current_site": here} | context
         with user.in_their_language() if user else nullcontext():
-            if "timestamp" in context:  # a notification's, whose text names no time zone
+            if "timestamp" in context:  # of a notification; allauth's text names no time zone
                 context["timestamp"] = f"{moment_of_year(context['timestamp'])} UTC"
             message = self.render_mail(template_prefix, email, context)
         try:
             mails.send(message, template_prefix)
-        except mails.Unsent:  # it may be asked for again at once
+        except mails.Unsent:  # allow another try at once
             ratelimit.clear(self.request, app="allauth.account", action="confirm_email", key=email.lower())
             raise
 
     def is_reauthentication_required(self, *, app: str, **options: Any) -> bool:
-        """Not for who signed in just now, but always where no app is named, as for the deletion of an account."""
+        """Ask for the password unless the sign-in is recent; always if no app is named, as for an account's deletion."""
         return not (app and sessions.is_fresh(self.request))
 
     def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
@@ -89,42 +83,42 @@ class Accounts(DefaultAccountAdapter):
         return response
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """A browser that has signed in to this account before has tries of its own, which nobody else can use up.
+        """Count the tries of a browser that has signed in to this account before by themselves.
 
-        allauth's own has the request's host too, and with it five tries for each port that one names there.
+        allauth's key contains the Host header, so each port named there would get five more tries.
         """
         email = credentials.get("email", "").lower()
-        return f"{email}:{known.browser(request, email)}"
+        return f"{email}:{known.browser_id(request, email)}"
 
     def send_notification_mail(self, *args: Any, **options: Any) -> None:
-        """Of something that is done, and stays so if its mail can't be sent; whoever did it gave the password."""
+        """Report a change, which stays even if the mail can't be sent; no limit, for it took the password."""
         self.notifying = True
         with suppress(mails.Unsent):
             super().send_notification_mail(*args, **options)
 
     def add_message(self, request: HttpRequest, *args: Any, **options: Any) -> None:
-        """A sign-in tells of itself on the page that follows it, which is in the account's language."""
+        """Write a message in the account's language, which the page after a sign-in has."""
         user = request.user
         with user.in_their_language() if isinstance(user, User) and user.language else nullcontext():
             super().add_message(request, *args, **options)
 
 
 def too_many_mails(request: HttpRequest, email: str) -> bool:
-    """Whether this mail, which is counted, is one too many of its day; a browser that is known has a count of its own."""
-    asker = salted_hmac("mails", f"{email.lower()}:{known.browser(request, email)}").hexdigest()
+    """Count this mail and return whether it exceeds MAILS_PER_DAY; a known browser has its own count."""
+    asker = salted_hmac("mails", f"{email.lower()}:{known.browser_id(request, email)}").hexdigest()
     return count(f"mails:{asker}:{timezone.now():%Y-%m-%d}", 24 * 3600) > settings.MAILS_PER_DAY
 
 
 class SecondFactor(DefaultMFAAdapter):
     def build_totp_svg(self, url: str) -> str:
-        """Part of the page, which loads no `data:` address; on white, for phones can't read it on a dark page."""
+        """Return inline SVG, because the page loads no `data:` address; white background, for phones' scanners."""
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
 
     def encrypt(self, text: str) -> str:
         return vault.encrypted(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Of one whose key is lost something else, made now: no code fits it, while any would be known of ""."""
+        """Return a new random secret if the key is lost: no code matches it, and the codes of "" are guessable."""
         if secret := vault.decrypted(encrypted_text):
             return secret
         logger.error("a second factor can't be decrypted: its key is missing in TOKEN_KEYS")

@@ -6,4 +6,4 @@ class Accounts(AppConfig):
     verbose_name = "Users"  # in the admin
 
     def ready(self) -> None:
-        from . import sessions  # noqa: F401  # hears of each sign-in
+        from . import sessions  # noqa: F401  # connects its signal

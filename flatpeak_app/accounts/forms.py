@@ -1,4 +1,4 @@
-"""The forms of allauth, where ours do more."""
+"""allauth's forms, where ours do more."""
 
 from typing import Any
 
@@ -19,22 +19,22 @@ from . import mails
 
 class SignUpForm(SignupForm):
     def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
-        if self.account_already_exists:  # as much work as a new account's, or the time would tell
+        if self.account_already_exists:  # hash the password as for a new account, or the time would tell
             make_password(self.cleaned_data["password1"])
         try:
             return super().try_save(request)
-        except IntegrityError:  # pressed twice: the other press made the account a moment ago
+        except IntegrityError:  # a second press: the first has just made the account
             return None, redirect("account_login")
 
 
 class NewAddressForm(AddEmailForm):
     def save(self, request: HttpRequest) -> EmailAddress:
         mine = EmailAddress.objects.filter(user=self.user)
-        if not settings.PRODUCTION:  # nothing verifies one on a laptop, and allauth drops what is not verified
+        if not settings.PRODUCTION:  # a laptop verifies no address, and allauth would drop the unverified one
             mine.filter(email=self.user.email).update(verified=True)
         try:
             return super().save(request)
-        except IntegrityError:  # pressed twice: it waits already
+        except IntegrityError:  # a second press: the first has stored it
             return mine.get(email=self.cleaned_data["email"].lower())
         except mails.Unsent:
             mine.filter(email=self.cleaned_data["email"].lower(), verified=False).delete()
@@ -42,7 +42,7 @@ class NewAddressForm(AddEmailForm):
 
 
 class EndSessionsForm(ManageUserSessionsForm):
-    """Ends the session that is named, or without a name all but the one at hand."""
+    """End the session in the field, or all but the current one if the field is empty."""
 
     session = forms.ModelChoiceField(UserSession.objects.none(), required=False)
 

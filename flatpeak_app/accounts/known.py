@@ -1,7 +1,7 @@
-"""Browsers that have signed in to an account: a signed cookie names the accounts, by keyed digests of their addresses.
+"""Browsers that have signed in to an account before, by a signed cookie with digests of the accounts' addresses.
 
-So wrong passwords from elsewhere lock nobody out of a browser of their own. The cookie opens nothing by itself: it gives
-its browser a count of failed sign-ins, and of mails, apart from everybody else's.
+Such a browser has its own count of failed sign-ins and of mails, so wrong passwords from elsewhere do not lock it out.
+The cookie signs nobody in.
 """
 
 import secrets
@@ -11,15 +11,15 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
-MOST = 5  # accounts of one browser; the one that signed in longest ago is forgotten
+MOST = 5  # accounts per browser; the oldest sign-in is forgotten
 
 
 def account(email: str) -> str:
     return salted_hmac("known", email.lower()).hexdigest()[:20]
 
 
-def accounts(request: HttpRequest) -> dict[str, str]:
-    """For each account the name of this browser, which no other has."""
+def browser_ids(request: HttpRequest) -> dict[str, str]:
+    """Return this browser's id for each account in its cookie."""
     cookie = request.COOKIES.get(settings.KNOWN_COOKIE_NAME, "")
     try:
         return signing.loads(cookie, salt="known", max_age=settings.KNOWN_COOKIE_AGE)
@@ -27,19 +27,13 @@ def accounts(request: HttpRequest) -> dict[str, str]:
         return {}
 
 
-def browser(request: HttpRequest, email: str) -> str:
-    """The name of the browser, or "" if it is not known to this account."""
-    return accounts(request).get(account(email), "")
+def browser_id(request: HttpRequest, email: str) -> str:
+    """Return this browser's id for the account, "" if it never signed in to it."""
+    return browser_ids(request).get(account(email), "")
 
 
 def remember(request: HttpRequest, response: HttpResponse, email: str) -> None:
-    known = accounts(request)
-    known[account(email)] = known.pop(account(email), secrets.token_urlsafe(12))
-    response.set_cookie(
-        settings.KNOWN_COOKIE_NAME,
-        signing.dumps(dict(list(known.items())[-MOST:]), salt="known"),
-        max_age=settings.KNOWN_COOKIE_AGE,
-        secure=settings.PRODUCTION,
-        httponly=True,
-        samesite="Lax",
-    )
+    ids = browser_ids(request)
+    ids[account(email)] = ids.pop(account(email), secrets.token_urlsafe(12))
+    value = signing.dumps(dict(list(ids.items())[-MOST:]), salt="known")
+    response.set_cookie(settings.KNOWN_COOKIE_NAME, value, settings.KNOWN_COOKIE_AGE, **settings.COOKIE_OPTIONS)

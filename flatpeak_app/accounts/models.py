@@ -27,13 +27,12 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person who signs in, by e-mail address; FlatPeak's record of the same person is `tariffs.Customer`."""
+    """A person who signs in by e-mail address; FlatPeak's record of the same person is `tariffs.Customer`."""
 
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail address", unique=True)
-    # A code of LANGUAGES: the one that was chosen, "" for none, and the one of the pages at the last sign-in.
-    language = models.CharField(max_length=10, blank=True)
-    seen_language = models.CharField(max_length=10, blank=True, editable=False)
+    language = models.CharField(max_length=10, blank=True)  # the chosen code of LANGUAGES, "" for none
+    seen_language = models.CharField(max_length=10, blank=True, editable=False)  # of the pages at the last sign-in
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = []
@@ -48,7 +47,7 @@ class User(AbstractUser):
         return self.email
 
     def in_their_language(self) -> AbstractContextManager[None]:
-        """Within it texts are in the language that this person chose or was last seen with; else they stay as they are."""
+        """Return a context for texts in the chosen language, else in the last seen, else in the current one."""
         offered = dict(settings.LANGUAGES)
         known = next((code for code in (self.language, self.seen_language) if code in offered), None)
         return translation.override(known) if known else nullcontext()
@@ -56,7 +55,7 @@ class User(AbstractUser):
 
 @receiver(user_logged_in)
 def remember_language(request: HttpRequest, user: User, **signal: Any) -> None:
-    """What was chosen on this browser before signing in is the account's choice, unless that has one."""
+    """Take a choice that was made before the sign-in as the account's, unless the account has one."""
     cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
     if not user.language and cookie in dict(settings.LANGUAGES):
         user.language = cookie
@@ -65,7 +64,7 @@ def remember_language(request: HttpRequest, user: User, **signal: Any) -> None:
 
 
 def unconfirmed(now: datetime) -> QuerySet[User]:
-    """Sign-ups whose address nobody confirmed in time; who was made in the admin has no address to confirm yet."""
+    """Return sign-ups whose address was not confirmed in time; a user made in the admin has no address to confirm."""
     waiting = User.objects.filter(
         date_joined__lte=now - timedelta(days=settings.KEEP_UNCONFIRMED_DAYS),
         last_login=None,

@@ -1,8 +1,8 @@
-"""Everything that is stored about a customer, to take away and to delete."""
+"""Download everything that is stored about a user, and delete it."""
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import simplejson
 from allauth.account.decorators import reauthentication_required
@@ -13,7 +13,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
@@ -30,15 +30,14 @@ from tariffs.screens.views import LATER
 from .models import User
 from .sessions import forget
 
-# Keys to an account or a conversation (`data` is a second factor's), and Connect's questions, of which the customer's
-# are the answers.
+# Columns with a secret (`data` is a second factor's), and `body`: the download has the user's answers, not the pages.
 LEFT_OUT = {"password", "session_key", "data", "token_digest", "encrypted_token", "return_digest", "body"}
-ROWS = 100  # in one piece of the download
-EXCHANGED_PER_DELETION = 2  # exchanges that the deletion of an account waits for at most
+ROWS = 100  # per chunk of the download
+EXCHANGED_PER_DELETION = 2  # at most, because the customer waits for them
 
 
 def everything(user: User) -> dict[str, QuerySet[Any]]:
-    """The rows that are stored about a user, by what they are; they name each other by their ids."""
+    """Return all rows about a user by kind; they refer to each other by id."""
     return {
         "account": User.objects.filter(pk=user.pk),
         "email_addresses": EmailAddress.objects.filter(user=user),
@@ -54,22 +53,16 @@ def everything(user: User) -> dict[str, QuerySet[Any]]:
     }
 
 
-def stored(row: Model) -> dict[str, Any]:
-    """Every column but those of LEFT_OUT, so that a new one is not forgotten."""
-    return {
-        field.name: field.value_from_object(row) for field in row._meta.concrete_fields if field.name not in LEFT_OUT
-    }
-
-
 def as_json(tables: dict[str, QuerySet[Any]]) -> Iterator[str]:
-    """An object of lists, row by row as they are read, with every Decimal exact."""
+    """Yield an object of lists row by row, with all columns but LEFT_OUT, so that a new column is not forgotten."""
     encode = simplejson.JSONEncoder(default=_text).encode
     before = "{"
     for name, rows in tables.items():
         yield f'{before}\n"{name}": ['
         before = ""
         for row in rows.iterator():
-            yield f"{before}\n{encode(stored(row))}"
+            fields = (field for field in row._meta.concrete_fields if field.name not in LEFT_OUT)
+            yield f"{before}\n{encode({field.name: field.value_from_object(row) for field in fields})}"
             before = ","
         before = "],"
     yield "]\n}\n"
@@ -82,10 +75,10 @@ def _text(value: Any) -> str:
 @require_safe
 @never_cache
 @reauthentication_required(app="accounts")
-@limited("download", "GET", "HEAD")  # type: ignore[arg-type]  # what is streamed is no HttpResponse by its class, but by its use
+@limited("download", "GET", "HEAD")  # type: ignore[arg-type]  # StreamingHttpResponse is no HttpResponse
 def download(request: HttpRequest) -> StreamingHttpResponse:
-    """One JSON file, exact to the digit; asks FlatPeak for nothing and changes nothing."""
-    parts = as_json(everything(signed_in(request)))
+    """Send one JSON file with exact decimals, without a call to FlatPeak."""
+    parts = as_json(everything(cast(User, request.user)))
     pieces = iter(lambda: "".join(islice(parts, ROWS)), "")
     response = StreamingHttpResponse(pieces, content_type="application/json; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="flatpeak-connect-data.json"'
@@ -96,11 +89,11 @@ def download(request: HttpRequest) -> StreamingHttpResponse:
 @limited("delete", "POST")
 @reauthentication_required
 def delete_account(request: HttpRequest) -> HttpResponse:
-    """Ask whether it is meant, and delete the user who is signed in, who has just given their password again."""
+    """Ask for confirmation, and delete the signed-in user, who has just given the password again."""
     if request.method != "POST":
         return render(request, "account/delete.html")
-    user = signed_in(request)
-    # Only an exchange tells which location a finished conversation made; what is not told now, `erase_pending` finds out.
+    user = cast(User, request.user)
+    # Only the exchange says which location a finished conversation made; `erase_pending` makes the rest of them.
     owed = ConnectSession.objects.here().filter(user=user, state=ConnectSession.State.OWED)
     finish(owed[:EXCHANGED_PER_DELETION])
     erased = erase_account(user)
@@ -110,20 +103,14 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     return forget(redirect("home"))
 
 
-def signed_in(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # LoginRequiredMiddleware saw to it
-    return request.user
-
-
 def erase_account(user: User) -> bool:
-    """Delete a user with everything of theirs; True if nothing of it is left at FlatPeak."""
+    """Delete a user with all rows of theirs; return True if FlatPeak has deleted its data too."""
     customers = Customer.objects.filter(user=user).exclude(customer_id="")
+    owed = ConnectSession.objects.filter(user=user, state=ConnectSession.State.OWED)
     ids = [
         *Location.objects.filter(customer__user=user).values_list("location_id", flat=True),
         *customers.values_list("customer_id", flat=True),
-        *ConnectSession.objects.filter(user=user, state=ConnectSession.State.OWED).values_list(
-            "token_digest", flat=True
-        ),
+        *owed.values_list("token_digest", flat=True),
     ]
     with transaction.atomic():
         get_adapter().end_sessions(UserSession.objects.filter(user=user))

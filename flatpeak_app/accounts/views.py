@@ -1,4 +1,4 @@
-"""The views of django-allauth, where ours do more."""
+"""django-allauth's views, where ours do more."""
 
 from typing import Any
 
@@ -35,22 +35,22 @@ from .models import User
 
 
 class Guesses:
-    """A view that asks for a mailed code: each guess counts, also of two at once, which would read one count in a session.
+    """A view that asks for a mailed code, and counts guesses atomically in the cache.
 
-    The session's count goes on beside it, for a cache that is gone.
+    Two concurrent guesses would read the same count in the session, which is kept in case the cache is lost.
     """
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         process = self._process  # type: ignore[attr-defined]
         key = f"guesses:{request.session.session_key}:{process.state['at']}"
-        guess = count(key, process.timeout) or process.state["failed_attempts"] + 1
+        guess = count(key, process.timeout)
         process.state["failed_attempts"] = max(guess - 1, process.state["failed_attempts"])
         if guess > process.max_attempts:
             return self.form_invalid(self.get_form())  # type: ignore[attr-defined]
         return super().post(request, *args, **kwargs)  # type: ignore[misc]
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
-        failures.tell(self.request, self._process.state.get("email", ""), "wrong_code")  # type: ignore[attr-defined]
+        failures.log_failure(self.request, self._process.state.get("email", ""), "wrong_code")  # type: ignore[attr-defined]
         return super().form_invalid(form)  # type: ignore[misc]
 
 
@@ -65,7 +65,7 @@ class AddressCode(Guesses, ConfirmEmailVerificationCodeView):
 
 @login_not_required
 def confirm_address(request: HttpRequest) -> HttpResponseBase:
-    """A code to type; on a laptop, which verifies nothing, allauth's page about a link."""
+    """Ask for the mailed code; on a laptop, which verifies no address, show allauth's page about a link."""
     by_code = settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED
     return AddressCode.as_view()(request) if by_code else email_verification_sent(request)
 
@@ -75,8 +75,8 @@ class SignOut(LogoutView):
         return sessions.forget(super().post(request, *args, **kwargs))
 
 
-class FieldTellsOfMail:
-    """A view whose form sends a mail, and says at the field `address` if that is refused."""
+class SendsMail:
+    """A view whose form sends a mail; a refused address is an error at the field `address`."""
 
     address = "email"
 
@@ -92,11 +92,11 @@ class FieldTellsOfMail:
             raise
 
     def undo(self) -> None:
-        """Not by a transaction, which would hold the database's lock for as long as a mail server takes."""
+        """Undo what was done before the mail; a transaction would hold SQLite's lock while the mail server answers."""
         clear_login(self.request)  # type: ignore[attr-defined]
 
 
-class SignUp(FieldTellsOfMail, SignupView):
+class SignUp(SendsMail, SignupView):
     user: User | None = None
 
     def undo(self) -> None:
@@ -105,17 +105,17 @@ class SignUp(FieldTellsOfMail, SignupView):
             self.user.delete()
 
 
-class SignIn(FieldTellsOfMail, LoginView):
-    """Sends a mail to who has not confirmed the address yet."""
+class SignIn(SendsMail, LoginView):
+    """Sends a mail if the address is not confirmed yet."""
 
     address = "login"
 
 
-class PasswordReset(FieldTellsOfMail, PasswordResetView):
+class PasswordReset(SendsMail, PasswordResetView):
     pass
 
 
-class Address(FieldTellsOfMail, EmailView):
+class Address(SendsMail, EmailView):
     def _action_send(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         try:
             return super()._action_send(request, *args, **kwargs)
@@ -126,7 +126,7 @@ class Address(FieldTellsOfMail, EmailView):
 
 class SecondFactorOn(ActivateTOTPView):
     def form_valid(self, form: Any) -> HttpResponse:
-        """Who sets up an authenticator app has shown a code of it: it is not asked for again in this session."""
+        """Record the code that the set-up asked for, so that this session is not asked again."""
         response = super().form_valid(form)
         factor = Authenticator.objects.get(user=self.request.user, type=Authenticator.Type.TOTP)
         record_authentication(self.request, self.request.user, "mfa", id=factor.pk, type=factor.type)
@@ -140,14 +140,14 @@ class SecondFactorOff(DeactivateTOTPView):
         except Http404:
             if request.method != "POST":
                 raise
-            return redirect("mfa_index")  # pressed twice
+            return redirect("mfa_index")  # a second press: there is none any more
 
 
 class RecoveryCodes(ViewRecoveryCodesView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().get(request, *args, **kwargs)
-        except DatabaseError:  # another press made new ones while these were read
+        except DatabaseError:  # another request made new codes while these were read
             return redirect("mfa_view_recovery_codes")
 
 
