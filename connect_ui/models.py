@@ -9,7 +9,6 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from flatpeak_app.web import vault
-from flatpeak_app.web.indexes import begins
 from tariffs.flatpeak import release, total_timeout
 from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, RealmQuerySet, Tariff
 
@@ -85,7 +84,8 @@ class ConnectSession(FlatPeakObject):
             models.Index(fields=["state", "exchange_after"], name="session_owed"),
             models.Index(fields=["started_at"], name="session_begun"),
             models.Index(fields=["started_at"], condition=models.Q(counted=False), name="session_uncounted"),
-            begins("last_error_code", "session_error"),
+            # For the admin, which searches for the beginning of a code.
+            models.Index(fields=["last_error_code"], name="session_error", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

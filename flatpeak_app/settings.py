@@ -21,9 +21,7 @@ if Path(env_file).is_file():
     env.read_env(env_file)
 # For what a machine keeps: database, key, collected static files, the sandbox's state.
 VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var")))
-
-PORT = env.int("PORT", default=8000)
-SANDBOX_PORT = env.int("SANDBOX_PORT", default=8900)
+PORT, SANDBOX_PORT = env.int("PORT", default=8000), env.int("SANDBOX_PORT", default=8900)
 
 # --- Site ---------------------------------------------------------------------------------------------------------
 
@@ -76,27 +74,21 @@ FLATPEAK_ACCOUNT_ID = env("FLATPEAK_ACCOUNT_ID", default="")
 FLATPEAK_API_KEY = env("FLATPEAK_API_KEY", default="")
 if bool(FLATPEAK_ACCOUNT_ID) != bool(FLATPEAK_API_KEY):
     raise ImproperlyConfigured("FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY belong together: set both, or neither.")
-local_sandbox = not FLATPEAK_ACCOUNT_ID and not PRODUCTION
-FLATPEAK_API_URL = env(
-    "FLATPEAK_API_URL",
-    default=f"http://127.0.0.1:{SANDBOX_PORT}" if local_sandbox else "https://api.flatpeak.com",
-).rstrip("/")
+api = "https://api.flatpeak.com" if FLATPEAK_ACCOUNT_ID or PRODUCTION else f"http://127.0.0.1:{SANDBOX_PORT}"
+FLATPEAK_API_URL = env("FLATPEAK_API_URL", default=api).rstrip("/")
 SANDBOX = not FLATPEAK_API_URL.startswith("https://")
 if SANDBOX and PRODUCTION and not env.bool("ALLOW_SANDBOX", default=False):
     raise ImproperlyConfigured(
         "FLATPEAK_API_URL is not https, which is the sandbox, where nothing is real: leave it out in production, or set "
         "ALLOW_SANDBOX=true for a demonstration."
     )
-FLATPEAK_CONNECT_URL = env(
-    "FLATPEAK_CONNECT_URL", default=FLATPEAK_API_URL if SANDBOX else "https://connect.flatpeak.com"
-).rstrip("/")
+connect = FLATPEAK_API_URL if SANDBOX else "https://connect.flatpeak.com"
+FLATPEAK_CONNECT_URL = env("FLATPEAK_CONNECT_URL", default=connect).rstrip("/")
 if not SANDBOX and not FLATPEAK_CONNECT_URL.startswith("https://"):
     raise ImproperlyConfigured("FLATPEAK_CONNECT_URL is not https, but FLATPEAK_API_URL is: leave it out.")
+if not FLATPEAK_ACCOUNT_ID and not SANDBOX:
+    raise ImproperlyConfigured("FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY are not set: copy them from your dashboard.")
 if not FLATPEAK_ACCOUNT_ID:
-    if not SANDBOX:
-        raise ImproperlyConfigured(
-            "FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY are not set: copy them from your FlatPeak dashboard."
-        )
     FLATPEAK_ACCOUNT_ID, FLATPEAK_API_KEY = "acc_sandbox", "sk_test_sandbox"
 FLATPEAK_LIVE_MODE = FLATPEAK_API_KEY.startswith("sk_live_")
 # Stored ids carry it, because an id of the sandbox or of another account means nothing to this one.
@@ -116,7 +108,8 @@ PRIVACY_URL = env("PRIVACY_URL", default="")
 IMPRINT_URL = env("IMPRINT_URL", default="")
 SUPPORT_EMAIL = env("SUPPORT_EMAIL", default="")
 BRAND_NAME = env("BRAND_NAME", default="FlatPeak Connect")
-BRAND_DIR = env("BRAND_DIR", default="")  # its templates/ and static/ override ours
+BRAND_DIR = env("BRAND_DIR", default="")
+override = [Path(BRAND_DIR)] if BRAND_DIR else []  # its templates/ and static/ come before ours
 if BRAND_DIR and not Path(BRAND_DIR).is_dir():
     raise ImproperlyConfigured(f"BRAND_DIR is no folder: {BRAND_DIR}.")
 accents = env("BRAND_ACCENT", default=""), env("BRAND_ACCENT_DARK", default="")
@@ -173,11 +166,10 @@ MIDDLEWARE = [
     "flatpeak_app.accounts.mails.Unsendable",
 ]
 ROOT_URLCONF = "flatpeak_app.urls"
-WSGI_APPLICATION = "flatpeak_app.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [*([Path(BRAND_DIR) / "templates"] if BRAND_DIR else []), BASE_DIR / "templates"],
+        "DIRS": [folder / "templates" for folder in (*override, BASE_DIR)],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -185,9 +177,9 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "flatpeak_app.web.site.site_context",
-            ],
+            ]
         },
-    },
+    }
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
@@ -223,20 +215,14 @@ if CACHES["default"]["BACKEND"].endswith(".RedisCache"):
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # other origins need not read our files
-STATICFILES_DIRS = [BASE_DIR / "static"]
-if BRAND_DIR and (Path(BRAND_DIR) / "static").is_dir():
-    STATICFILES_DIRS.insert(0, Path(BRAND_DIR) / "static")
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "flatpeak_app.web.static_files.SmallStaticFilesStorage"},
-}
+STATICFILES_DIRS = [folder / "static" for folder in (*override, BASE_DIR) if (folder / "static").is_dir()]
+STORAGES = {"staticfiles": {"BACKEND": "flatpeak_app.web.static_files.SmallStaticFilesStorage"}}
 
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch"), ("fr", "Français")]  # by their own names, for the footer
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 # --- Accounts -----------------------------------------------------------------------------------------------------
 
@@ -248,8 +234,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 ACCOUNT_ADAPTER = "flatpeak_app.accounts.adapter.Accounts"
-LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "home"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_FORMS = {
@@ -291,9 +276,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = not PRODUCTION  # no address is verified on a lapto
 # --- E-mail -------------------------------------------------------------------------------------------------------
 
 if PRODUCTION and not env("EMAIL_URL", default=""):
-    raise ImproperlyConfigured(
-        "EMAIL_URL is not set: sign-up sends codes by e-mail (smtp+tls://user:password@host:587)."
-    )
+    raise ImproperlyConfigured("EMAIL_URL is not set: sign-up mails codes (smtp+tls://user:password@host:587).")
 globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"noreply@{site.hostname}")
@@ -305,7 +288,7 @@ DEFAULT_EXCEPTION_REPORTER = "flatpeak_app.web.errors.ErrorReport"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # bytes, as in compose.yaml's proxy; a longer form is not read
 SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds after the last use, give or take a day
 STAFF_SESSION_AGE = 12 * 3600  # seconds after the sign-in
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 # Strict would drop the session on the way back from a provider's login.
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 COOKIE_OPTIONS = {"secure": PRODUCTION, "httponly": True, "samesite": "Lax"}  # of the cookies that we set ourselves
@@ -315,7 +298,6 @@ KNOWN_COOKIE_AGE = 365 * 24 * 3600
 CSRF_FAILURE_VIEW = "flatpeak_app.views.csrf_failure"
 FRAME_ANCESTORS = env.list("FRAME_ANCESTORS", default=[])
 X_FRAME_OPTIONS = "DENY"  # cannot name origins, so `middleware.headers` deletes it if FRAME_ANCESTORS is set
-SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -348,28 +330,20 @@ if 0 < len(METRICS_TOKEN) < 32:
     raise ImproperlyConfigured("METRICS_TOKEN can be guessed: give it 32 or more random characters, or leave it out.")
 TRUST_REQUEST_ID = env.bool("TRUST_REQUEST_ID", default=False)  # off, because a client can send the header too
 DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False}
+log_format = "json" if PRODUCTION else "line"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name} {request_id} {message}", "style": "{"},
-        "json": {
-            "()": "flatpeak_app.web.errors.JsonLine",
-            "fmt": ["levelname", "name", "request_id", "message"],
-            "rename_fields": {"levelname": "level", "name": "logger"},
-            "timestamp": "time",
-        },
+        "json": {"()": "flatpeak_app.web.errors.JsonLine"},
     },
     "filters": {
         "request_id": {"()": "flatpeak_app.web.errors.RequestId"},
         "unhandled": {"()": "flatpeak_app.web.errors.Unhandled"},
     },
     "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "json" if PRODUCTION else "line",
-            "filters": ["request_id"],
-        },
+        "console": {"class": "logging.StreamHandler", "formatter": log_format, "filters": ["request_id"]},
         "mail_admins": {"class": "flatpeak_app.web.errors.OperatorMail", "level": "ERROR"},
         "nowhere": {"class": "logging.NullHandler"},  # a logger without a handler writes to stderr
     },

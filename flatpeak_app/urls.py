@@ -1,9 +1,11 @@
+from allauth.usersessions.views import ListUserSessionsView
 from django.contrib import admin
 from django.urls import include, path
 
 from . import views
 from .accounts import personal
 from .accounts import views as accounts
+from .accounts.forms import EndSessionsForm
 from .web import site
 
 handler400 = site.bad_request
@@ -23,10 +25,10 @@ urlpatterns = [
     path("account/email/", accounts.Address.as_view(), name="account_email"),
     path("account/password/reset/", accounts.PasswordReset.as_view(), name="account_reset_password"),
     path("account/password/reset/confirm/", accounts.ResetCode.as_view(), name="account_confirm_password_reset_code"),
-    path("account/confirm-email/", accounts.confirm_address, name="account_email_verification_sent"),
+    path("account/confirm-email/", accounts.AddressCode.as_view(), name="account_email_verification_sent"),
     path("account/logout/", accounts.SignOut.as_view(), name="account_logout"),
     path("account/", include("allauth.account.urls")),
-    path("account/sessions/", accounts.Sessions.as_view(), name="usersessions_list"),
+    path("account/sessions/", ListUserSessionsView.as_view(form_class=EndSessionsForm), name="usersessions_list"),
     path("account/second-factor/totp/activate/", accounts.SecondFactorOn.as_view(), name="mfa_activate_totp"),
     path("account/second-factor/totp/deactivate/", accounts.SecondFactorOff.as_view(), name="mfa_deactivate_totp"),
     path("account/second-factor/recovery-codes/", accounts.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),

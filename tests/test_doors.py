@@ -65,7 +65,7 @@ RULES = {
     "account_inactive": everybody(READ, READ),
     "account_reauthenticate": everybody(OPEN),
     "account_email": everybody("200, account_email"),
-    "account_email_verification_sent": everybody(READ, READ),
+    "account_email_verification_sent": everybody("account_email, account_email"),
     "account_confirm_email": everybody("200, 404", "200, 404"),  # the page says that the link is not valid
     "account_change_password": everybody(OPEN),
     "account_set_password": everybody("account_change_password, account_change_password"),

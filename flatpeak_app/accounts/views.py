@@ -12,14 +12,11 @@ from allauth.account.views import (
     LogoutView,
     PasswordResetView,
     SignupView,
-    email_verification_sent,
 )
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
-from allauth.usersessions.views import ListUserSessionsView
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
@@ -30,7 +27,6 @@ from django.utils.decorators import method_decorator
 from flatpeak_app.web.limits import count
 
 from . import failures, mails, sessions
-from .forms import EndSessionsForm
 from .models import User
 
 
@@ -61,13 +57,6 @@ class ResetCode(Guesses, ConfirmPasswordResetCodeView):
 @method_decorator(login_not_required, name="dispatch")
 class AddressCode(Guesses, ConfirmEmailVerificationCodeView):
     pass
-
-
-@login_not_required
-def confirm_address(request: HttpRequest) -> HttpResponseBase:
-    """Ask for the mailed code; on a laptop, which verifies no address, show allauth's page about a link."""
-    by_code = settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED
-    return AddressCode.as_view()(request) if by_code else email_verification_sent(request)
 
 
 class SignOut(LogoutView):
@@ -149,7 +138,3 @@ class RecoveryCodes(ViewRecoveryCodesView):
             return super().get(request, *args, **kwargs)
         except DatabaseError:  # another request made new codes while these were read
             return redirect("mfa_view_recovery_codes")
-
-
-class Sessions(ListUserSessionsView):
-    form_class = EndSessionsForm

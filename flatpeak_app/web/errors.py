@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.mail import get_connection
+from django.core.mail import mail_admins
 from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter
 from django_guid import get_guid, set_guid
@@ -39,6 +39,10 @@ class JsonLine(JsonFormatter):
         *("method", "view", "status", "ms", "user", "call", "outcome", "flatpeak_request_id"),
         *("client", "account"),
     )
+
+    def __init__(self) -> None:
+        names = {"levelname": "level", "name": "logger"}
+        super().__init__([*names, "request_id", "message"], rename_fields=names, timestamp="time")
 
     def formatException(self, exc_info: Any) -> str:  # logging's name
         return without_texts(exc_info[1])
@@ -93,7 +97,4 @@ class OperatorMail(AdminEmailHandler):
             cache.set(key, True, AGAIN)
 
     def send_mail(self, subject: Any, message: Any, *args: Any, **kwargs: Any) -> None:
-        super().send_mail(subject, message, *args, **kwargs | {"fail_silently": False})
-
-    def connection(self) -> Any:
-        return get_connection(backend=self.email_backend)
+        mail_admins(subject, message)  # Django's own ignores errors

@@ -1,13 +1,8 @@
-"""Indexes for the admin's search by the beginning of a text."""
+"""For indexes of the admin's search by the beginning of a text."""
 
 from typing import Any
 
 from django.db import models
-
-
-def begins(field: str, name: str) -> models.Index:
-    """Return an index that finds beginnings; PostgreSQL's default serves LIKE 'x%' in the C collation only."""
-    return models.Index(fields=[field], name=name, opclasses=["varchar_pattern_ops"])
 
 
 class Plain(models.Func):

@@ -7,11 +7,12 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.core.ratelimit import respond_429
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+
+from .site import WAIT, too_many_requests
 
 TOO_MANY = _("There were too many requests within a minute. Please try again in a minute.")
 View = Callable[..., HttpResponse]
@@ -29,11 +30,10 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
             user = request.user.pk or get_adapter().get_client_ip(request)
             if request.method not in methods or not is_too_often(action, user):
                 return view(request, *args, **kwargs)
-            page = respond_429(request)
             if refuse is None:
-                return page
+                return too_many_requests(request)
             response = refuse(request, *args, **kwargs)
-            response.status_code, response["Retry-After"] = page.status_code, page["Retry-After"]
+            response.status_code, response["Retry-After"] = 429, WAIT
             return response
 
         return limited_view

@@ -34,12 +34,6 @@ def decrypted(text: str) -> str:
         return ""
 
 
-def renewed(text: str) -> str:
-    """Encrypt the same token with the first key; "" if no key decrypts it."""
-    secret = decrypted(text)
-    return encrypted(secret) if secret else ""
-
-
 def digests(token: str) -> list[str]:
     """Return the token's digest by each key, the first key's first."""
     return [_keyed(key, f"digest {token}").hex() for key in settings.TOKEN_KEYS]

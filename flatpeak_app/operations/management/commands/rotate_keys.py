@@ -17,9 +17,9 @@ class Command(BaseCommand):
                 factor = Authenticator.objects.select_for_update().filter(pk=pk).first()
                 for name in ("secret", "seed"):
                     if factor and name in factor.data:
-                        secret = vault.renewed(factor.data[name])
+                        secret = vault.decrypted(factor.data[name])
                         renewed, unread = renewed + bool(secret), unread + (not secret)
-                        factor.data[name] = secret or factor.data[name]
+                        factor.data[name] = vault.encrypted(secret) if secret else factor.data[name]
                         factor.save(update_fields=["data"])
         self.stdout.write(f"{renewed} encrypted with the first key")
         if unread:
