@@ -1,25 +1,25 @@
-# make run    everything on this machine, at one address; Ctrl-C stops it and the next start goes on from there
-# make test   every test: TESTS="tests/test_run.py -x" picks some
-# make torture  every fault of FlatPeak's, every race, twenty thousand examples of hostile input, and a crowd for five minutes
-# make shots  pictures of every page in every state, into var/shots
-# make scan   scanners that others wrote: bandit over the code, the Nu HTML checker over pages, wapiti over the app
-# make bench  how fast it is, as ratios, written into bench/README.md
-# make messages  the texts of all languages, up to date with the sources and compiled
-# make lint   formatting, style, types, imports, migrations and the deployment check
+# make run       run everything on this machine at one address; Ctrl-C stops it, and the next start keeps the data
+# make test      run every test; TESTS="tests/test_run.py -x" selects some
+# make torture   run every fault of FlatPeak, every race, 20,000 examples of hostile input, and a crowd for five minutes
+# make shots     take pictures of every page in every state, into var/shots
+# make scan      run third-party scanners: bandit on the code, the Nu HTML checker on the pages, wapiti on the app
+# make bench     measure the speed as ratios, and write them into bench/README.md
+# make messages  update the texts of all languages from the sources and compile them
+# make lint      check formatting, style, types, imports, migrations and the deployment settings
 
 VENV ?= .venv
-# 0 when this Python will do. It is read by whatever Python there is, even a 2.
+# Exits with 0 if the Python is new enough. Even Python 2 must be able to parse it.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 
 .PHONY: messages run test torture scan shots bench lint
 
-# exec: the signal that stops make reaches the program itself.
+# With exec, a signal to the recipe's shell reaches the program itself.
 run: $(VENV)/installed
 	@exec $(VENV)/bin/python manage.py run_local
 
-# COV=--cov measures the coverage too; where tests are skipped, for want of a browser say, it is too low.
+# COV=--cov also measures the coverage, which is too low if tests are skipped, for example without a browser.
 test: $(VENV)/installed-dev
 	@$(VENV)/bin/python -m pytest $(COV) -n auto --dist worksteal $(TESTS)
 
@@ -29,8 +29,8 @@ shots: $(VENV)/installed-dev
 	@SHOTS=$(SHOTS) $(VENV)/bin/python -m pytest -q -n auto $(or $(TESTS),tests/browser/test_states.py)
 	@echo "$$(find $(SHOTS) -name '*.png' | wc -l) pictures are in $(SHOTS)."
 
-# What a test makes of its seed it makes again of the same one: `make torture TORTURE_SEED=…`. The crowd has SQLite, for it
-# would fill the database that DATABASE_URL names, where the tests make one beside it.
+# `make torture TORTURE_SEED=…` repeats a run with the same examples. The crowd uses SQLite, because it would fill the
+# database in DATABASE_URL, while the tests create their own beside it.
 TORTURE_SEED := $(or $(TORTURE_SEED),$(shell date +%s))
 torture: $(VENV)/installed-dev
 	@echo "TORTURE_SEED=$(TORTURE_SEED)"
@@ -39,7 +39,7 @@ torture: $(VENV)/installed-dev
 		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races)
 	@$(if $(TESTS),,env -u DATABASE_URL TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m bench load)
 
-# Versions and places of what others wrote to find holes and broken pages; Java, npm and openssl have to be there.
+# The scanners and their folder; they need Java, npm and openssl.
 WAPITI := wapiti3==3.2.3
 VNU := vnu-jar@26.9.27
 SCANNERS := var/scanners
@@ -55,7 +55,7 @@ scan: $(VENV)/installed-dev $(SCANNERS)/$(WAPITI) $(SCANNERS)/$(VNU)
 		--filterpattern 'Bad value .* for attribute .value. on element .input.*' $(PAGES)
 	$(VENV)/bin/python -m tests.scanners $(SCANNERS)/$(WAPITI)/bin/wapiti
 
-# In an environment of its own, for it pins what the product has in other versions.
+# In its own virtual environment, because it pins other versions of the product's packages.
 $(SCANNERS)/$(WAPITI):
 	@"$(PYTHON)" -m venv $@ && $@/bin/python -m pip install -qq --disable-pip-version-check "$(WAPITI)" || { rm -rf $@; exit 1; }
 
