@@ -1,7 +1,7 @@
 """`python -m bench`: measure everything, print it, and write it into bench/README.md.
 
-`python -m bench load` measures one of them, whose names `--help` has, and writes nothing; `load` and `profile` are measured
-so alone. `python -m bench --quick` measures little of each and writes nothing: whether the bench itself still works.
+`python -m bench NAME …` measures these alone and writes nothing; `--help` has the names. The whole run leaves out `load`
+and `profile`. `python -m bench --quick` measures little of each and writes nothing, to test the bench itself.
 """
 
 import argparse
@@ -20,7 +20,7 @@ HEADING = "## Figures\n"
 MEASURES = {
     measure.__name__: measure
     for measure in (
-        browser.browser,  # these are times: before the sandbox has thousands of locations to save beside them
+        browser.browser,  # first: it measures times, and a sandbox with thousands of locations is slower
         rates.pages,
         rates.due,
         rates.segments,
@@ -63,5 +63,5 @@ parser.add_argument("--quick", action="store_true")
 given = parser.parse_args()
 if unknown := set(given.measure) - MEASURES.keys():
     parser.error(f"{', '.join(unknown)} can't be measured, only {', '.join(MEASURES)}")
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended, as by Ctrl-C
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end the started processes, as Ctrl-C does
 main(given.quick, given.measure)

@@ -1,7 +1,7 @@
-"""What a customer with a slow phone on a bad line feels: paints, steps, bytes, shifts and keys, in Chromium.
+"""What a customer with a slow phone on a slow line sees: paints, steps, bytes, layout shifts and keys, in Chromium.
 
-The line and the processor are Chromium's own emulation, as its developer tools have it. Its round trip lasts at least so
-long from the request to the answer's headers: the server's time passes within it, and connecting costs nothing.
+Chromium's developer tools emulate the line and the processor. ROUND_TRIP is the least time from the request to the
+answer's headers: the server's time is part of it, and connecting costs nothing.
 """
 
 import shutil
@@ -19,18 +19,18 @@ from .site import Row, Site
 
 ROUND_TRIP = 150  # milliseconds
 LINE = {"offline": False, "latency": ROUND_TRIP, "downloadThroughput": 200_000, "uploadThroughput": 93_750}  # bytes/s
-SLOWER = 4  # times, the processor
-READING = 700  # milliseconds between scrolling to a button and pressing it, in which the logos around it arrive
+SLOWER = 4  # factor by which the processor is slowed down
+READING = 700  # milliseconds between scrolling to a button and pressing it, while the logos around it load
 ADDRESS = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA"}
 PROVIDERS = 2000
-QUERIES = ["octopus", "british gas", "energy 19", "zzz"]  # some, one, many and none of the list
+QUERIES = ["octopus", "british gas", "energy 19", "zzz"]  # find some, one, many and none of the list
 
-# Milliseconds from the start of the navigation to the paint of the largest thing in view.
+# Milliseconds from the start of the navigation to the largest contentful paint.
 LARGEST_PAINT = """() => new Promise((resolve) =>
   new PerformanceObserver((list) => resolve(list.getEntries().at(-1).startTime))
     .observe({ type: "largest-contentful-paint", buffered: true }))"""
 
-# Layout shifts of a page so far, as shares of the view: those that nobody caused, and all.
+# Layout shifts of a page so far, as shares of the viewport: those without input, and all.
 SHIFTS = """() => new Promise((resolve) => {
   const sum = (entries) => entries.reduce((total, { value }) => total + value, 0);
   const observer = new PerformanceObserver(() => {});
@@ -39,7 +39,7 @@ SHIFTS = """() => new Promise((resolve) => {
   resolve([sum(entries.filter(({ hadRecentInput }) => !hadRecentInput)), sum(entries)]);
 })"""
 
-# From the next press to the second frame after another heading is there, in milliseconds.
+# Milliseconds from the next press to the second frame after the heading changed.
 WATCH = """() => {
   const left = document.querySelector("h1");
   let pressed;
@@ -52,9 +52,9 @@ WATCH = """() => {
     }).observe(document.querySelector("main"), { childList: true, subtree: true }));
 }"""
 
-# Of each key the input event's listeners and the layout that follows, and how long it is until what it finds is laid out,
-# in milliseconds: the page shows that in a timer that the next frame sets, and this one is set after it. Each query begins
-# by clearing, a second after the one before, when what it has found is being shown bit by bit.
+# Milliseconds per key: of the input event's listeners with the layout after them, and until the results are laid out. The
+# page shows results in a timer set by the next frame, so a timer set after it runs later. Each query begins with an empty
+# field, a second after the query before, while its results are still being added.
 TYPE = """async (queries) => {
   const input = document.querySelector("[data-search]");
   input.focus();
@@ -77,7 +77,7 @@ TYPE = """async (queries) => {
 
 
 class Phone:
-    """A slow phone on a bad line with empty caches, whose customer is signed in."""
+    """A slow phone on a slow line with empty caches and a signed-in customer."""
 
     def __init__(self, chromium: Browser, port: int, cookie: str) -> None:
         url = f"http://127.0.0.1:{port}"
@@ -86,7 +86,7 @@ class Phone:
         self.context.add_cookies([{"name": name, "value": value, "url": url}])
 
     def open(self, path: str) -> Page:
-        """A page of its own for a path, loaded and at rest; `answers` and `headers` are in bytes."""
+        """Open a path in a new page and wait until the network is idle; records `answers` and `headers` in bytes."""
         page = self.context.new_page()
         line = self.context.new_cdp_session(page)
         line.send("Network.enable")
@@ -103,11 +103,11 @@ class Phone:
 
 @dataclass
 class Run:
-    """One customer's journey; times in milliseconds, sizes in bytes, shifts as shares of the view."""
+    """One customer's journey; times in milliseconds, sizes in bytes, shifts as shares of the viewport."""
 
     first_paint: float
     again_paint: float
-    answers: list[int]  # of the first page, headers and bodies
+    answers: list[int]  # sizes of the first page's answers, with headers
     headers: int
     steps: dict[str, float]
     shifts: float
@@ -131,7 +131,7 @@ def run(chromium: Browser, site: Site, cookie: str) -> Run:
 
 
 def begun(site: Site, cookie: str) -> Customer:
-    """A customer who has begun a conversation and is at its first page, that of the address."""
+    """Begin a conversation; its first page asks for the address."""
     customer = Customer(site.port, cookie, "phone")
     customer.get("/connect/")
     customer.press({"direction": "IMPORT", "country_code": "GB"})
@@ -139,7 +139,7 @@ def begun(site: Site, cookie: str) -> Customer:
 
 
 def journey(page: Page) -> Iterator[tuple[str, float]]:
-    """From the address to the stored tariff: each step's name and its time."""
+    """Walk from the address to the stored tariff; yields each step's name and milliseconds."""
     fill(page, ADDRESS)
     yield "address", press(page, "Continue")
     yield "provider", press(page, "Ecotricity")
@@ -159,13 +159,13 @@ def fill(page: Page, fields: dict[str, str]) -> None:
 
 
 def press(page: Page, name: str) -> float:
-    """Milliseconds from the press to the paint of the next heading, less what the server took beyond the round trip."""
+    """Return milliseconds from the press to the paint of the next heading, less the server's time beyond the round trip."""
 
     def is_answer(response: Response) -> bool:
         return response.request.method == "POST"
 
     button = page.get_by_role("button", name=name).first
-    button.scroll_into_view_if_needed()  # by itself, tap() would do both at once, which no finger does
+    button.scroll_into_view_if_needed()  # tap() would scroll and press at once, which no finger does
     page.wait_for_timeout(READING)
     page.evaluate(WATCH)
     with page.expect_response(is_answer) as answer:
@@ -176,7 +176,7 @@ def press(page: Page, name: str) -> float:
 
 
 def keys(chromium: Browser, site: Site, cookie: str) -> list[tuple[float, float]]:
-    """Milliseconds of each key in the search of a long list, and until what it finds is shown."""
+    """Return milliseconds of each key in the search of a long list, and until its results are shown."""
     customer = begun(site, cookie)
     site.control(faults=[{"call": "connect.postal_address_capture", "fault": "many_choices", "count": PROVIDERS}])
     customer.press(ADDRESS | {"country_code": "GB"})
@@ -190,7 +190,7 @@ def keys(chromium: Browser, site: Site, cookie: str) -> list[tuple[float, float]
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The system's, or else Playwright's own."""
+    """Start the system's Chromium, else Playwright's."""
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
@@ -199,7 +199,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def browser(site: Site, quick: bool) -> Iterator[Row]:
-    """Medians of seven journeys, two if quick, each in a browser context of its own; of shifts the worst journey."""
+    """Measure seven journeys, two if quick, each in a new browser context: medians, and the worst layout shifts."""
     cookie = site.sign_up("phone@example.com")
     count = 2 if quick else 7
     with site.sandbox(), site.app(), chromium() as program:

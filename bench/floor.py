@@ -1,4 +1,4 @@
-"""The floor: the least that a careful Django does for the same, behind the same middleware and on the same tables."""
+"""The floor: the least that a careful Django needs for the same task, with the same middleware and tables."""
 
 import threading
 from typing import Any
@@ -24,32 +24,32 @@ class Answer(forms.Form):
 
 
 def nothing(request: HttpRequest) -> HttpResponse:
-    """For whoever is signed in, as every page here."""
+    """Answer two letters; like every view here, for signed-in users."""
     return HttpResponse("ok")
 
 
 def frame(request: HttpRequest) -> HttpResponse:
-    """What surrounds every page: head, menu, the form to sign out."""
+    """Render an empty page: head, menu, the form to sign out."""
     return render(request, "base.html")
 
 
 @login_not_required
 def bare(request: HttpRequest) -> HttpResponse:
-    """A template for anybody."""
+    """Render a template for anybody."""
     return render(request, "floor.html", {"title": "Bare"})
 
 
 def signed_in(request: HttpRequest) -> HttpResponse:
-    """A template for whoever is signed in, with one query beside those for the session and the user."""
+    """Render a template for a signed-in user, with one query besides those for the session and the user."""
     newest = ConnectSession.objects.filter(user=request.user.pk).order_by("-started_at").first()
     return render(request, "floor.html", {"title": newest})
 
 
 @require_http_methods(["GET", "POST"])
 def step(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
-    """One step of a conversation: its rows read, one call to FlatPeak, its rows written, and on to the next page.
+    """Make one step of a conversation: read its rows, make one call to FlatPeak, write its rows, go to the next page.
 
-    With `Part: main` the answer is that page, as the product's is. FlatPeak is only asked where the conversation stands.
+    With `Part: main` the answer is that page, as in the product. The call is `session_restore`.
     """
     session = get_object_or_404(ConnectSession, pk=pk, user=request.user)
     form = Answer(request.POST or None)

@@ -1,4 +1,4 @@
-"""Whether pages, admin lists and `refresh_rates` stay as fast when there are a hundred times as many locations."""
+"""Whether pages, admin lists and `refresh_rates` stay as fast with a hundred times as many locations."""
 
 import re
 import time
@@ -18,7 +18,7 @@ OURS = ("tariffs_", "connect_ui_", "accounts_", "operations_")
 
 
 def growth(site: Site, quick: bool) -> Iterator[Row]:
-    """Each of these beside a page of one query that does not grow, in turn, at each size; the last size by the first."""
+    """Time each against a page of one query, alternating, at each size; the result is the last ratio by the first."""
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
@@ -28,7 +28,7 @@ def growth(site: Site, quick: bool) -> Iterator[Row]:
     floor = Client()
     floor.cookies.load(site.cookie)
     with site.sandbox():
-        assert floor.get(site.location).status_code == 200  # its rates are stored from now on
+        assert floor.get(site.location).status_code == 200  # which stores its rates
     costs: dict[str, list[float]] = {name: [] for name in work}
     queries: dict[str, set[int]] = {name: set() for name in work}
     read: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def growth(site: Site, quick: bool) -> Iterator[Row]:
         settle()
         looked_at.extend(customer(n * size // 5) for n in range(5))
         for name, each in work.items():
-            each()  # what is kept for minutes is kept now
+            each()  # fill caches that last for minutes
             with CaptureQueriesContext(connection) as asked:
                 each()
             queries[name].add(len(asked))
@@ -63,7 +63,7 @@ def growth(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
-    """What is measured, by name, and the list, to be filled, of `customer`s whose pages are looked at."""
+    """Return what is measured, by name, and the list to fill with the `customer`s whose pages are opened."""
     from django.contrib.auth import get_user_model
     from django.test import Client
     from django.utils import timezone
@@ -81,7 +81,7 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
             cookie, path = looked_at.pop(0)
             looked_at.append((cookie, path))
             customer.cookies.load(cookie)
-            pages().clear()  # what was made for the one who looked before
+            pages().clear()  # drop the HTML of the customer before
             assert customer.get(path if rates else "/locations/").status_code == 200
 
         return look
@@ -95,7 +95,7 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
         return look
 
     def due() -> None:
-        assert next(batches(timezone.now() + timedelta(minutes=1)), None)  # the first of a batch, all of which is read
+        assert next(batches(timezone.now() + timedelta(minutes=1)), None)  # reads the whole first batch
 
     return {
         "My locations": as_a_customer(rates=False),
@@ -116,7 +116,7 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
 
 
 def customer(n: int) -> tuple[str, str]:
-    """The cookie of one whom `fill` has made, and the path of their rates page."""
+    """Return the cookie of a customer that `fill` created, and the path of their rates page."""
     from tariffs.models import Location
 
     location = Location.objects.get(location_id=f"loc_grown{n}x")
@@ -124,11 +124,11 @@ def customer(n: int) -> tuple[str, str]:
 
 
 def fill(tariff: UUID, first: int, last: int) -> None:
-    """Locations from number `first` up to `last`, each of a user of its own, as a finished conversation leaves them.
+    """Create locations with numbers from `first` up to `last`, each with its own user and finished conversation.
 
-    All are like the one of that key, with its rates of today and tomorrow and, for one in ten, which is those of the last
-    month, the pages of its conversation. The first sixty have failed and are owed an exchange, the first 200 with an odd
-    number are due, so that as many rows are found at each size.
+    They are copies of that tariff's location, with its rates of today and tomorrow; one in ten, those of the last month,
+    has the conversation's pages. The first sixty have failed and are owed an exchange, and the first 200 with an odd
+    number are due, so that the searches find as many rows at each size.
     """
     from django.db import connection
     from django.utils import timezone
@@ -144,7 +144,7 @@ def fill(tariff: UUID, first: int, last: int) -> None:
     user.is_superuser = user.is_staff = False
 
     def key(of: str) -> str:
-        """A UUID that is made of a number, in no order."""
+        """Return SQL for a UUID made from `n`, in no order."""
         if connection.vendor == "postgresql":
             return f"md5('{of}' || n)::uuid"
         return "printf('%%08x%%024x', (n * 2654435761) %% 4294967296, n)"
@@ -209,7 +209,7 @@ def fill(tariff: UUID, first: int, last: int) -> None:
 
 
 def copy(row: Model, first: int, last: int, **changed: str) -> None:
-    """Rows like this one for the numbers `n` from `first` up to `last`, but for columns of which SQL is given."""
+    """Insert copies of a row for `n` from `first` up to `last`; `changed` has SQL for other values, by column."""
     from django.db import connection
 
     values = [changed.get(field.attname, "%s") for field in row._meta.concrete_fields]
@@ -224,7 +224,7 @@ def copy(row: Model, first: int, last: int, **changed: str) -> None:
 
 
 def settle() -> None:
-    """As the database is a while after so many rows were written."""
+    """Update the planner's statistics, as autovacuum does a while after so many writes."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -232,7 +232,7 @@ def settle() -> None:
 
 
 def reads_all(sql: str) -> bool:
-    """Whether the database answers a query by reading one of our tables from its beginning to its end."""
+    """Return whether the query's plan scans one of our tables without an index."""
     from django.db import connection
 
     if not sql.startswith("SELECT"):
@@ -246,7 +246,7 @@ def reads_all(sql: str) -> bool:
 
 
 def sizes_of(count: int) -> Iterator[Row]:
-    """What the database holds, with its indexes: on PostgreSQL by table, else the file."""
+    """Measure the size of the database with its indexes: on PostgreSQL by table, on SQLite the file."""
     from django.db import connection
 
     from connect_ui.models import Page

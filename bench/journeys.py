@@ -1,4 +1,4 @@
-"""Many customers at once, from the start to a stored tariff, while FlatPeak is slow and fails now and then."""
+"""Many concurrent customers, from the start to a stored tariff, while FlatPeak is slow and fails now and then."""
 
 import gzip
 import html
@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 from .processes import children, memory
 from .site import Row, Site
 
-DELAY = 100  # milliseconds that each of FlatPeak's answers takes
-# Two calls in a hundred: before the work and after it, without an answer and with an error.
+DELAY = 100  # milliseconds per answer of FlatPeak
+# Two calls in a hundred fail: without an answer, before or after FlatPeak did the work, or with an error.
 FAULTS = [
     {"call": "*", "fault": name, "rate": 0.005}
     for name in ("connection_closed", "answer_lost", "status_500", "status_429")
@@ -24,9 +24,9 @@ FAULTS = [
 
 
 class Customer:
-    """Walks through Connect with a browser's means: cookies, forms, redirects; presses again what failed.
+    """Walks through Connect as a browser does, with cookies, forms and redirects, and presses again after a failure.
 
-    `in_place`, as with script: the answer to a press is the next page.
+    With `in_place`, as with JavaScript, the answer to a press is the next page.
     """
 
     def __init__(self, port: int, cookie: str, name: str, in_place: bool = False) -> None:
@@ -35,20 +35,20 @@ class Customer:
         self.become(cookie)
         self.steps: list[float] = []
         self.statuses: Counter[int] = Counter()
-        self.finished: list[str] = []  # the names of the tariffs that were said to be saved
+        self.finished: list[str] = []  # names of the tariffs that the page confirmed as saved
 
     def become(self, cookie: str) -> None:
-        """Somebody else, over the same connection: there are limits on what one person may ask for in a minute."""
+        """Become another user on the same connection, because requests are limited per person and minute."""
         self.cookies = dict([cookie.split("=", 1)])
 
     def begin(self) -> None:
-        """A conversation, at its first page."""
+        """Begin a conversation; leads to its first page."""
         self.number += 1
         self.get("/connect/")
         self.press({"direction": "IMPORT", "country_code": "GB"})
 
     def walk(self, go_on: Callable[[], bool], cookies: Iterator[str] | None = None) -> None:
-        """Conversation after conversation for as long as `go_on` says so, each as the next of the `cookies`, if given."""
+        """Have conversations while `go_on()` is true, each as the next user of `cookies`, if given."""
         while go_on():
             if cookies:
                 self.become(next(cookies))
@@ -61,7 +61,7 @@ class Customer:
         self.connection.close()
 
     def answer(self, tariff: str) -> dict[str, str]:
-        """What to fill in, by what the page asks."""
+        """Return what to fill in on this page."""
         page = self.page
         if 'name="address_line1"' in page:
             return {
@@ -78,7 +78,7 @@ class Customer:
         return {"action": "SAVE"} if 'value="SAVE"' in page else {}
 
     def action(self) -> str:
-        """Where the page's own form is posted: the last that goes to Connect."""
+        """Return the action of the page's last form that posts to Connect."""
         forms = re.findall(r'<form[^>]*method="post"[^>]*action="(/connect/[^"]*)"', self.page)
         return forms[-1] if forms else self.path if 'name="direction"' in self.page else ""
 
@@ -117,7 +117,7 @@ class Customer:
 
 
 def load(site: Site, quick: bool) -> Iterator[Row]:
-    """Steps per second, the slowest, and what was lost, over five minutes; fails where something was."""
+    """Measure steps per second, the slowest steps and losses over five minutes; fails if anything was lost."""
     from tariffs.models import Location, Tariff
 
     customers, seconds = (8, 6) if quick else (200, 300)

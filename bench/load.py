@@ -1,4 +1,4 @@
-"""Customers at once: each with a connection of its own that is kept, in a thread of its own."""
+"""Concurrent customers, each with a thread and a kept connection."""
 
 import http.client
 import threading
@@ -8,7 +8,7 @@ from statistics import median
 
 
 class View:
-    """One request: when it began, how long it took, in seconds, and its status, 0 where there was no answer."""
+    """One request: its start and duration in seconds, and its status, 0 for no answer."""
 
     def __init__(self, connection: http.client.HTTPConnection, path: str, cookie: str) -> None:
         self.begin = time.perf_counter()
@@ -23,7 +23,7 @@ class View:
 
 
 def views(port: int, path: str, cookie: str, customers: int, go_on: Callable[[], bool], pause: float = 0) -> list[View]:
-    """What customers saw who look again and again for as long as `go_on` says so, each after a pause."""
+    """Let customers request a page again and again while `go_on()` is true, with a pause in seconds between."""
     seen: list[View] = []
 
     def look() -> None:
@@ -42,7 +42,7 @@ def views(port: int, path: str, cookie: str, customers: int, go_on: Callable[[],
 
 
 def per_second(port: int, paths: dict[str, str], cookie: str, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Requests per second by name, batch by batch in turn, so that whatever else the machine does hits all alike."""
+    """Measure requests per second by name, in alternating batches, so that other load on the machine affects all alike."""
     found: dict[str, list[float]] = {name: [] for name in paths}
     for _ in range(rounds):
         for name, path in paths.items():
@@ -54,6 +54,6 @@ def per_second(port: int, paths: dict[str, str], cookie: str, rounds: int, secon
 
 
 def ratio(found: dict[str, list[float]], name: str, floor: str) -> tuple[float, float, float]:
-    """Of two names, batch by batch: the median, the lowest and the highest."""
+    """Return the median, lowest and highest ratio of two names' batches."""
     ratios = [a / b for a, b in zip(found[name], found[floor], strict=True)]
     return median(ratios), min(ratios), max(ratios)

@@ -1,4 +1,4 @@
-"""What processes have used, as the Linux kernel counts it: CPU in seconds, memory in megabytes, connections."""
+"""What processes use, from Linux's /proc: CPU in seconds, memory in megabytes, connections."""
 
 import os
 import re
@@ -15,7 +15,7 @@ def children(pid: int) -> list[int]:
 
 
 def cpu(pids: Iterable[int]) -> float:
-    """User and system time that these processes, with all their threads, have used so far."""
+    """Return user and system time of these processes so far, in steps of a hundredth of a second."""
     used = 0
     for pid in pids:
         try:
@@ -27,7 +27,7 @@ def cpu(pids: Iterable[int]) -> float:
 
 
 def cpu_exactly(pids: Iterable[int]) -> float:
-    """The same to the nanosecond instead of a hundredth of a second, of those of their threads that have not ended."""
+    """Return the same in nanosecond steps, without threads that have ended."""
     used = 0
     for path in (path for pid in pids for path in Path("/proc").glob(f"{pid}/task/*/schedstat")):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -36,27 +36,27 @@ def cpu_exactly(pids: Iterable[int]) -> float:
 
 
 def at_rest(pids: list[int]) -> bool:
-    """Whether these processes have started, and wait for something to do."""
+    """Return whether these processes are idle."""
     before = cpu_exactly(pids)
     time.sleep(0.2)
     return cpu_exactly(pids) - before < 0.002
 
 
 def cpu_of_all() -> float:
-    """What the whole machine has used so far."""
+    """Return the CPU time of the whole machine so far."""
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     user, nice, system, _idle, _iowait, irq, softirq, steal = fields
     return (user + nice + system + irq + softirq + steal) / TICK
 
 
 def memory(pids: Iterable[int]) -> float:
-    """Megabytes that these processes hold in RAM, what they share counted for each."""
+    """Return the resident megabytes of these processes; shared memory counts for each."""
     held = (re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()) for pid in pids)
     return sum(int(found[1]) for found in held if found) / 1024
 
 
 def connections(port: int) -> set[str]:
-    """The clients' ends of the TCP connections to a port of this machine, also of those that ended within a minute."""
+    """Return the client ends of the TCP connections to a local port, with those that ended within the last minute."""
     ends = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         local, remote = (int(end.partition(":")[2], 16) for end in line.split()[1:3])

@@ -1,6 +1,6 @@
-"""`python -m bench profile`: where the CPU of a step goes, by Python's profiler, over steps that this process answers.
+"""`python -m bench profile`: where the CPU of a step goes, by Python's profiler, in steps that this process serves.
 
-The profiler makes calls of functions dearer than they are: it says where to look, the ratios of `floor` what is won.
+The profiler makes function calls look slower than they are: use it to find candidates, and `floor` to measure gains.
 """
 
 import cProfile
@@ -25,7 +25,7 @@ WALKS = 20
 
 
 class Connection:
-    """What `Customer` needs of an HTTP connection; the answer is made here and now, and profiled."""
+    """The part of an HTTP connection that `Customer` uses; calls the app in this process and profiles it."""
 
     def __init__(self, app: Any, profile: cProfile.Profile) -> None:
         self.app, self.profile, self.watched = app, profile, False
@@ -67,7 +67,7 @@ class Connection:
 
 
 def part_of(function: tuple[str, int, str]) -> str:
-    """The package that a function is of, by its file: django.template, connect_ui; "" of what is built in."""
+    """Return a function's package by its file, as django.template or connect_ui; "" for built-ins."""
     file = function[0]
     if file.startswith(("~", "<")):
         return ""
@@ -80,7 +80,7 @@ def part_of(function: tuple[str, int, str]) -> str:
 
 
 def shares(profile: cProfile.Profile) -> Iterator[tuple[str, float]]:
-    """Each package's share of all time, what is built in counted for its callers, largest first."""
+    """Yield each package's share of the time, largest first; built-ins count for their callers."""
     found: Counter[str] = Counter()
     for function, (_, _, own, _, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
         if part := part_of(function):
@@ -93,7 +93,7 @@ def shares(profile: cProfile.Profile) -> Iterator[tuple[str, float]]:
 
 
 def functions(profile: cProfile.Profile) -> Iterator[tuple[str, float]]:
-    """Our own functions and the share of all time that passes in each and in what it calls, largest first."""
+    """Yield our functions with their share of the time, including what they call, largest first."""
     stats = pstats.Stats(profile)
     ours = [
         (seconds / stats.total_tt, f"{Path(file).stem}.{name}")  # type: ignore[attr-defined]
@@ -105,7 +105,7 @@ def functions(profile: cProfile.Profile) -> Iterator[tuple[str, float]]:
 
 
 def profile(site: Site, quick: bool) -> Iterator[Row]:
-    """All presses between the first page of Connect and the summary."""
+    """Profile all presses from the first page of Connect to the summary."""
     from django.core.wsgi import get_wsgi_application
 
     app = get_wsgi_application()
@@ -118,7 +118,7 @@ def profile(site: Site, quick: bool) -> Iterator[Row]:
                 customer.connection = connection  # type: ignore[assignment]
                 connection.watched = False
                 customer.begin()
-                connection.watched = number > 0  # the first walk fills caches
+                connection.watched = number > 0  # skip the first walk, which fills caches
                 for _ in range(STEPS):
                     customer.press(customer.answer("Simple"))
         parts = ", ".join(f"{part} {share:.0%}" for part, share in shares(watched) if share >= 0.03)

@@ -1,4 +1,4 @@
-"""The rates page, the moment at which rates fall due, and fetching what is due."""
+"""The rates page, many views while rates become due, and `refresh_rates`."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from .site import Row, Site
 
 
 def pages(site: Site, quick: bool) -> Iterator[Row]:
-    """The page from stored rates against the least that a page can be, for the same signed-in customer."""
+    """Compare the page with an empty page, for the same signed-in customer."""
     paths = {"nothing": "/bench/nothing/", "frame": "/bench/frame/", "rates": site.location}
     with site.sandbox(), site.app():
         found = per_second(site.port, paths, site.cookie, rounds=1 if quick else 10, seconds=0.2 if quick else 1)
@@ -28,12 +28,12 @@ def pages(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def segments(site: Site, quick: bool) -> Iterator[Row]:
-    """How the work of a page that is not kept yet, and its chart, grow with the segments in view."""
+    """Measure how the work for an uncached page, and its chart, grow with the number of segments."""
     from django.db import transaction
 
     with transaction.atomic():
         yield from _segments(site, quick)
-        transaction.set_rollback(True)  # what is measured next has the rates that FlatPeak tells
+        transaction.set_rollback(True)  # the next measures use FlatPeak's rates
 
 
 def _segments(site: Site, quick: bool) -> Iterator[Row]:
@@ -95,7 +95,7 @@ def _segments(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def due(site: Site, quick: bool) -> Iterator[Row]:
-    """One location, at which many look while its rates fall due and FlatPeak takes half a second."""
+    """Let many look at one location while its rates become due and FlatPeak takes half a second to answer."""
     from django.utils import timezone
 
     from tariffs.models import Tariff
@@ -119,7 +119,7 @@ def due(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def refresh_rates(site: Site, quick: bool) -> Iterator[Row]:
-    """The command over many tariffs that are due: its time against what waiting alone would take, and its memory."""
+    """Run the command over many due tariffs: its time against the waiting alone, and its memory."""
     from django.utils import timezone
 
     from tariffs.models import Tariff

@@ -1,4 +1,4 @@
-"""The product's settings as they are, with the addresses and the template of the floor."""
+"""The product's settings, with the floor's addresses and templates."""
 
 from flatpeak_app.settings import *  # noqa: F403
 from flatpeak_app.settings import BASE_DIR, TEMPLATES

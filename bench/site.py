@@ -1,4 +1,4 @@
-"""What is measured, as it runs in production, on this machine: gunicorn, and the sandbox for FlatPeak."""
+"""The measured site as in production: gunicorn, with the sandbox for FlatPeak."""
 
 import logging
 import os
@@ -17,13 +17,13 @@ from tests.programs import Program, free_port
 
 from .processes import at_rest, children
 
-Row = tuple[str, str, str]  # what was measured, what came out, what is wanted
+Row = tuple[str, str, str]  # what was measured, the result, the target
 
 
 class Site:
-    """A folder with the database and the sandbox's memory, and one signed-in customer with one location.
+    """A folder with the database and the sandbox's state, and a signed-in customer with one location.
 
-    `DATABASE_URL` and `CACHE_URL` of the environment are used if they are there; the database should be an empty one.
+    `DATABASE_URL` and `CACHE_URL` are taken from the environment; the database should be empty.
     """
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class Site:
         os.environ |= self.settings
 
     def prepare(self) -> None:
-        """Set Django up in this process, make the database, and connect a market tariff as a customer does."""
+        """Set up Django in this process, create the tables, and connect a market tariff as a customer does."""
         import django
         from django.core.management import call_command
         from django.test import Client
         from django.test.utils import setup_test_environment
 
         django.setup()
-        logging.disable(logging.INFO)  # here, not in gunicorn: each request in this process would be a line
+        logging.disable(logging.INFO)  # in this process, not in gunicorn
         setup_test_environment()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
@@ -65,7 +65,7 @@ class Site:
         self.location, self.tariff = f"/locations/{walk.session.location_id}/", walk.session.tariff_id
 
     def sign_up(self, address: str) -> str:
-        """A new customer's cookie, signed in."""
+        """Create a customer and return a signed-in cookie."""
         from django.contrib.auth import get_user_model
 
         get_user_model().objects.create_user(address)
@@ -81,25 +81,25 @@ class Site:
         return f"sessionid={client.cookies['sessionid'].value}"
 
     def customers(self, count: int) -> list[str]:
-        """The cookies of so many customers, who are the same whoever asks."""
+        """Return the cookies of the first `count` customers; they are created once."""
         while len(self.cookies) < count:
             self.cookies.append(self.sign_up(f"customer{len(self.cookies)}@example.com"))
         return self.cookies[:count]
 
     @property
     def on(self) -> str:
-        """What it is measured on: `postgres and redis, 2 workers`."""
+        """Name the database, the cache and the workers: `postgres and redis, workers: 2`."""
         kinds = [self.settings.get("DATABASE_URL", "sqlite"), self.settings.get("CACHE_URL", "no shared cache")]
         return f"{' and '.join(kind.split(':')[0] for kind in kinds)}, workers: {self.workers}"
 
     @property
     def workers(self) -> int:
-        """As many as there are cores, if they have a cache to share."""
+        """One per core if there is a shared cache."""
         return (os.cpu_count() or 1) if "CACHE_URL" in self.settings else 1
 
     @contextmanager
     def sandbox(self) -> Iterator[Program]:
-        """The sandbox as a program, which remembers what it knew when it last ran."""
+        """Run the sandbox as a program, with the state of its last run."""
         command = (
             "-m",
             "sandbox",
@@ -115,28 +115,29 @@ class Site:
 
     @contextmanager
     def app(self, workers: int = 1) -> Iterator[Program]:
-        # No worker is replaced meanwhile: its kept connections end, and these customers don't look before they send.
+        # No worker is replaced: its kept connections would end, and these customers do not retry.
         where = ("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers), "--max-requests", "0")
         command = ("-m", "gunicorn", "flatpeak_app.wsgi", *where)
         with Program(sys.executable, *command, **self.settings) as program:
             program.wait_for_page(self.port, "/healthz")
             program.wait_until(lambda: len(children(program.process.pid)) == workers)
-            program.wait_until(lambda: at_rest(children(program.process.pid)))  # else the first to be up gets them all
+            # Otherwise the first worker to start would get all connections.
+            program.wait_until(lambda: at_rest(children(program.process.pid)))
             yield program
 
     def control(self, **settings: object) -> dict[str, Any]:
-        """Tell the sandbox to go otherwise; what it has counted."""
+        """Change the sandbox's switches and return its state."""
         return self.http.post(f"http://127.0.0.1:{self.sandbox_port}/_sandbox", json=settings, timeout=10).json()
 
     def calls(self) -> int:
-        """How many calls the sandbox has had that FlatPeak would have had."""
+        """Return the number of calls to FlatPeak's API that the sandbox has had."""
         from sandbox.app import CALLS
 
         counts = self.control()["counts"]
         return sum(counts.get(name, 0) for name in CALLS)
 
     def servers(self) -> list[int]:
-        """The processes that answer the app's own queries: PostgreSQL's for this database, and Redis, if they run here."""
+        """Return the ids of PostgreSQL's processes for this database, and of Redis."""
         from django.core.cache import cache
         from django.db import connection
 
@@ -150,7 +151,7 @@ class Site:
         return found
 
     def copy_location(self, copies: int) -> None:
-        """Give the sandbox, which must not be running, and the database more locations like the first, of somebody else."""
+        """Copy the first location for another user, in the database and in the state of the sandbox, which must be down."""
         from django.contrib.auth import get_user_model
 
         from sandbox.world import World

@@ -1,4 +1,4 @@
-"""How soon a worker is there, and how much of a disk the image's packages take."""
+"""How fast a worker starts, and how much disk the image's packages take."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from .site import Row, Site
 
 ROOT = Path(__file__).resolve().parent.parent
-# What a Django with sign-in and a client for HTTP imports before it answers, and what this app imports.
+# The imports of a Django with sign-in and an HTTP client, and those of this app.
 FLOOR = """from django.conf import settings
 settings.configure(INSTALLED_APPS=[f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions")])
 import django, django.core.handlers.wsgi, django.shortcuts, requests
@@ -23,7 +23,7 @@ APP = "from flatpeak_app.wsgi import application; from django.urls import get_re
 
 
 def start(site: Site, quick: bool) -> Iterator[Row]:
-    """Imports of the app beside those of a bare Django, in processes of their own, in turn."""
+    """Compare the imports of the app with those of a bare Django, in alternating new processes."""
 
     def seconds(code: str) -> float:
         begin = time.perf_counter()
@@ -53,7 +53,7 @@ def start(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def runtime() -> list[Distribution]:
-    """The packages of requirements.txt and what they need, as they are installed here."""
+    """Return the installed packages of requirements.txt and their dependencies."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     asked = [Requirement(line) for line in lines if line and not line.startswith("#")]
     found: dict[str, Distribution] = {}
@@ -72,6 +72,6 @@ def runtime() -> list[Distribution]:
 
 
 def size_of(package: Distribution) -> int:
-    """Bytes of its files; without what Python compiles of them when they are first imported."""
+    """Return the bytes of a package's files without the .pyc files."""
     files = (Path(str(file.locate())) for file in package.files or [] if file.suffix != ".pyc")
     return sum(file.stat().st_size for file in files if file.exists())

@@ -1,4 +1,4 @@
-"""What one step of a conversation costs beside the floor, how many a second there are, and what they leave behind."""
+"""The cost of a step beside the floor, steps per second, and what steps leave in memory and in the database."""
 
 import os
 import subprocess
@@ -14,13 +14,13 @@ from .processes import children, connections, cpu, cpu_exactly, cpu_of_all, memo
 from .site import Row, Site
 
 CORES = os.cpu_count() or 1
-THREADS = 16  # of a worker, in gunicorn.conf.py
-USERS = 256  # enough that nobody meets a limit on answers per minute at 200 steps a second
-STEPS = 6  # presses from the first page of Connect to the summary, each of which is one call to FlatPeak
+THREADS = 16  # per worker, as in gunicorn.conf.py
+USERS = 256  # so many that at 200 steps a second nobody exceeds the limit on answers per minute
+STEPS = 6  # presses from the first page of Connect to the summary, each one call to FlatPeak
 
 
 def floor(site: Site, quick: bool) -> Iterator[Row]:
-    """CPU of the app's workers for each of these, batch by batch in turn, by one customer at a time."""
+    """Compare the workers' CPU per request or step, in alternating batches of one customer at a time."""
     rounds, gets, walks = (1, 20, 1) if quick else (16, 50, 2)
     cookies = cycle(site.customers(4 if quick else 60))
     found: dict[str, list[float]] = {}
@@ -82,11 +82,11 @@ def floor(site: Site, quick: bool) -> Iterator[Row]:
         for number in range(rounds + 1):
             for name, prepare in batches.items():
                 for client in clients.values():
-                    client.connection.close()  # the app closes what was idle for as long as the others' batches took
+                    client.connection.close()  # the app may have closed it while the other batches ran
                 work = prepare()
                 before = cpu_exactly(workers)
                 done = work()
-                if number or quick:  # the first round fills caches
+                if number or quick:  # skip the first round, which fills caches
                     found.setdefault(name, []).append((cpu_exactly(workers) - before) / done)
         assert not [status for client in clients.values() for status in client.statuses if status > 302]
     for name, floor, words, wanted in (
@@ -108,7 +108,7 @@ def floor(site: Site, quick: bool) -> Iterator[Row]:
 
 
 class Crowd:
-    """Customers at once who walk through Connect over and over, each conversation as another user."""
+    """Concurrent customers who walk through Connect repeatedly, each conversation as another user."""
 
     def __init__(self, site: Site, size: int, users: int, in_place: bool = False) -> None:
         known, lock = cycle(site.customers(users)), threading.Lock()
@@ -144,7 +144,7 @@ class Crowd:
 
 
 class Usage:
-    """CPU in seconds between two moments, by who used it: each worker, the sandbox, the client, database and cache."""
+    """CPU in seconds between two moments: of each worker, the sandbox, the client, and the database with the cache."""
 
     def __init__(self, site: Site, workers: list[int], sandbox: int) -> None:
         self.who = {f"worker {n}": [pid] for n, pid in enumerate(workers)} | {"sandbox": [sandbox]}
@@ -161,12 +161,12 @@ class Usage:
         self.used = {name: used - self.begin[name] for name, used in self.now().items()}
         self.workers = [used for name, used in self.used.items() if name.startswith("worker")]
         self.ours = sum(self.used.values()) - self.used["all"]
-        # What everything else on this machine used was not to be had.
-        self.to_be_had = max(CORES * self.seconds - max(self.used["all"] - self.ours, 0), self.ours)
+        # CPU that other processes used was not available.
+        self.available = max(CORES * self.seconds - max(self.used["all"] - self.ours, 0), self.ours)
 
 
 def steps(site: Site, quick: bool) -> Iterator[Row]:
-    """Steps per second beside what CPU and waiting allow, the slowest, and how evenly the workers share."""
+    """Measure steps per second beside their bound, the slowest steps, and how evenly the workers share them."""
     seconds = 1.0 if quick else 6.0
     for delay in (100,) if quick else (0, 100):
         for size in (4,) if quick else (16, 64, 256):
@@ -188,10 +188,10 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
                 site.control(switches={"delay_ms": 0})
             took = sorted(step for customer in crowd.customers for step in customer.steps)
             rate = done / usage.seconds
-            cpu_bound = usage.to_be_had / usage.seconds / (usage.ours / done)
-            process_bound = len(workers) / (sum(usage.workers) / done)  # Python runs one thread of a process at a time
+            cpu_bound = usage.available / usage.seconds / (usage.ours / done)
+            process_bound = len(workers) / (sum(usage.workers) / done)  # Python runs one thread per process at a time
             thread_bound = len(workers) * THREADS / (delay / 1000 * calls / done) if delay else float("inf")
-            patient = delay / 1000 * calls / done + sum(usage.workers) / done  # seconds of a step that nothing holds up
+            patient = delay / 1000 * calls / done + sum(usage.workers) / done  # seconds per step without queueing
             customer_bound = size / patient if delay else float("inf")
             bound = min(cpu_bound, process_bound, thread_bound, customer_bound)
             name = {
@@ -222,10 +222,10 @@ def steps(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def sqlite(site: Site, quick: bool) -> Iterator[Row]:
-    """Steps per second and the slowest, as above, on SQLite; where the site is on that already, nothing more."""
+    """Measure `steps` on SQLite too, unless the site already runs on it."""
     if "DATABASE_URL" not in site.settings:
         return
-    # A program of its own, for settings are read once.
+    # In another process, because settings are read once.
     command = [sys.executable, "-m", "bench", "steps", *(["--quick"] if quick else [])]
     environment = {name: value for name, value in os.environ.items() if name not in site.settings}
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
@@ -237,8 +237,8 @@ def sqlite(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def history(site: Site, quick: bool) -> Iterator[Row]:
-    """What a step costs PostgreSQL for a customer with a long history and one with a short, batch by batch in turn."""
-    rounds, walks = (1, 1) if quick else (4, 2)  # ten conversations, as many as one customer may begin in a minute
+    """Compare PostgreSQL's CPU per step for customers with a long and a short history, in alternating batches."""
+    rounds, walks = (1, 1) if quick else (4, 2)  # ten conversations, the limit of a customer per minute
     cookies = []
     for pages in (10, 100 if quick else 5000):
         cookies.append(site.sign_up(f"history{pages}@example.com"))
@@ -266,7 +266,7 @@ def history(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def add_history(email: str, pages: int) -> None:
-    """Conversations of ten pages each that a customer has led before."""
+    """Create past conversations of ten pages each."""
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
@@ -285,7 +285,7 @@ def add_history(email: str, pages: int) -> None:
 
 
 def grown(site: Site, quick: bool) -> Iterator[Row]:
-    """What ten thousand steps leave in one worker's memory, beyond the first thousand, which fill caches."""
+    """Measure how a worker's memory grows over 10,000 steps, after a first thousand that fill caches."""
     first, last, users = (20, 40, 30) if quick else (1_000, 10_000, USERS)
     held = {}
     with site.sandbox(), site.app(1) as app, Crowd(site, 8, users, True) as crowd:

@@ -1,4 +1,4 @@
-"""The product's addresses, and beside them those of the floor."""
+"""The product's addresses and the floor's."""
 
 from django.urls import path
 
