@@ -235,7 +235,8 @@ def show(
     if isinstance(form, ListForm):
         context["found"] = form.found(query)
     if shown.came_from and session.is_open:
-        before = before or session.pages.filter(number=shown.came_from).first()
+        if not before or before.number != shown.came_from:
+            before, asked = session.pages.filter(number=shown.came_from).first(), None
         if before and before.answer and "data" in before.answer and (asked := asked or form_for(before)):
             context["said_back"] = asked.said_back(before.answer["data"])
     return render(request, shown.row.template, context, status=status)

@@ -135,6 +135,10 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
     """
     page.number = session.newest + 1
     page.came_from = answered.number if answered else (session.newest or None)
+    if answered and answered.answer == {"action": "BACK"}:
+        before = session.pages.filter(number=answered.came_from or 0, route=page.route).first()
+        if before:  # the same question once more: it was reached from where it was reached before
+            page.came_from, page.typed = before.came_from, before.typed
     session.newest, session.last_route = page.number, page.route
     fields = ["newest", "last_route", *note_provider(session, page, answered)]
     if page.row.kind is Kind.END:
