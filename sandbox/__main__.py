@@ -6,8 +6,8 @@ import sys
 import threading
 from typing import Any
 
+from .codec import dumps, loads
 from .server import make_server
-from .wire import dumps, loads
 from .world import SWITCHES, choices
 
 ABOUT = "A local stand-in for FlatPeak's two hosts, release zero. It is not FlatPeak: nothing in it is real."
@@ -53,7 +53,7 @@ def _fault(text: str) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM. Returns 0, or 1 after one sentence that says why it cannot."""
+    """Serve until SIGINT or SIGTERM. Returns 0, or prints the reason and returns 1."""
     options = parser().parse_args(arguments)
     try:
         server = make_server(**vars(options))
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Cannot start on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1
     for name in (signal.SIGINT, signal.SIGTERM):
-        # shutdown() waits for serve_forever, which this thread runs: it must be called from another.
+        # shutdown() waits for serve_forever, which runs in this thread, so another one must call it.
         signal.signal(name, lambda *_: threading.Thread(target=server.shutdown).start())
     server.log(f"FlatPeak sandbox at {server.url} (Ctrl-C stops it)")
     try:

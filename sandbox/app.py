@@ -1,26 +1,28 @@
-"""From an HTTP request to an answer: which path is which call."""
+"""From a request to its answer: which path is which call."""
 
 import re
 import time
 from collections.abc import Callable
 
-from . import connect, control, people, rest, strikes
-from .wire import CALLS, SIGNED_IN, Failure, Json, Reply, Request, granted, json_reply, new_id, rfc3339
+from . import connect, control, locations, people, strikes, tokens
+from .codec import Json, rfc3339
+from .errors import Failure, granted
+from .wire import CALLS, SIGNED_IN, Reply, Request, json_reply, new_id
 from .world import World
 
 Handler = Callable[[World, Request], Reply | Json]
 TOKEN, LOCATION, LOGIN = "/connect/tariff/token", "/locations/([^/]+)", "/provider/login/([^/]+)"
-# name, method, path: the name is what calls are counted and logged by.
+# The name of a call, by which it is counted and logged; its method, path and handler.
 PATHS: list[tuple[str, str, str, Handler]] = [
     ("connect", "POST", "/", connect.converse),
-    ("login", "GET", "/login", rest.login),
-    ("token", "POST", TOKEN, rest.create_token),
-    ("exchange", "GET", TOKEN, rest.exchange),
-    ("rates", "GET", "/tariffs/rates/([^/]+)", rest.tariff_rates),
-    ("location", "GET", LOCATION, rest.location),
-    ("status", "GET", LOCATION + "/status", rest.status),
-    ("delete_location", "DELETE", LOCATION, rest.delete_location),
-    ("delete_customer", "DELETE", "/customers/([^/]+)", rest.delete_customer),
+    ("login", "GET", "/login", tokens.login),
+    ("token", "POST", TOKEN, tokens.create_token),
+    ("exchange", "GET", TOKEN, tokens.exchange),
+    ("rates", "GET", "/tariffs/rates/([^/]+)", locations.tariff_rates),
+    ("location", "GET", LOCATION, locations.location),
+    ("status", "GET", LOCATION + "/status", locations.status),
+    ("delete_location", "DELETE", LOCATION, locations.delete_location),
+    ("delete_customer", "DELETE", "/customers/([^/]+)", locations.delete_customer),
     ("logo", "GET", r"/logos/(\w+)\.svg", people.logo),
     ("provider_login", "GET", LOGIN, people.visit),
     ("provider_outcome", "POST", LOGIN, people.visit),
@@ -31,7 +33,7 @@ PATHS: list[tuple[str, str, str, Handler]] = [
 
 
 def dispatch(world: World, request: Request) -> Reply:
-    """The answer to a request, which gets its name. AnswerLost passes through."""
+    """Name a request and answer it. Raises AnswerLost."""
     if request.method == "OPTIONS":
         return Reply(204)
     wanted = "GET" if request.method == "HEAD" else request.method
@@ -51,7 +53,7 @@ def _answer(world: World, request: Request, handler: Handler) -> Reply:
     if request.name in CALLS:
         time.sleep(int(world.switch("delay_ms")) / 1000)
     with world.lock:
-        # The sandbox's own control does not count: it would change what it reads.
+        # Control is not counted, since it would change the counts that it reads.
         if request.name != "control":
             world.counts[request.name] += 1
         beyond: set[str] = set()
@@ -61,7 +63,7 @@ def _answer(world: World, request: Request, handler: Handler) -> Reply:
             found: Reply | Json | None = strikes.stop(world, request, due)
             if found is None:
                 if request.name in SIGNED_IN:
-                    request.account = rest.account(world, request)
+                    request.account = tokens.account(world, request)
                 found = handler(world, request)
         except Failure as failure:
             found = _error(world, request, failure)
@@ -72,7 +74,7 @@ def _answer(world: World, request: Request, handler: Handler) -> Reply:
 
 
 def _error(world: World, request: Request, failure: Failure) -> Reply:
-    """FlatPeak's error object, or the bare {"message"} of some REST errors."""
+    """FlatPeak's error object, or {"message"} alone for some REST errors."""
     request.notes += [failure.note] if failure.note else []
     if failure.bare:
         return json_reply({"message": failure.message}, failure.status)

@@ -1,4 +1,4 @@
-"""Countries, providers and their tariffs, read once from data/*.json; ids are hashes of names, so they never change."""
+"""Countries, providers and their tariffs, from data/*.json. Ids are hashes of names, so they never change."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from .wire import Json, data
+from .codec import Json, data
 
 LONG = " of the Northern, Eastern, Southern and Western United Electricity Distribution Cooperatives" * 2
 COUNTRIES: dict[str, Json] = data("countries")
@@ -15,18 +15,20 @@ CITIES: dict[str, dict[str, str]] = data("cities")
 MARKETS: Json = data("markets")
 PROVIDERS: dict[str, dict[str, str]] = data("providers")
 TARIFFS: dict[str, list[Json]] = data("tariffs")
-TESTS: list[Json] = data("test_providers")
-
-
-def name_id(prefix: str, *names: str) -> str:
-    return f"{prefix}_{hashlib.sha256('|'.join(names).encode()).hexdigest()[:24]}"
+REFUSES = "The first answer to a page that documents the code gets it, the second is taken."
+TESTS: list[Json] = data("test_providers") + [
+    {"name": f"Test: refuses {code}", "says": REFUSES, "kind": kind, "refuses": code}
+    for kind, codes in data("refusals").items()
+    for code in codes
+]
 
 
 @dataclass(frozen=True)
 class Provider:
-    """One provider in one country; kind DIRECT, LIBRARY, MARKET, MANUAL or NAME.
+    """One provider in one country.
 
-    tariff is what a login at a DIRECT one brings, test what a test provider does.
+    kind: DIRECT, LIBRARY, MARKET, MANUAL or NAME. tariff: what a login finds at a DIRECT one. test: what a test provider
+    does, empty for a real one.
     """
 
     country: str
@@ -37,17 +39,17 @@ class Provider:
 
     @property
     def id(self) -> str:
-        return name_id("prv", self.country, self.name)
+        return f"prv_{hashlib.sha256(f'{self.country}|{self.name}'.encode()).hexdigest()[:24]}"
 
     def public(self, base: str) -> Json:
-        """As pages show it: {"id", "display_name", "logo_url"}, the logo on the sandbox itself."""
+        """{"id", "display_name", "logo_url"}, as pages show it. base is the sandbox's own address."""
         logo = self.test.get("logo", f"/logos/{self.id}.svg")
         return {"id": self.id, "display_name": self.name, "logo_url": logo and base + logo}
 
 
 @cache
 def providers(country: str) -> dict[str, Provider]:
-    """Every provider of a country by id: the real names, then the test providers."""
+    """All providers of a country by id, the test providers last."""
     tariffs = {each["key"]: each for each in TARIFFS.get(country, TARIFFS["default"])}
     found = [
         Provider(country, name, "DIRECT" if kind in tariffs else kind, tariffs.get(kind, {}), {})
@@ -65,7 +67,7 @@ def provider_by_id(provider_id: str) -> Provider | None:
 
 
 def timezone(address: Json) -> str:
-    """The IANA time zone of an address, "" if it cannot be told: in the US, AU and CA by the state, else by the town."""
+    """The IANA time zone of an address, by its state in the US, AU and CA, else by its town; "" if unknown."""
     country = address["country_code"]
     if country in STATES and not lacks_state(address):
         return STATES[country].get(address["state"].strip().casefold(), "")
@@ -74,17 +76,17 @@ def timezone(address: Json) -> str:
 
 
 def lacks_state(address: Json) -> bool:
-    """Whether an address has no state where the documentation wants one, as its country has several time zones."""
+    """Whether an address in a country with several time zones has no state."""
     return address["country_code"] in STATES and not address["state"].strip()
 
 
 def price_level(country: str) -> Decimal:
-    """What a price in the tables is to be multiplied by in a country's currency."""
+    """The factor from a price in the tables to one in a country's currency."""
     return MARKETS["currency_levels"].get(COUNTRIES[country]["currency"], Decimal(1))
 
 
 def _priced(value: Any, factor: Decimal) -> Any:
-    """A tariff template with every price in it times a factor, to four decimals."""
+    """A tariff template with every price multiplied, to four decimals."""
     if isinstance(value, list):
         return [_priced(each, factor) for each in value]
     if not isinstance(value, dict):
@@ -96,7 +98,7 @@ def _priced(value: Any, factor: Decimal) -> Any:
 
 
 def priced(template: Json, provider: Provider, direction: str) -> Json:
-    """A tariff template with this provider's own prices: up to 8 % off the mean, lower for EXPORT."""
+    """A tariff template with a provider's own prices: within 8 % of the mean, and lower for EXPORT."""
     factor = Decimal("0.45") if direction == "EXPORT" else Decimal(1)
     if not provider.test:
         factor *= Decimal(92 + int(provider.id[4:8], 16) % 17) / 100 * price_level(provider.country)
@@ -104,7 +106,7 @@ def priced(template: Json, provider: Provider, direction: str) -> Json:
 
 
 def library(provider: Provider, direction: str) -> list[Json]:
-    """The tariffs of a provider with a library, as templates with an id "trt_…", a name and a description."""
+    """A provider's tariffs: templates with an id "trt_…" (the provider's, shortened, and a number) and a description."""
     templates = TARIFFS.get(provider.country, TARIFFS["default"])
     if "library" in provider.test:
         numbers = range(1, int(provider.test["library"]) + 1)
@@ -119,7 +121,7 @@ def library(provider: Provider, direction: str) -> list[Json]:
 
 
 def tariff_exists(tariff_id: str) -> bool:
-    """Whether any provider has a tariff of this id in its library: the provider's id, shortened, and a number."""
+    """Whether any provider has this tariff in its library."""
     found = (each for country in COUNTRIES for each in providers(country).values() if each.kind == "LIBRARY")
     sizes = {
         each.id[4:24]: each.test.get("library", len(TARIFFS.get(each.country, TARIFFS["default"]))) for each in found

@@ -1,34 +1,32 @@
-"""Connect: takes one answer of a conversation and says which page comes next."""
+"""Connect: takes one answer of a conversation, and shows the page that follows by the table."""
 
 import re
 from datetime import datetime
 
+from .codec import Json
+from .errors import AnswerLost, Failure, check_fields, tolerated
 from .holds import ABSENT
 from .pages import END, ERROR, PAGES, REDIRECT, START, SUMMARIES, Page
 from .session import TEST_FAULTS, Session, test_failure
-from .takes import stage
 from .tariff import provider_of
-from .wire import AnswerLost, Failure, Json, Reply, Request, check_fields, tolerated
+from .wire import Reply, Request
 from .world import World
 
 ENVELOPE = ("connect_token", "route", "data", "action", "type")
-# Under which switch a field has another name.
-RENAMED = {"redirect_uri": "redirect_field"}
 
 
 def converse(world: World, request: Request) -> Json | Reply:
     """POST /: one answer to a page, or the route that starts and resumes."""
     body = _envelope(world, request)
-    token, sent = world.state["tokens"].get(body["connect_token"]), body["route"]
+    token, route = world.state["tokens"].get(body["connect_token"]), world.routes[body["route"]]
     if not token:
         raise Failure("connect_token_invalid")
     if world.now() >= datetime.fromisoformat(token["expires"]):
         raise Failure("connect_token_expired")
     world.changed = True
     session = Session(world.state, token, world.release, world.now(), request.base)
-    route = world.routes[sent]
     if route == START:
-        _resume(session, sent)
+        _resume(session, body["route"])
         return _render(session)
     if token["complete"]:
         raise Failure("connect_token_finished")
@@ -38,12 +36,9 @@ def converse(world: World, request: Request) -> Json | Reply:
     found = _take(session, route, body)
     if isinstance(found, Reply):
         return found
-    if isinstance(found, dict):
+    if isinstance(found, dict):  # the page of a test provider
         _show(session, route)
         return {"connect_token": token["id"], "route": session.release.route(ERROR), "live_mode": False, **found}
-    if session.release.back:  # pages are gone back through in the order of the last way to this one
-        last = found if body.get("action") == session.release.back else route
-        del token["shown"][token["shown"].index(last) + 1 :]
     _show(session, found)
     if session.lost:
         raise AnswerLost
@@ -51,10 +46,10 @@ def converse(world: World, request: Request) -> Json | Reply:
 
 
 def _envelope(world: World, request: Request) -> Json:
-    """The body of a request, which gets the token and the route that it is about."""
-    # Of a request without a content type the library says that it is text/plain, which such a text is.
-    called = request.headers.get_content_type()
-    if called != "application/json" and not (called == "text/plain" and tolerated("content_type")):
+    """Check the body, and tell the request its token and its name."""
+    # The email library reports text/plain for a missing content type, so the same tolerance covers both.
+    content_type = request.headers.get_content_type()
+    if content_type != "application/json" and not (content_type == "text/plain" and tolerated("content_type")):
         raise Failure("content_type_invalid")
     body = request.json()
     if isinstance(body, dict) and body.keys() - set(ENVELOPE) and tolerated("unknown_field"):
@@ -76,116 +71,119 @@ def _envelope(world: World, request: Request) -> Json:
 
 
 def _show(session: Session, route: str) -> None:
-    """Move the conversation to a page, which can be answered from now on; without a provider none about one can."""
+    """Move to a page, which can be answered from now on. Without a provider, pages about one no longer can."""
     token = session.token
     shown = [each for each in token["shown"] if each != route and (session.draft or not PAGES[each].about_provider)]
     token |= {"route": route, "shown": [*shown, route]}
 
 
 def _resume(session: Session, sent: str) -> None:
-    """Start the conversation, or go on where it stands: a login may be over, a tariff readable."""
+    """Start the conversation, or go on: a login may be over by now, or a tariff readable."""
     at = session.token["route"]
     if not at and sent != (session.release.start or sent):
         raise Failure("route_not_available/shown", route=sent, at="its beginning")
     page = PAGES[at or START]
-    key = page.resume(session) if page.resume else None
-    if key:
+    if page.resume and (key := page.resume(session)):
         _show(session, page.next[key])
 
 
 def _check_shown(session: Session, route: str) -> None:
-    """Only a page that was shown can be answered, and a summary only while it is still the tariff's."""
-    at, release = session.token["route"], session.release
+    """Refuse an answer to a page that was not shown, or to the summary of another tariff."""
+    at, named = session.token["route"], session.release.route
     if route not in session.token["shown"]:
-        where = release.route(at) or "its beginning"
-        raise Failure("route_not_available/shown", route=release.route(route), at=where)
+        raise Failure("route_not_available/shown", route=named(route), at=named(at) or "its beginning")
     if route != at and session.switch("earlier_answers") == "refuse":
-        raise Failure("route_not_available/earlier", at=release.route(at))
-    # A pending tariff may become readable while its page is on the customer's screen: SAVE must be taken still.
-    if route != at and not _stands(session, route):
+        raise Failure("route_not_available/earlier", at=named(at))
+    # A pending tariff may become readable while the customer looks at its page: SAVE must still work.
+    if route != at and not _holds_true(session, route):
         raise Failure("route_not_available/summary")
 
 
-def _stands(session: Session, route: str) -> bool:
-    """Whether a page that was shown would be shown again: a summary, while it is that of the draft."""
-    return route not in SUMMARIES.values() or route == SUMMARIES.get(stage(session))
+def _holds_true(session: Session, route: str) -> bool:
+    """Whether the page can be shown again: a summary only if it is the draft's."""
+    return route not in SUMMARIES.values() or route == SUMMARIES.get(session.stage)
 
 
 def _refuse_once(session: Session, route: str, body: Json, raw: bytes) -> None:
-    """The errors that test providers and typed test inputs ask for."""
-    page, refuses = PAGES[route], provider_of(session.draft).test.get("refuses", {})
-    an_answer = not page.answer or body.get("action") is None
-    if route in refuses.get("routes", ()) and an_answer and session.once(f"refuses {refuses['code']}"):
-        raise test_failure(refuses["code"])
+    """Raise the error that a test provider or a typed test input asks for."""
+    page, refuses = PAGES[route], provider_of(session.draft).test.get("refuses")
+    codes = (*page.codes, "data_json_invalid")
+    answers = not page.answer or body.get("action") is None
+    if refuses in codes and answers and session.once(f"refuses {refuses}"):
+        raise test_failure(refuses)
     typed = re.search(r"Test: ([a-z_0-9]+)", raw.decode("utf-8", "replace"))
-    known = (*page.codes, "data_json_invalid", *TEST_FAULTS)
-    if typed and typed[1] in known and session.once(f"{route} {typed[1]}"):
+    if typed and typed[1] in (*codes, *TEST_FAULTS) and session.once(f"{route} {typed[1]}"):
         raise test_failure(typed[1])
 
 
 def _take(session: Session, route: str, body: Json) -> str | Json | Reply:
-    """The next page, or an answer that is no page."""
+    """Do what the answer or the action does. Returns the next page's route, or an answer that is no page of zero's."""
     page, action, data, release = PAGES[route], body.get("action"), body.get("data"), session.release
-    offered = _actions(session, route)
-    if action is not None:
-        if action not in offered:
-            raise Failure("action_invalid", route=body["route"], offered=", ".join(offered) or "no action")
-        if action == release.back:
-            return _previous(session, route) or route
-        chosen = page.actions[next(name for name in page.actions if release.action(name) == action)]
-        chosen.does(session)
-        return chosen.leads
-    if not page.answer and page.actions and not data:
-        raise Failure("action_missing", route=body["route"], offered=", ".join(offered))
-    if not page.answer:
+    actions = {release.action(name): name for name in page.actions}
+    offered = ", ".join(_offered(session, route))
+    if action is not None and action not in _offered(session, route):
+        raise Failure("action_invalid", route=body["route"], offered=offered or "no action")
+    if action is not None and action == release.back:
+        found: str | Json | Reply = _previous(session, route) or route
+    elif action is not None:
+        found, does = page.actions[actions[action]]
+        if found == END:
+            session.complete(actions[action])
+        elif does:
+            does(session)
+    elif page.answer:
+        answered = page.answer(session, _clean(page, data))
+        found = answered if isinstance(answered, dict | Reply) else page.next[answered]
+    elif page.actions and not data:
+        raise Failure("action_missing", route=body["route"], offered=offered)
+    else:
         raise Failure("data_json_invalid/takes", route=body["route"], takes=page.wanted)
-    found = page.answer(session, _clean(page, data))
-    return found if isinstance(found, dict | Reply) else page.next[found]
+    if release.back and isinstance(found, str):
+        # BACK leads through the pages in the order in which they led here.
+        shown, last = session.token["shown"], found if action == release.back else route
+        del shown[shown.index(last) + 1 :]
+    return found
 
 
 def _clean(page: Page, data: Json | None) -> Json:
-    """The fields of an answer, as the page wants them; where none is required there need be no data."""
+    """Check an answer's data. It can be missing if the page requires none."""
     required = [name for name, each in page.takes.items() if each.required]
     if data is None and not required:
         data = {}
     if not isinstance(data, dict):
         raise Failure("data_json_invalid/object", where="data", known=page.wanted)
-    for name, each in page.takes.items():
-        if each.absent and not data.get(name):
-            raise Failure(each.absent)
+    for name in required:
+        if name not in data and f"{name}_id_missing" in page.codes:
+            raise Failure(f"{name}_id_missing")
     check_fields(data, "data", required, page.takes)
-    return {name: page.takes[name].clean(value) for name, value in data.items()}
+    return {name: page.takes[name].check(value, name) for name, value in data.items()}
 
 
 def _previous(session: Session, route: str) -> str | None:
-    """The question before a page, which BACK shows again, None before the first."""
+    """The page before this one that asked the customer something, None if it is the first."""
     shown = session.token["shown"]
     before = reversed(shown[: shown.index(route)])
-    return next((each for each in before if each != REDIRECT and _stands(session, each)), None)
+    return next((each for each in before if each != REDIRECT and _holds_true(session, each)), None)
 
 
-def _actions(session: Session, route: str) -> list[str]:
-    """The actions that a page offers, as the release names them."""
+def _offered(session: Session, route: str) -> list[str]:
+    """The actions of a page, by the release's names."""
     page, release = PAGES[route], session.release
     found = [release.action(name) for name in page.actions]
-    can_go_back = release.back and (page.answer or page.actions) and _previous(session, route)
-    return [*found, release.back] if can_go_back else found
+    back = release.back and (page.answer or page.actions) and _previous(session, route)
+    return [*found, release.back] if back else found
 
 
 def _render(session: Session) -> Json:
-    """The page that the conversation stands at."""
+    """The page that the conversation is at."""
     token, release, route = session.token, session.release, session.token["route"]
     if route == END and release.ends_by_redirect:
         route = REDIRECT
     page = {"connect_token": token["id"], "route": release.route(route), "type": "render", "live_mode": False}
     if route != REDIRECT:
         page["direction"] = token["direction"]
-    if actions := _actions(session, route):
-        page["actions"] = actions
-    held = {name: value(session) for name, value in PAGES[route].holds.items()}
-    data = {
-        session.switch(RENAMED[name]) if name in RENAMED else name: value
-        for name, value in held.items()
-        if value is not ABSENT
-    }
-    return page | {"data": data}
+    if offered := _offered(session, route):
+        page["actions"] = offered
+    names = {"redirect_uri": session.switch("redirect_field")}
+    held = {names.get(name, name): value(session) for name, value in PAGES[route].holds.items()}
+    return page | {"data": {name: value for name, value in held.items() if value is not ABSENT}}

@@ -1,9 +1,11 @@
-"""The sandbox's own address for programs: its clock, switches and faults, and how many calls it had."""
+"""The control for programs: clock, switches, faults and counts."""
 
 from decimal import Decimal
 
+from .codec import Json, loads, parse_rfc3339, rfc3339
+from .errors import Failure, check_fields
 from .faults import parse
-from .wire import Failure, Json, Request, check_fields, loads, parse_rfc3339, rfc3339
+from .wire import Request
 from .world import World, checked
 
 FLAG = (bool, "true or false")
@@ -27,7 +29,7 @@ def read(world: World, request: Request) -> Json:
 
 
 def change(world: World, request: Request) -> Json:
-    """POST /_sandbox: any of these fields, done in this order, or none if one is wrong; a seed goes with faults."""
+    """POST /_sandbox: changes any of FIELDS, in their order, or nothing if one is wrong. A seed needs faults."""
     try:
         body = check_fields(loads(request.body), "The body", (), FIELDS)
         for name, (kind, wanted) in KINDS.items():

@@ -1,22 +1,20 @@
-"""Faults on purpose: which there are, and which may be set."""
+"""The faults that can be set, and the checks of one that is."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .wire import CALLS, Json, data
+from .codec import Json, data
+from .wire import CALLS
 
 FAULTS: dict[str, Json] = data("faults")
-AT_ONCE = "connection_refused"  # strikes when it is set, for a call cannot refuse the connection that it came by
+AT_ONCE = "connection_refused"  # strikes when it is set: a call cannot refuse the connection that it uses
 
 
 @dataclass
 class Fault:
-    """One fault: given is what was set beside call and fault, options are its own fields with what they are by default.
-
-    left is how many times it is still to strike, None without end.
-    """
+    """One fault. given: the fields that were set. options: those and the defaults. left: strikes to come, None for ever."""
 
     call: str
     name: str
@@ -26,9 +24,6 @@ class Fault:
 
     def public(self) -> Json:
         return {"call": self.call, "fault": self.name, **self.given, "left": self.left}
-
-
-# What may be set
 
 
 def _number(value: Any, least: float, most: float) -> bool:
@@ -57,10 +52,7 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def parse(items: Any, routes: Collection[str]) -> list[Fault]:
-    """Faults from a list of {"call", "fault"}, each with times or rate and its own fields; ValueError if one is wrong.
-
-    routes are those that a call connect.<route> can have.
-    """
+    """Faults from a list of {"call", "fault", …}. Raises ValueError if one is wrong. routes: those of connect.<route>."""
     if not isinstance(items, list | tuple):
         raise ValueError("faults must be a list.")
     return [_parse(each, routes) for each in items]

@@ -1,33 +1,31 @@
-"""What pages hold: each function returns the value of one field of a page's `data`, ABSENT where it has none."""
+"""What pages hold: each function returns the value of one field of a page's `data`, or ABSENT to leave the field out."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from . import catalog, rates
+from .codec import Json, rfc3339
 from .session import Session
-from .tariff import STRUCTURES, is_market, market_of, provider_of
-from .wire import Json, rfc3339, with_token
+from .tariff import STRUCTURES, market_of, provider_of
+from .wire import with_token
 
 ABSENT = object()
 UNPRICED = [{"valid_from": "00:00:00", "valid_to": "00:00:00", "cost": 0}]
 
 
-def address(session: Session) -> Json:
-    return session.token["postal_address"]
+def drafted(name: str, default: Any = None) -> Callable[[Session], Any]:
+    """A field that repeats what was entered."""
+    return lambda session: session.draft.get(name, default)
+
+
+def drafted_name(name: str) -> Callable[[Session], Json]:
+    return lambda session: {"name": session.draft.get(name, "")}
 
 
 def providers(session: Session) -> list[Json]:
-    if session.token["no_providers"]:
-        return []
-    return [each.public(session.base) for each in catalog.providers(session.country).values()]
-
-
-def provider(session: Session) -> Json:
-    return provider_of(session.draft).public(session.base)
-
-
-def provider_name(session: Session) -> Json:
-    return {"name": session.draft.get("provider_name", "")}
+    offered = [] if session.token["no_providers"] else catalog.providers(session.country).values()
+    return [each.public(session.base) for each in offered]
 
 
 def tariffs(session: Session) -> list[Json]:
@@ -39,28 +37,16 @@ def options(session: Session) -> list[str]:
     return provider_of(session.draft).test.get("options", list(STRUCTURES))
 
 
-def currency(session: Session) -> str:
-    return catalog.COUNTRIES[session.country]["currency"]
-
-
-def cost(session: Session) -> Any:
-    return session.draft.get("cost", 0)
-
-
 def hours(session: Session) -> list[Json]:
-    """The periods in order; by the switch split_midnight the one that passes midnight is two of equal cost."""
+    """The periods in order. The switch split_midnight splits one that passes midnight into two of equal cost."""
     *others, last = session.draft.get("hours", UNPRICED)
     if session.switch("split_midnight") and "00:00:00" < last["valid_to"] < last["valid_from"]:
         return [{**last, "valid_from": "00:00:00"}, *others, {**last, "valid_to": "00:00:00"}]
     return [*others, last]
 
 
-def surcharge(session: Session) -> Json:
-    return session.draft.get("surcharge", {"fixed": 0, "percentage": 0})
-
-
 def regions(session: Session) -> Any:
-    """The market regions to choose from, where the address does not tell the region."""
+    """The market regions to choose from, only if the region is not detected from the address."""
     if "regions" not in provider_of(session.draft).test:
         return ABSENT
     known = catalog.MARKETS["regions"]
@@ -71,57 +57,36 @@ def region(session: Session) -> Any:
     return ABSENT if regions(session) is ABSENT else session.draft.get("region") or ""
 
 
-def tariff_name(session: Session) -> Json:
-    return {"name": session.draft.get("name", "")}
-
-
-def contract_start(session: Session) -> str | None:
-    return session.draft.get("start")
-
-
-def contract_end(session: Session) -> str | None:
-    return session.draft.get("end")
-
-
-def connection_type(session: Session) -> str:
-    return session.draft["connection"]
-
-
 def tariff(session: Session) -> Json:
-    draft = session.draft
+    draft, flags = session.draft, ("tiered", "reconnect_required")
     found = {"name": draft["name"], "contract_end_date": draft.get("end")}
-    found |= {session.switch("structure_field"): draft["structure"]}
-    return found | {name: draft.get(name, False) for name in ("tiered", "reconnect_required")}
-
-
-def market_rates_source(session: Session) -> bool:
-    return is_market(session.draft)
+    return found | {
+        session.switch("structure_field"): draft["structure"],
+        **{flag: draft.get(flag, False) for flag in flags},
+    }
 
 
 def three_days(session: Session) -> Json:
-    """{"yesterday", "today", "tomorrow"}: the tariff's rates on those local days, times with the location's offset."""
+    """{"yesterday", "today", "tomorrow"}: the rates of those local days, their times in the location's offset."""
     now, draft = session.now, session.draft
     market = market_of(session.token["postal_address"], draft)
-    over = rates.contract_end(draft, market, session.switch("last_day"))
+    contract_end = rates.contract_end(draft, market, session.switch("last_day"))
     found: dict[str, list[Json]] = {"yesterday": [], "today": [], "tomorrow": []}
     for ahead, day in enumerate(found.values(), -1):
         date = market.local(now).date() + timedelta(days=ahead)
-        begin, end = market.at(date, "00:00"), min(market.at(date, "24:00"), over)
-        for each in rates.segments(draft, market, session.token["direction"], begin, end, now):
-            times = {
-                "valid_from": rfc3339(market.local(each.valid_from)),
-                "valid_to": rfc3339(market.local(each.valid_to)),
-            }
-            day.append({**times, "tariff": {"cost": each.rate, "confidence": 1}})
+        span = market.at(date, "00:00"), min(market.at(date, "24:00"), contract_end)
+        for begin, end, rate in rates.segments(draft, market, session.token["direction"], *span, now):
+            times = {"valid_from": rfc3339(market.local(begin)), "valid_to": rfc3339(market.local(end))}
+            day.append({**times, "tariff": {"cost": rate, "confidence": 1}})
     return found
 
 
 def redirect(session: Session) -> str:
-    """The callback of a conversation that is over, else the provider's login, by a switch with the token in its query."""
+    """The callback at the end, otherwise the provider's login. The switch redirect_has_token puts the token in a login."""
     if session.token["complete"]:
         return callback(session)
-    address = f"{session.base}/provider/login/{session.draft['provider']}"
-    return with_token(address, session.token["id"]) if session.switch("redirect_has_token") else address
+    login = f"{session.base}/provider/login/{session.draft['provider']}"
+    return with_token(login, session.token["id"]) if session.switch("redirect_has_token") else login
 
 
 def callback(session: Session) -> str:

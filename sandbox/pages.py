@@ -1,32 +1,41 @@
-"""The table of pages: what each holds and takes, the codes it refuses with, its actions, and where it leads."""
+"""The table of pages: what each holds, takes and refuses, its actions, and where it leads."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 from . import checks, holds, takes
+from .catalog import COUNTRIES
+from .codec import Json
+from .holds import drafted, drafted_name
 from .session import Session
-from .takes import Field
-from .wire import Json, Reply
+from .tariff import is_market, provider_of
+from .wire import Reply
 
-START, REDIRECT, END, ERROR = "session_restore", "session_redirect", "session_complete", "error"
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an answer's data; shape describes its value. The check gets value and name and returns it clean."""
+
+    check: Callable[[Any, str], Any] = lambda value, name: value
+    shape: str = ""
+    required: bool = True
 
 
 class Action(NamedTuple):
-    """The page that an action leads to, and what it does before."""
+    """The page that an action leads to, and what it does first. One that leads to END completes the conversation."""
 
     leads: str
-    does: Callable[[Session], None] = takes.nothing
+    does: Callable[[Session], None] | None = None
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of zero.
+    """One page, by zero's names.
 
-    holds: the fields of its data. takes: those of an answer's. answer: what a clean answer does. resume: what
-    session_restore does while the conversation stands here. Both return the key in `next` of the page that follows,
-    resume None to stay. about_provider: it is gone when the provider is. waits: what the client does here, if anything.
+    holds: the fields of its data. takes: the fields of an answer's data. answer: what a clean answer does. codes: the
+    errors that FlatPeak documents. resume: what resuming does while the conversation is here. answer and resume return
+    the key in `next` of the page that follows, resume None to stay. instead: what the client does if it takes no data.
     """
 
     holds: Mapping[str, Callable[[Session], Any]] = field(default_factory=dict)
@@ -36,21 +45,20 @@ class Page:
     actions: Mapping[str, Action] = field(default_factory=dict)
     next: Mapping[Any, str] = field(default_factory=dict)
     resume: Callable[[Session], str | None] | None = None
-    about_provider: bool = True
-    waits: str = ""
+    instead: str = "an action"
 
     @property
     def wanted(self) -> str:
-        """What an answer to the page has, in words."""
-        fields = (f"{name} {each.shape}".strip() for name, each in self.takes.items())
-        return ", ".join(fields) or self.waits or "an action"
+        """What an answer has, in words."""
+        return ", ".join(f"{name} {each.shape}".strip() for name, each in self.takes.items()) or self.instead
+
+    @property
+    def about_provider(self) -> bool:
+        """Whether it shows the chosen provider, so that it cannot be answered without one."""
+        return self.holds.get("provider") is PROVIDER["provider"]
 
 
-ADDRESS = {"postal_address": holds.address}
-PROVIDER = {"provider": holds.provider}
-PRICED = PROVIDER | {"currency_code": holds.currency}
-CONNECTION = PROVIDER | {"connection_type": holds.connection_type}
-SUMMARY = PRICED | {"tariff": holds.tariff, "connection_type": holds.connection_type}
+START, REDIRECT, END, ERROR = "session_restore", "session_redirect", "session_complete", "error"
 # By a tariff's stage, and by its structure.
 SUMMARIES = {
     "fixed": "summary_fixed_confirm",
@@ -59,45 +67,43 @@ SUMMARIES = {
     "failed": "summary_tariff_failed",
 }
 CAPTURES = {"FIXED": "rate_fixed_capture", "TIME_OF_DAY": "rate_tod_capture", "MARKET": "market_surcharge_capture"}
-ACTION_CODES = ("action_missing", "action_invalid")
+# Fields, codes and actions that several pages share.
+ADDRESS = {"postal_address": lambda session: session.token["postal_address"]}
+PROVIDER = {"provider": lambda session: provider_of(session.draft).public(session.base)}
+PRICED = PROVIDER | {"currency_code": lambda session: COUNTRIES[session.country]["currency"]}
+CONNECTION = PROVIDER | {"connection_type": drafted("connection")}
+SUMMARY = PRICED | CONNECTION | {"tariff": holds.tariff}
+COST_CODES, ACTION_CODES = ("cost_value_zero", "cost_value_negative"), ("action_missing", "action_invalid")
 CHANGE_ADDRESS = {"ADDRESS_CHANGE": Action("postal_address_capture")}
-CONFIRM = {
-    "SAVE": Action(END, takes.save),
-    "EDIT": Action("provider_select"),
-    "DISCONNECT": Action(END, takes.disconnect),
-}
+CONFIRM = {"SAVE": Action(END), "EDIT": Action("provider_select"), "DISCONNECT": Action(END)}
+
 PAGES = {
     START: Page(
-        waits="no data",
+        instead="no data",
         resume=takes.begin,
         next={"address": "postal_address_capture", "provider": "provider_select", **SUMMARIES},
     ),
     REDIRECT: Page(
         holds={"redirect_uri": holds.redirect},
-        waits=f"nothing: send the browser to the address, then POST {START}",
+        instead=f"nothing: send the browser to the address, then POST {START}",
         resume=takes.after_login,
         next={"decline": "provider_select", "manual": "tariff_structure_select", **SUMMARIES},
     ),
-    END: Page(holds={"callback_uri": holds.callback}, waits="nothing: exchange the connect token"),
-    ERROR: Page(waits=f"nothing: it has error_code and error_message in place of data, and {START} goes on"),
+    END: Page(holds={"callback_uri": holds.callback}, instead="nothing: exchange the connect token"),
+    ERROR: Page(instead=f"nothing: it has error_code and error_message, no data; POST {START}"),
     "postal_address_capture": Page(
         holds=ADDRESS,
         takes={"postal_address": Field()},
         answer=takes.address,
         codes=(
-            "address_line1_missing",
-            "city_missing",
-            "post_code_missing",
-            "country_code_missing",
-            "country_code_invalid",
-            "timezone_not_found",
+            *("address_line1_missing", "city_missing", "post_code_missing", "country_code_missing"),
+            *("country_code_invalid", "timezone_not_found"),
         ),
         next={None: "provider_select"},
-        about_provider=False,
     ),
     "provider_select": Page(
         holds=ADDRESS | {"providers": holds.providers},
-        takes={"provider": Field(checks.id_in("provider", "prv"), "{id}", absent="provider_id_missing")},
+        takes={"provider": Field(checks.id_of, "{id}")},
         answer=takes.provider,
         codes=("provider_id_missing", "provider_not_found", "provider_id_invalid"),
         actions={"PROVIDER_MISSING": Action("provider_name_capture"), **CHANGE_ADDRESS},
@@ -109,23 +115,21 @@ PAGES = {
             "MANUAL": "tariff_structure_select",
             "NONE": "provider_select",
         },
-        about_provider=False,
     ),
     "provider_name_capture": Page(
-        holds=ADDRESS | {"provider": holds.provider_name},
-        takes={"provider": Field(checks.name_in("provider"), "{name}")},
-        answer=takes.provider_name,
+        holds=ADDRESS | {"provider": drafted_name("provider_name")},
+        takes={"provider": Field(checks.name_of, "{name}")},
+        answer=lambda session, data: session.by_hand(provider=None, provider_name=data["provider"]),
         codes=("provider_name_missing",),
         actions=CHANGE_ADDRESS,
         next={None: "tariff_structure_select"},
-        about_provider=False,
     ),
     "tariff_select": Page(
         holds=PROVIDER | {"tariffs": holds.tariffs},
-        takes={"tariff": Field(checks.id_in("tariff", "trt"), "{id}", absent="tariff_id_missing")},
+        takes={"tariff": Field(checks.id_of, "{id}")},
         answer=takes.library_tariff,
         codes=("tariff_id_missing", "tariff_not_found", "tariff_id_invalid"),
-        actions={"TARIFF_MISSING": Action("tariff_structure_select", takes.by_hand), **CHANGE_ADDRESS},
+        actions={"TARIFF_MISSING": Action("tariff_structure_select", Session.by_hand), **CHANGE_ADDRESS},
         next=SUMMARIES,
     ),
     "tariff_structure_select": Page(
@@ -136,28 +140,26 @@ PAGES = {
         next=CAPTURES,
     ),
     "rate_fixed_capture": Page(
-        holds=PRICED | {"cost": holds.cost},
+        holds=PRICED | {"cost": drafted("cost", 0)},
         takes={"cost": Field(checks.cost)},
-        answer=takes.fixed,
-        codes=("cost_value_zero", "cost_value_negative"),
+        answer=lambda session, data: session.by_hand(structure="FIXED", **data),
+        codes=COST_CODES,
         next={None: "tariff_name_capture"},
     ),
     "rate_tod_capture": Page(
         holds=PRICED | {"hours": holds.hours},
         takes={"hours": Field(checks.hours, "[{valid_from, valid_to, cost}]")},
-        answer=takes.time_of_day,
+        answer=lambda session, data: session.by_hand(structure="TIME_OF_DAY", **data),
         codes=(
-            "cost_value_zero",
-            "cost_value_negative",
-            "valid_from_invalid",
-            "valid_to_invalid",
-            "gap_in_time_period",
-            "incomplete_time_period",
+            *COST_CODES,
+            *("valid_from_invalid", "valid_to_invalid", "gap_in_time_period", "incomplete_time_period"),
         ),
         next={None: "tariff_name_capture"},
     ),
     "market_surcharge_capture": Page(
-        holds=PRICED | {"surcharge": holds.surcharge, "regions": holds.regions, "region": holds.region},
+        holds=PRICED
+        | {"surcharge": drafted("surcharge", {"fixed": 0, "percentage": 0})}
+        | {"regions": holds.regions, "region": holds.region},
         takes={
             "surcharge": Field(checks.surcharge, "{fixed, percentage}"),
             "region": Field(shape="if asked", required=False),
@@ -167,42 +169,41 @@ PAGES = {
         next={None: "tariff_name_capture"},
     ),
     "tariff_name_capture": Page(
-        holds=PROVIDER | {"tariff": holds.tariff_name},
-        takes={"tariff": Field(checks.name_in("tariff"), "{name}")},
-        answer=takes.tariff_name,
+        holds=PROVIDER | {"tariff": drafted_name("name")},
+        takes={"tariff": Field(checks.name_of, "{name}")},
+        answer=lambda session, data: session.by_hand(name=data["tariff"]),
         codes=("tariff_name_missing",),
         next={None: "contract_term_capture"},
     ),
     "contract_term_capture": Page(
-        holds=PROVIDER | {"contract_start_date": holds.contract_start, "contract_end_date": holds.contract_end},
-        takes={
-            name: Field(partial(checks.contract_date, name), "if known", required=False)
-            for name in ("contract_start_date", "contract_end_date")
-        },
+        holds=PROVIDER | {"contract_start_date": drafted("start"), "contract_end_date": drafted("end")},
+        takes=dict.fromkeys(
+            ("contract_start_date", "contract_end_date"), Field(checks.contract_date, "if known", required=False)
+        ),
         answer=takes.contract_term,
         codes=("date_format_invalid",),
         next=SUMMARIES | CAPTURES | {"structure": "tariff_structure_select", "name": "tariff_name_capture"},
     ),
-    "summary_fixed_confirm": Page(holds=SUMMARY | {"cost": holds.cost}, actions=CONFIRM, codes=ACTION_CODES),
+    "summary_fixed_confirm": Page(holds=SUMMARY | {"cost": drafted("cost")}, actions=CONFIRM, codes=ACTION_CODES),
     "summary_tou_confirm": Page(
-        holds=SUMMARY | {"market_rates_source": holds.market_rates_source, "rates": holds.three_days},
+        holds=SUMMARY | {"market_rates_source": lambda session: is_market(session.draft), "rates": holds.three_days},
         actions=CONFIRM,
         codes=ACTION_CODES,
     ),
     "summary_tariff_inprogress": Page(
         holds=CONNECTION,
         actions={
-            "SAVE": Action(END, takes.save),
+            "SAVE": Action(END),
             "DISCONNECT": Action("provider_select", takes.start_again),
             "DISMISS_DIRECT": Action("tariff_structure_select", takes.dismiss_login),
         },
         codes=ACTION_CODES,
-        resume=takes.stage,
+        resume=lambda session: session.stage,
         next=SUMMARIES,
     ),
     "summary_tariff_failed": Page(
         holds=CONNECTION,
-        actions={"RECONNECT": Action("provider_select"), "DISCONNECT": Action(END, takes.disconnect)},
+        actions={"RECONNECT": Action("provider_select"), "DISCONNECT": Action(END)},
         codes=ACTION_CODES,
     ),
 }

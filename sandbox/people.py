@@ -1,12 +1,14 @@
-"""What people see of the sandbox: its home page, a provider's logo, and the login page that plays a DIRECT provider."""
+"""The pages for people: the home page, logos, and a page that plays a provider's login."""
 
 from html import escape
 from urllib.parse import parse_qsl, urlencode
 
 from . import catalog
+from .codec import dumps
+from .errors import TOLERATED, Failure
 from .faults import FAULTS
 from .pages import PAGES, REDIRECT
-from .wire import TOLERATED, Failure, Reply, Request, dumps, page_reply, problem, with_token
+from .wire import Reply, Request, page_reply, problem, with_token
 from .world import SWITCHES, World, choices
 
 OUTCOMES = ("approve", "decline", "manual", "unreachable", "unreadable")
@@ -17,7 +19,7 @@ def _rows(table: dict[str, str]) -> str:
 
 
 def home(world: World, request: Request) -> Reply:
-    """GET /: clock and switches, what was tolerated, every test provider and fault, and every route with its codes."""
+    """GET /: clock, switches, tolerances, test providers, faults and routes."""
     switches = {
         f"{name} = {dumps(value)}": f"{SWITCHES[name]['says']} ({choices(name)})"
         for name, value in world.state["switches"].items()
@@ -44,10 +46,10 @@ def logo(world: World, request: Request) -> Reply:
 
 
 def visit(world: World, request: Request) -> Reply:
-    """The login page with its five ways out; once one is sent, or a test provider takes one, back to connect_web_uri.
+    """The login page with its five outcomes, and the way back to connect_web_uri once there is one.
 
-    Query and form have fp_cot and outcome; back in the query goes on from the page that stands between, which a test
-    provider's own outcome and a login that is over get: FlatPeak's client takes an immediate redirect for a loop.
+    Query and form: fp_cot, outcome. A test provider's own outcome, and a login that is over, show a page in between:
+    FlatPeak's client takes an immediate redirect for a loop. `back` in the query leads on from there.
     """
     fields = dict(parse_qsl(request.query) + parse_qsl(request.body.decode("utf-8", "replace")))
     provider = catalog.provider_by_id(request.part)

@@ -1,4 +1,4 @@
-"""Prices and carbon as pure functions of tariff, market and instant: the same question always has the same answer."""
+"""Prices and carbon, computed from tariff, market and time alone, so that they are the same each time."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from .wire import Json
+from .codec import Json
 
 DAY = timedelta(days=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
-# Per cent of the day's mean price for each local hour: low at night and at noon, two peaks.
+# Per cent of the day's mean price in each local hour: low at night and at noon, with two peaks.
 CURVE = (72, 68, 65, 64, 66, 78, 98, 122, 128, 110, 92, 80, 74, 72, 78, 92, 116, 142, 150, 138, 118, 102, 90, 80)
 SUN_AND_WIND = frozenset((2, 3, 4, 11, 12, 13, 14))
 
 
 class Segment(NamedTuple):
-    """A rate in major currency units per kWh from valid_from to valid_to, both aware, in UTC."""
+    """A rate in major currency units per kWh; both times in UTC."""
 
     valid_from: datetime
     valid_to: datetime
@@ -28,7 +28,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Market:
-    """A day-ahead market: step in minutes; at `published` (local "HH:MM") the prices of tomorrow come out."""
+    """A day-ahead market. step: minutes. published: the local "HH:MM" at which the prices of tomorrow come out."""
 
     seed: str
     timezone: str
@@ -45,13 +45,13 @@ class Market:
         return instant(day, clock, self.timezone)
 
     def last_day(self, now: datetime) -> date:
-        """The local day of the last publication."""
+        """The local day on which prices were last published."""
         today = self.local(now).date()
         return today if self.at(today, self.published) <= now else today - DAY
 
 
 def instant(day: date, clock: str, timezone: str) -> datetime:
-    """The UTC instant of a local wall-clock time; one that a clock change skips is the instant of that change."""
+    """The UTC time of a local wall-clock time. One that a clock change skips is the time of that change."""
     zone, local = ZoneInfo(timezone), datetime.fromisoformat(f"{day.isoformat()}T{clock}")
     found = local.replace(tzinfo=zone).astimezone(UTC)
     while found.astimezone(zone).replace(tzinfo=None) != local:
@@ -61,13 +61,13 @@ def instant(day: date, clock: str, timezone: str) -> datetime:
 
 
 def _share(*parts: object) -> Decimal:
-    """A number from 0 to 1 that is the same for the same parts on every machine."""
+    """A pseudo-random number from 0 to 1, the same for the same parts on every machine."""
     digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
     return Decimal(int.from_bytes(digest[:4], "big")) / 2**32
 
 
 def wholesale(market: Market, at: datetime) -> Decimal:
-    """The market's price before any surcharge; below zero on the sunny and windy hours of about one day in five."""
+    """The market's price before any surcharge, below zero in some hours of about one day in five."""
     local = market.local(at)
     weather = _share(market.seed, local.date())
     level = Decimal(CURVE[local.hour]) / 100 * (Decimal("0.6") + _share(local.date(), market.seed) * Decimal("0.8"))
@@ -78,7 +78,7 @@ def wholesale(market: Market, at: datetime) -> Decimal:
 
 
 def contract_end(tariff: Json, market: Market, last_day: str) -> datetime:
-    """When a tariff's prices end, NEVER if they do not: by the switch last_day, at the end date or after that day."""
+    """When a tariff's prices end, or NEVER. last_day is the switch: they end at the end date or after that day."""
     end = tariff.get("end")
     if not end or end.startswith("0001"):
         return NEVER
@@ -90,10 +90,7 @@ def contract_end(tariff: Json, market: Market, last_day: str) -> datetime:
 def segments(
     tariff: Json, market: Market, direction: str, start: datetime, end: datetime, now: datetime
 ) -> list[Segment]:
-    """A tariff's rates from start to end: the first begins at start, the last ends at end or where prices are known.
-
-    Times that no price is known for, as tomorrow before publication, are simply not there.
-    """
+    """A tariff's rates, clipped to start and end. Leaves out times without a known price, as tomorrow before publication."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     if tariff["structure"] == "FIXED":
         whole = [Segment(start, end, tariff["cost"])]
@@ -107,14 +104,14 @@ def segments(
 
 
 def _periods(hours: list[Json], market: Market, start: datetime, end: datetime) -> list[Segment]:
-    """Local periods in order, as UTC segments; each ends where the next one begins: a clock change leaves no gap."""
+    """Local periods as UTC segments. Each ends where the next begins, so a clock change leaves no gap."""
     days = [market.local(start).date() + DAY * number for number in range(-1, (end - start).days + 4)]
     begins = [(market.at(day, each["valid_from"]), each["cost"]) for day in days for each in hours]
     return [Segment(begin, following, cost) for (begin, cost), (following, _) in pairwise(begins)]
 
 
 def _slots(surcharge: Json, market: Market, direction: str, start: datetime, end: datetime) -> list[Segment]:
-    """The price of every step of the market: the surcharge's fixed part first, then the percentage of the result."""
+    """The price of every step of the market: plus the fixed surcharge, then plus its percentage of the result."""
     found = []
     for begin, stop in cut(start, end, market.step):
         price = wholesale(market, _floor(begin, market.step))
@@ -126,7 +123,7 @@ def _slots(surcharge: Json, market: Market, direction: str, start: datetime, end
 
 
 def cut(begin: datetime, end: datetime, step: int) -> Iterator[tuple[datetime, datetime]]:
-    """The time from begin to end in pieces that end at every step (minutes)."""
+    """Cut the time from begin to end at every step (minutes)."""
     while begin < end:
         following = min(end, _floor(begin, step) + timedelta(minutes=step))
         yield begin, following
@@ -138,7 +135,7 @@ def _floor(moment: datetime, step: int) -> datetime:
 
 
 def carbon(market: Market, at: datetime) -> Json:
-    """Plausible carbon intensity: {"intensity" gCO2/kWh, "relative" 0-1, "confidence"}; low when power is plenty."""
+    """Plausible carbon: {"intensity": gCO2/kWh, "relative": 0-1, "confidence": 0-1}, low when prices are low."""
     local = market.local(at)
     weather = _share(market.seed, local.date())
     relative = (1 - weather) * Decimal("0.6") + Decimal(CURVE[local.hour]) / 400

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .wire import Json
+from .codec import Json
 
 
 @dataclass(frozen=True)
 class Release:
-    """Zero, or zero with other names: `make_server(release=Release(routes={"provider_select": "choose_company"}))`.
+    """Zero, or zero by other names: `make_server(release=Release(routes={"provider_select": "choose_company"}))`.
 
-    The mappings go from zero's name to this release's; what a mapping leaves out is called as in zero. `fields` are those
-    of the connect token: in the request for one, its answer, the exchange's query and its answer. `paths` go from a call
-    (as the counts name it) to its path. `start` is the route that begins a conversation; without one session_restore
-    does, which otherwise only resumes. `back` is the action by which Connect shows the previous question again; without
-    one there is none. `ends_by_redirect`: the last page is not session_complete but a session_redirect to callback_uri.
+    routes, actions and fields go from zero's name to this release's; a name that is left out stays. fields are those of
+    the connect token: in the request for one, its answer, the query of the exchange and its answer. paths go from a call
+    (by its name in the counts) to its path.
+    start: the route that begins a conversation, which session_restore then only resumes. back: the action by which
+    Connect shows the previous page again. ends_by_redirect: a session_redirect to callback_uri replaces session_complete.
     """
 
     version: str = "2024-08-24.zero"
@@ -36,7 +36,7 @@ class Release:
         return self.fields.get(zero, zero)
 
     def renamed(self, answer: Json) -> Json:
-        """The answer about a connect token, its fields named as in this release."""
+        """An answer about a connect token, with this release's names of its fields."""
         return {self.field(name): value for name, value in answer.items()}
 
 

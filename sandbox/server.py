@@ -1,4 +1,4 @@
-"""The HTTP server: one port for both hosts, open to every origin; `make_server` is the way in for tests."""
+"""The HTTP server: one port for both hosts, open to every origin. Tests start it by `make_server`."""
 
 import math
 import os
@@ -14,17 +14,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from pathlib import Path
 from socketserver import TCPServer
 from typing import Any
 
 from .app import dispatch
-from .release import ZERO, Release
-from .wire import AnswerLost, Reply, Request, json_reply, parse_rfc3339
+from .codec import parse_rfc3339
+from .errors import AnswerLost
+from .wire import Reply, Request, json_reply
 from .world import World
 
 BODY_LIMIT = 256 * 1024
-PAUSE = 0.05  # seconds between the pieces of an answer that is sent slowly
+PAUSE = 0.05  # seconds between the pieces of a slow answer
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
@@ -36,7 +36,7 @@ CORS = {
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
-    # Head and body leave in one segment that does not wait for the client's acknowledgement of another.
+    # Send head and body in one segment: a second one would wait for the client's acknowledgement.
     wbufsize = 64 * 1024
     disable_nagle_algorithm = True
     server: "SandboxServer"
@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         self.server.idle.add(self.connection)
-        if self.server.opens_at:  # it became idle too late for refuse() to see it
+        if self.server.opens_at:  # it became idle after refuse() had looked
             self.close_connection = True
             return
         super().handle_one_request()
@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_OPTIONS = do_PUT = do_PATCH = do_DELETE = _serve
 
     def _read(self, request: Request) -> Reply | None:
-        """Read the body; the answer if it cannot be read, after which the connection is of no more use."""
+        """Read the body. If it cannot be read, return the answer and close the connection."""
         length = self.headers.get("Content-Length", "0")
         known = "Transfer-Encoding" not in self.headers and re.fullmatch("[0-9]{1,15}", length)
         if known and int(length) <= BODY_LIMIT:
@@ -85,18 +85,18 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if not known:
             return json_reply({"message": "Send the body with its Content-Length."}, 411)
-        # Read some more all the same: a client that is still sending would never see the answer.
+        # Read some of it: a client that is still sending would never see the answer.
         self.rfile.read(min(int(length), 16 * BODY_LIMIT))
         return json_reply({"message": f"The body is larger than {BODY_LIMIT} bytes."}, 413)
 
     def _withhold(self, lost: AnswerLost) -> None:
         self.close_connection = True
         if lost.seconds:
-            # Ready to be read is also a connection that the client has given up: there is no one to keep waiting.
+            # A connection that the client closed is readable too, so the wait ends early.
             select.select([self.connection], [], [], lost.seconds)
         if lost.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            # Not close(), which waits for the files that were made of it, nor shutdown(), which says goodbye.
+            # close() would wait for the files of this socket, and shutdown() would end it politely.
             os.close(self.connection.detach())
 
     def _send(self, reply: Reply) -> None:
@@ -123,18 +123,18 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(PAUSE)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: http.server would write the request line, and with it tokens."""
+        """Write nothing: http.server would log the request line, which has tokens."""
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """The listening server; `url` is where it answers, `world` what it remembers."""
+    """The listening server. url: its own address. world: its memory."""
 
     request_queue_size = 128
     stopped = False
 
     def __init__(self, address: tuple[str, int], world: World, public_url: str, quiet: bool) -> None:
         self.world, self.public_url, self.quiet = world, public_url.rstrip("/"), quiet
-        self.idle: set[socket.socket] = set()  # connections on which no request is under way
+        self.idle: set[socket.socket] = set()  # connections without a request
         self.door, self.opens_at, self.opened = threading.Lock(), 0.0, threading.Event()
         super().__init__(address, Handler)
         self.url = f"http://{address[0]}:{self.server_address[1]}"
@@ -142,16 +142,16 @@ class SandboxServer(ThreadingHTTPServer):
         world.strike_at_once()
 
     def refuse(self, seconds: float) -> None:
-        """Refuse every new connection for so many seconds, and end those that are idle; 0: listen again at once."""
+        """Refuse new connections for so many seconds, and end idle ones. 0: listen again at once."""
         with self.door:
             if not seconds:
                 self._listen()
                 return
             if not self.opens_at:
                 with suppress(OSError):
-                    self.socket.shutdown(socket.SHUT_RDWR)  # at once, though serve_forever is waiting on it
+                    self.socket.shutdown(socket.SHUT_RDWR)  # serve_forever waits for it
                 with socket.socket(self.address_family, self.socket_type) as unbound:
-                    # Its number stays taken, as serve_forever has it in its selector.
+                    # Keep the file number: serve_forever has it in its selector.
                     os.dup2(unbound.fileno(), self.socket.fileno(), inheritable=False)
             self.opens_at = time.monotonic() + seconds
             self.opened.clear()
@@ -160,14 +160,14 @@ class SandboxServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
-        """Listen again on the same port, if nothing does; the caller holds the door."""
+        """Listen again on the same port unless it does. The caller holds the door."""
         if not self.opens_at:
             return
         for pause in [PAUSE] * 100 + [0]:
             try:
                 TCPServer.server_bind(self)
                 break
-            except OSError:  # a client's own end of a connection may have got the number for a moment
+            except OSError:  # a client may have the port as its own for a moment
                 if not pause:
                     raise
                 time.sleep(pause)
@@ -180,7 +180,7 @@ class SandboxServer(ThreadingHTTPServer):
             print(line, file=sys.stderr, flush=True)
 
     def service_actions(self) -> None:
-        """Called by serve_forever after every connection and twice a second: the time to save, or to refuse connections."""
+        """serve_forever calls this twice a second and after each connection: save, or go on refusing connections."""
         while (left := self.opens_at - time.monotonic()) > 0 and not self.stopped:
             self.opened.wait(left)
         with self.door:
@@ -198,26 +198,21 @@ class SandboxServer(ThreadingHTTPServer):
         self.world.save()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away in the middle of an answer is no news."""
+        """Write nothing: browsers often leave in the middle of an answer."""
 
 
 def make_server(
     port: int = 0,
     host: str = "127.0.0.1",
-    state: str | Path | None = None,
-    now: datetime | str | None = None,
     public_url: str = "",
     quiet: bool = False,
-    faults: Any = (),
-    seed: int | None = None,
-    release: Release = ZERO,
-    **switches: Any,
+    now: datetime | str | None = None,
+    **world: Any,
 ) -> SandboxServer:
-    """A sandbox that listens (port 0: a free one) and serves once serve_forever() runs, until shutdown().
+    """A sandbox that listens (port 0: on a free one). Call serve_forever() to serve, shutdown() to stop.
 
-    now: an aware datetime or RFC 3339. faults: a list as in POST /_sandbox, seed the one of their chances.
-    release: what FlatPeak calls things, zero unless said otherwise.
-    Raises ValueError for a bad time, switch, fault or state file, OSError for a port in use.
+    now: an aware datetime or RFC 3339. world: the other arguments of World: state, faults, seed, release, switches.
+    Raises ValueError for a wrong one of these, OSError for a port in use.
     """
     moment = parse_rfc3339(now).astimezone(UTC) if isinstance(now, str) else now
-    return SandboxServer((host, port), World(state, moment, faults, seed, release, **switches), public_url, quiet)
+    return SandboxServer((host, port), World(now=moment, **world), public_url, quiet)

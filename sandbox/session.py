@@ -1,25 +1,27 @@
-"""A conversation with Connect: what the sandbox keeps of it, and how its draft of a tariff changes."""
+"""A conversation with Connect, and how its draft of a tariff changes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import tariff
+from .codec import Json, rfc3339
+from .errors import Failure
 from .release import Release
-from .wire import Failure, Json, new_id, rfc3339
+from .wire import new_id
 
 TEMPLATE = ("name", "structure", "cost", "hours", "surcharge", "tiered", "reconnect_required", "step")
-# The test inputs that are not a code of the page.
+# Errors that a test input can ask for on every page.
 TEST_FAULTS = ("rate_limit", "api_error")
 
 
 def tariff_key(token: Json) -> str:
-    """The name of a token's tariff among those of its location, as commodity_import."""
+    """The key of a token's tariff at its location, as commodity_import."""
     return f"{token['type']}_{token['direction']}".lower()
 
 
 def test_failure(code: str) -> Failure:
-    """The error that a test provider or a typed test input asks for."""
+    """The error that a test provider or a test input asks for."""
     return Failure(code if code in TEST_FAULTS else "test", code, what=code)
 
 
@@ -27,8 +29,9 @@ def test_failure(code: str) -> Failure:
 class Session:
     """One conversation during one request.
 
-    state is all that the sandbox remembers, token this conversation's part of it, base the sandbox's own address as the
-    client sees it. The token's draft is the tariff so far; its route and those that were shown are named as in zero.
+    state: all that the sandbox remembers. token: this conversation's part of it; its draft is the tariff so far, its
+    route and its shown routes have zero's names. base: the sandbox's own address as the client sees it.
+    lost: the answer must not arrive.
     """
 
     state: Json
@@ -36,11 +39,15 @@ class Session:
     release: Release
     now: datetime
     base: str
-    lost: bool = False  # whether the answer must not arrive
+    lost: bool = False
 
     @property
     def draft(self) -> Json:
         return self.token["draft"]
+
+    @property
+    def stage(self) -> str:
+        return tariff.stage(self.draft, self.now)
 
     @property
     def country(self) -> str:
@@ -48,45 +55,42 @@ class Session:
 
     @property
     def location(self) -> Json:
-        """The token's location, or what stands for one that is still to be made."""
+        """The token's location, or an empty stand-in until there is one."""
         return self.state["locations"].get(self.token["location_id"], {"tariffs": {}})
 
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]
 
-    def once(self, what: str) -> bool:
-        """Whether this is the first time in the conversation that a test is asked for."""
-        self.token["refused"].append(what)
-        return self.token["refused"].count(what) == 1
+    def once(self, test: str) -> bool:
+        """Whether the conversation asks for this test for the first time."""
+        self.token["refused"].append(test)
+        return self.token["refused"].count(test) == 1
 
     def by_hand(self, **values: Any) -> None:
-        """Make the draft the customer's own work, with these values; what a login or a library said is dropped."""
+        """Enter values into the draft. Drops what came from a login or a library."""
         draft = self.draft
         if draft.get("connection") != "MANUAL":
             draft = {name: draft[name] for name in ("provider", "provider_name") if name in draft}
         self.token["draft"] = {**draft, "connection": "MANUAL", **values}
 
     def take_over(self, template: Json, **more: str) -> str:
-        """Make the draft a tariff of the provider's own, from a login or a library; returns its stage."""
+        """Replace the draft by a tariff of its provider's, from a login or a library; return its stage."""
         days = int(template.get("days", 0))
         end = (self.now + timedelta(days=days)).strftime("%Y-%m-%dT00:00:00Z") if days else None
         own = {name: template[name] for name in TEMPLATE if name in template}
         self.token["draft"] = {"provider": self.draft["provider"], "end": end, **own, **more}
-        return tariff.stage(self.draft, self.now)
+        return self.stage
 
     def complete(self, action: str) -> None:
-        """End by SAVE or DISCONNECT: customer and location exist from now on, with or without the tariff."""
-        token, key = self.token, tariff_key(self.token)
-        owner = token["account_id"]
-        token["customer_id"] = token["customer_id"] or new_id("cus")
+        """End the conversation: store customer and location, and after SAVE the tariff."""
+        token, key, owner = self.token, tariff_key(self.token), self.token["account_id"]
+        token |= {"complete": action, "customer_id": token["customer_id"] or new_id("cus")}
+        token["location_id"] = token["location_id"] or new_id("loc")
         customer = {"account_id": owner, "reference_id": token["customer_reference_id"]}
         self.state["customers"].setdefault(token["customer_id"], customer)
-        token["location_id"] = token["location_id"] or new_id("loc")
-        new = {"account_id": owner, "reference_id": token["location_reference_id"], "tariffs": {}}
-        new["created"] = rfc3339(self.now)
-        location = self.state["locations"].setdefault(token["location_id"], new)
+        new = {"account_id": owner, "reference_id": token["location_reference_id"], "created": rfc3339(self.now)}
+        location = self.state["locations"].setdefault(token["location_id"], {**new, "tariffs": {}})
         location |= {name: token[name] for name in ("customer_id", "postal_address", "dismissed")}
         location["tariffs"].pop(key, None)
         if action == "SAVE":
             location["tariffs"][key] = {"id": new_id("trf"), **self.draft, "saved": self.now.isoformat()}
-        token["complete"] = action

@@ -1,4 +1,4 @@
-"""What a fault does to a call, or to its answer."""
+"""What each fault does to a call or its answer, and when it strikes."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,14 +7,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from .codec import Json, loads
+from .errors import AnswerLost, Failure
 from .faults import FAULTS, Fault, can_strike
-from .wire import AnswerLost, Failure, Json, Reply, Request, json_reply, loads, page_reply
+from .wire import Reply, Request, json_reply, problem
 from .world import World
 
 LARGE, DEEP = 20 * 1024 * 1024, 100_000
 SCRIPT, TURNED, HALF = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>", "\u202egnirts\u202c\u200f", "\ud800"
 HOSTILE = f"{SCRIPT}{TURNED}\0{HALF}\U0001f50c{'x' * 10_000}"
-# What there is to choose from: what an id of it begins with, the field of its name, and the other one.
+# The lists to choose from: the prefix of an id, the field of the name, the other field.
 CHOICES = {"providers": ("prv", "display_name", "logo_url"), "tariffs": ("trt", "name", "description")}
 
 
@@ -34,15 +36,15 @@ def _deep(reply: Reply, options: Json) -> Reply:
     return replace(reply, body=b"{" + fields + b"," * bool(fields) + b'"deep":' + b"[" * DEEP + b"]" * DEEP + b"}")
 
 
-# Before the work: what is answered, or raised, in its place.
+# Instead of the work: the answer, or what to raise.
 STOPS: dict[str, Callable[[Json], Reply | Exception]] = {
     "connection_reset": lambda options: AnswerLost(reset=True),
     **dict.fromkeys(("connection_closed", "silence"), _lost),
     **dict.fromkeys((name for name, each in FAULTS.items() if "error" in each.get("with", ())), _refusal),
-    "status_502": lambda options: page_reply("problem.html", 502, message="This is a fault that was set on purpose."),
+    "status_502": lambda options: problem(502, "This is a fault that was set on purpose."),
     "redirect": lambda options: Reply(302, headers={"Location": options["url"]}),
 }
-# After it: what is sent, or raised, in the place of the answer.
+# After the work, instead of the answer: what to send or raise.
 ANSWERS: dict[str, Callable[[Reply, Json], Reply | Exception]] = {
     **dict.fromkeys(("answer_lost", "silence_after_work"), lambda reply, options: _lost(options)),
     "slow_answer": lambda reply, options: replace(reply, seconds=float(options["seconds"])),
@@ -57,7 +59,7 @@ ANSWERS: dict[str, Callable[[Reply, Json], Reply | Exception]] = {
 
 
 def _field(fields: Json, options: Json, missing: bool = False) -> None:
-    """Take the field away, or put another value into it, if it is there."""
+    """Remove or replace a field, if it is there."""
     with suppress(LookupError, TypeError, ValueError):
         *way, last = options["field"].split(".") if "field" in options else list(fields)[:1]
         place: Any = fields
@@ -79,7 +81,7 @@ def _choices(fields: Json, options: Json) -> None:
 
 
 def _texts(value: Any, options: Json, name: str = "") -> Any:
-    """The same JSON with the texts changed that have, or are in a list that has, one of the names in the options."""
+    """The JSON with texts changed: those in a field, or in a list in a field, that the options name."""
     if isinstance(value, dict):
         return {key: _texts(each, options, key) for key, each in value.items()}
     if isinstance(value, list):
@@ -89,7 +91,7 @@ def _texts(value: Any, options: Json, name: str = "") -> Any:
     return options.get("url") or value + options.get("text", HOSTILE)
 
 
-# After it, to an answer that is no error: what becomes of its fields, those of Connect's data or those of the answer.
+# After the work, in an answer that is no error: the change to its fields, for Connect those of data.
 CHANGES: dict[str, Callable[[Json, Json], None]] = {
     "missing_field": lambda fields, options: _field(fields, options, missing=True),
     **dict.fromkeys(("wrong_value", "next_update_past", "next_update_garbage"), _field),
@@ -102,7 +104,7 @@ CHANGES: dict[str, Callable[[Json, Json], None]] = {
 
 
 def _change(answer: Json, fault: Fault) -> Json:
-    """The answer as a fault leaves it: the same if that can do nothing to this one."""
+    """The answer after a fault, unchanged if the fault cannot change it."""
     if fault.name == "unknown_route":
         return {**answer, "route": fault.options["route"]}
     changed, of_connect = deepcopy(answer), "route" in answer
@@ -111,11 +113,8 @@ def _change(answer: Json, fault: Fault) -> Json:
     return changed
 
 
-# Where calls meet them
-
-
 def due(world: World, request: Request) -> list[Fault]:
-    """The faults that a call is to meet: one that stops its work, or those of which the first that can spoils its answer."""
+    """The faults for a call: one that replaces its work, or else all that may spoil its answer, of which one will."""
     names = ("*", request.name, _name(world, request)) if world.faults else ()
     found = [
         each
@@ -129,7 +128,7 @@ def due(world: World, request: Request) -> list[Fault]:
 
 
 def _name(world: World, request: Request) -> str:
-    """connect.<route> for a call to Connect that sends one, the name that it has for any other."""
+    """connect.<route> for a call to Connect that sends a route, otherwise the call's name."""
     try:
         sent = loads(request.body) if request.name == "connect" else None
     except ValueError:
@@ -148,18 +147,18 @@ def _strike(world: World, fault: Fault, outcome: Reply | Exception) -> Reply:
 
 
 def stop(world: World, request: Request, due: list[Fault]) -> Reply | None:
-    """The answer in the place of the work, None if it is to be done; raises Failure and AnswerLost."""
+    """The answer instead of the work, None without such a fault. Raises Failure and AnswerLost."""
     if not due or due[0].name not in STOPS:
         return None
     if (name := _name(world, request)) != request.name:
-        # Else it is counted, and gets its name, by the work.
+        # The work, which is not done, would count it and name it.
         request.name = name
         world.counts[name] += 1
     return _strike(world, due[0], STOPS[due[0].name](due[0].options))
 
 
 def spoil(world: World, due: list[Fault], found: Reply | Json) -> Reply:
-    """The answer, as the first fault that can do something to it leaves it; raises AnswerLost."""
+    """The answer after the first fault that can change it. Raises AnswerLost."""
     reply = found if isinstance(found, Reply) else json_reply(found)
     for fault in due:
         if fault.name in ANSWERS:

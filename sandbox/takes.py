@@ -1,52 +1,37 @@
-"""What answers and actions do: each function changes the session and returns the key of the page that follows.
+"""What an answer, an action or a resume does: each function changes the session and returns a key of the page's `next`.
 
-Where a row of the table has one page that follows there is no key to return.
+A page that leads to one page only has the key None.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from . import catalog, checks, holds, tariff
 from .catalog import Provider
+from .codec import Json, rfc3339
+from .errors import Failure, tolerated
 from .session import Session, tariff_key, test_failure
 from .tariff import provider_of
-from .wire import Failure, Json, Reply, problem, rfc3339, tolerated
+from .wire import Reply, problem
 
-
-@dataclass(frozen=True)
-class Field:
-    """One field of an answer's data: `clean` returns its value or raises the Failure that FlatPeak documents.
-
-    shape is what its value looks like, in words; absent is the code for an answer without it, data_json_invalid if none.
-    """
-
-    clean: Callable[[Any], Any] = lambda value: value
-    shape: str = ""
-    required: bool = True
-    absent: str = ""
-
-
-# session_restore, by the page that the conversation stands at
+# Resuming, by the page that the conversation is at
 
 
 def begin(session: Session) -> str:
-    """Start: the stage of the location's tariff, or which of address and provider is to be asked for first."""
+    """Start with the stage of the location's tariff, or else with the address or the providers."""
     found = session.location["tariffs"].get(tariff_key(session.token))
     if found:
         if found.get("unreadable"):
             found["unreadable"] = "failed"
         session.token["draft"] = dict(found)
-        return tariff.stage(found, session.now)
+        return session.stage
     address = session.token["postal_address"]
     known = address["city"] and address["country_code"] and checks.has_timezone(address)
     return "provider" if known else "address"
 
 
 def after_login(session: Session) -> str | None:
-    """What the login came to, None while the customer is still there."""
+    """The outcome of the login, or the stage of the tariff that it found. None: the customer is still there."""
     outcome, session.token["login"] = session.token["login"], None
     if outcome in (None, "manual", "decline"):
         return outcome
@@ -60,11 +45,7 @@ def after_login(session: Session) -> str | None:
     return session.take_over(template, connection="DIRECT", **more)
 
 
-def stage(session: Session) -> str:
-    return tariff.stage(session.draft, session.now)
-
-
-# Answers, whose data is clean
+# Answers, whose data was cleaned field by field
 
 
 def address(session: Session, data: Json) -> None:
@@ -96,7 +77,7 @@ def provider(session: Session, data: Json) -> str | Json | Reply:
 
 
 def _odd(session: Session, provider: Provider) -> str | Json | Reply | None:
-    """What the test providers do that leads to no page of a real one's; None for all others."""
+    """What a test provider answers that a real one never does. None for all others."""
     test, token = provider.test, session.token
     if "no_providers" in test:
         token["no_providers"] = True
@@ -104,19 +85,13 @@ def _odd(session: Session, provider: Provider) -> str | Json | Reply | None:
     if "expires" in test:
         token["expires"] = rfc3339(session.now)
         raise Failure("connect_token_expired")
-    if "page" in test:
-        return test["page"]
     if "always" in test:
         raise test_failure(test["always"])
     if "once" in test and session.once(f"provider {test['once']}"):
         if test["once"] == "not_json":
             return problem(502, "This is the sandbox's test of an answer that is not JSON.")
         raise test_failure(test["once"])
-    return None
-
-
-def provider_name(session: Session, data: Json) -> None:
-    session.by_hand(provider=None, provider_name=data["provider"])
+    return test.get("page")
 
 
 def library_tariff(session: Session, data: Json) -> str:
@@ -133,14 +108,6 @@ def structure(session: Session, data: Json) -> str:
     return data["options"]
 
 
-def fixed(session: Session, data: Json) -> None:
-    session.by_hand(structure="FIXED", **data)
-
-
-def time_of_day(session: Session, data: Json) -> None:
-    session.by_hand(structure="TIME_OF_DAY", **data)
-
-
 def surcharge(session: Session, data: Json) -> None:
     regions = holds.regions(session)
     if regions is holds.ABSENT:
@@ -154,30 +121,18 @@ def surcharge(session: Session, data: Json) -> None:
     session.by_hand(structure="MARKET", **data)
 
 
-def tariff_name(session: Session, data: Json) -> None:
-    session.by_hand(name=data["tariff"])
-
-
 def contract_term(session: Session, data: Json) -> str:
-    """The stage of the draft, or what it lacks: pages can be answered for one provider and then another be chosen."""
+    """Return what the draft still lacks, since the provider may have changed after this page was shown, or its stage."""
     start, end = data.get("contract_start_date"), data.get("contract_end_date")
     if start and end and end != checks.OPEN_END and end <= start:
         raise Failure("date_format_invalid/order")
     session.by_hand(start=start, end=end)
     if not tariff.stage({**session.draft, "name": "-"}, session.now):
         return session.draft.get("structure", "structure")
-    return stage(session) or "name"
+    return session.stage or "name"
 
 
-# Actions
-
-
-def save(session: Session) -> None:
-    session.complete("SAVE")
-
-
-def disconnect(session: Session) -> None:
-    session.complete("DISCONNECT")
+# Actions that do more than lead on
 
 
 def start_again(session: Session) -> None:
@@ -191,11 +146,3 @@ def dismiss_login(session: Session) -> None:
     dismissed.append(session.draft["provider"])
     session.location["dismissed"] = dismissed
     session.by_hand()
-
-
-def by_hand(session: Session) -> None:
-    session.by_hand()
-
-
-def nothing(session: Session) -> None:
-    """The action only leads on."""

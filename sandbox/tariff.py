@@ -1,28 +1,25 @@
-"""A tariff, as a conversation drafts it and a location keeps it: its provider, its market and how far it is."""
+"""A tariff, as a conversation drafts it and a location keeps it."""
 
 from datetime import datetime
 
 from . import catalog, rates
 from .catalog import Provider
-from .wire import Json
+from .codec import Json
 
 # The structures to choose from; a login can also bring DYNAMIC.
 STRUCTURES = ("FIXED", "TIME_OF_DAY", "MARKET")
-# The field of a tariff that has the prices of each structure.
+# The field of a tariff that holds the prices of each structure.
 PRICES = {"FIXED": "cost", "TIME_OF_DAY": "hours", "MARKET": "surcharge", "DYNAMIC": "surcharge"}
 
 
 def provider_of(tariff: Json) -> Provider:
-    """The provider, chosen from a list or with a name that was typed."""
+    """The provider, from the catalog or with the name that was typed."""
     typed = Provider("typed", tariff.get("provider_name", ""), "NAME", {}, {"logo": ""})
     return catalog.provider_by_id(tariff.get("provider") or "") or typed
 
 
 def market_of(address: Json, tariff: Json) -> rates.Market:
-    """The market that prices a tariff at an address: its country's, in its region.
-
-    A tariff can have a step of its own; one that was set by hand has hours, as recorded runs on the live service show.
-    """
+    """The market that prices a tariff at an address. Tariffs set by hand have hours, as in recordings of the live service."""
     country = address["country_code"]
     facts = catalog.MARKETS["countries"].get(country, catalog.MARKETS["default"])
     seed = f"{country}/{tariff.get('region') or address['state']}"
@@ -36,13 +33,13 @@ def is_market(tariff: Json) -> bool:
 
 
 def pending(tariff: Json, now: datetime) -> bool:
-    """Whether the provider does not let the tariff be read yet."""
+    """Whether the provider has not released the tariff yet."""
     until = tariff.get("pending_until")
     return tariff.get("unreadable") == "new" or bool(until and now < datetime.fromisoformat(until))
 
 
 def stage(tariff: Json, now: datetime) -> str:
-    """How far a tariff is: "" until it has a name and prices, then pending, failed, fixed (one price) or varying."""
+    """The stage that decides the summary: pending, failed, fixed (one price) or varying; "" without name or prices."""
     if PRICES.get(tariff.get("structure", "")) not in tariff or not tariff.get("name"):
         return ""
     if tariff.get("unreadable") == "failed":
@@ -53,7 +50,7 @@ def stage(tariff: Json, now: datetime) -> str:
 
 
 def status(tariff: Json | None, now: datetime) -> str:
-    """CONNECTED if a location's tariff can be priced, NOT_CONNECTED if it is pending or not there, or ERROR."""
+    """CONNECTED if a tariff can be priced, ERROR if it cannot, NOT_CONNECTED if it is pending or None."""
     if not tariff or pending(tariff, now):
         return "NOT_CONNECTED"
     return "ERROR" if tariff.get("unreadable") else "CONNECTED"

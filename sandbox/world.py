@@ -1,4 +1,4 @@
-"""All that the sandbox remembers: clock, switches, faults, calls, customers, locations, tokens; behind one lock."""
+"""Everything that the sandbox remembers, behind one lock."""
 
 import os
 import random
@@ -12,39 +12,39 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from .codec import Json, data, dumps, loads
 from .faults import AT_ONCE, Fault, parse
 from .pages import PAGES, START
 from .release import ZERO, Release
-from .wire import Json, data, dumps, loads
 
 SWITCHES: dict[str, Json] = data("switches")
 
 
 def choices(name: str) -> str:
-    """What a switch may be, in words."""
+    """The values of a switch, in words."""
     if "choices" not in SWITCHES[name]:
         return "a whole number from 0 to 999999"
     return " or ".join(map(dumps, SWITCHES[name]["choices"])).replace('"', "")
 
 
 def checked(name: str, value: Any) -> Any:
-    """A switch's value if it may have it; ValueError, with what it may have, if not."""
+    """A switch's value. Raises ValueError if the switch cannot have it."""
     if name not in SWITCHES:
         raise ValueError(f"There is no switch {name}; there are {', '.join(SWITCHES)}.")
     if "choices" not in SWITCHES[name] and re.fullmatch("[0-9]{1,6}", str(value)):
         return int(value)
-    # By repr, as True == 1 and the switches that are true or false are nothing else.
+    # Compare by repr, since True == 1.
     if repr(value) not in map(repr, SWITCHES[name].get("choices", ())):
         raise ValueError(f"{name} must be {choices(name)}.")
     return value
 
 
 class World:
-    """The sandbox's memory; take `lock` around whatever reads or writes `state`.
+    """The sandbox's memory. Hold `lock` to read or write `state`.
 
     state: {"bearers": {bearer: …}, "customers": {cus_…: …}, "locations": {loc_…: …}, "tokens": {cot_…: …},
     "clock": {"offset": microseconds ahead of the real clock, "frozen": RFC 3339 or None}, "switches": {name: value}}.
-    Raises ValueError for a switch or a time that cannot be, and for a state file that cannot be read.
+    Raises ValueError for a wrong switch, fault or release, and for a state file that cannot be read.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class World:
         self.first_switches = {name: checked(name, value) for name, value in switches.items()}
         self.struck: Counter[str] = Counter()
         self.tolerated: Counter[str] = Counter()
-        self.refuse: Callable[[float], None] | None = None  # the server's, once there is one
+        self.refuse: Callable[[float], None] | None = None  # set by the server
         self.reset()
         self.set_faults(faults, seed)
         if self.path and self.path.exists():
@@ -72,7 +72,7 @@ class World:
         self.save()
 
     def reset(self) -> None:
-        """Forget everything and turn the faults off; clock, switches and release as at the start."""
+        """Forget everything and turn the faults off. Clock, switches and release are as at the start."""
         self.counts.clear()
         self.struck.clear()
         self.tolerated.clear()
@@ -88,7 +88,7 @@ class World:
         try:
             saved = loads(path.read_bytes())
             saved = {name: dict(saved[name]) for name in self.state}
-            # A switch that there was in an earlier version is no reason to forget everything.
+            # Skip the switches that an earlier version had.
             known = {name: value for name, value in saved["switches"].items() if name in SWITCHES}
             switches = {name: checked(name, value) for name, value in known.items()}
             saved["switches"] = self.state["switches"] | switches | self.first_switches
@@ -100,7 +100,7 @@ class World:
             raise ValueError(f"The state file {path} cannot be read ({error}): repair or delete it.") from error
 
     def save(self) -> None:
-        """Write the state if it changed since the last time: whole or not at all, and for the owner's eyes only."""
+        """Write the state if it changed, atomically. Only the owner can read the file."""
         if not self.path or not self.changed:
             return
         with self.lock:
@@ -115,8 +115,6 @@ class World:
             Path(name).unlink(missing_ok=True)
             raise
 
-    # The clock
-
     def now(self) -> datetime:
         """The sandbox's time, aware, in UTC."""
         clock = self.state["clock"]
@@ -125,14 +123,14 @@ class World:
         return datetime.now(UTC) + timedelta(microseconds=int(clock["offset"]))
 
     def set_now(self, moment: datetime | None) -> None:
-        """Put the clock to a moment (None: to the real time); it runs on from there, or stays if it is frozen."""
+        """Set the clock (None: to the real time). It runs on from there unless it is frozen."""
         moment = (moment or datetime.now(UTC)).astimezone(UTC)
         clock, offset = self.state["clock"], moment - datetime.now(UTC)
         clock |= {"offset": offset // timedelta(microseconds=1), "frozen": clock["frozen"] and moment.isoformat()}
         self.changed = True
 
     def advance(self, seconds: float) -> None:
-        """Put the clock on by so many seconds, or back if they are negative; ValueError outside of the calendar."""
+        """Move the clock. Raises ValueError outside of the calendar."""
         try:
             self.set_now(self.now() + timedelta(seconds=seconds))
         except OverflowError:
@@ -144,17 +142,17 @@ class World:
         self.set_now(moment)
 
     def set_faults(self, faults: Any, seed: int | None = None) -> None:
-        """Put these faults, as in POST /_sandbox, in the place of those that are set; ValueError if one is wrong.
+        """Replace the faults, as POST /_sandbox does. Raises ValueError if one is wrong.
 
-        The same seed makes the same calls meet those that strike by chance; None draws one.
+        seed: repeats the faults that strike by chance; None draws one.
         """
         self.faults: list[Fault] = parse(faults, self.routes)
         self.seed = secrets.randbelow(10**6) if seed is None else int(seed)
-        self.chance = random.Random(self.seed)  # nosec B311  # to be repeated, not to be secret
+        self.chance = random.Random(self.seed)  # nosec B311  # must repeat, need not be secret
         self.strike_at_once()
 
     def strike_at_once(self) -> None:
-        """Let the server refuse connections if one of the faults wants it to, and else none."""
+        """Make the server refuse connections if a fault says so, otherwise accept them again."""
         if not self.refuse:
             return
         found = next((each for each in self.faults if each.name == AT_ONCE and each.left), None)
@@ -164,7 +162,7 @@ class World:
         self.refuse(float(found.options["seconds"]) if found else 0)
 
     def speak(self, release: Release) -> None:
-        """Speak another release from now on; ValueError for a name that is none of zero's."""
+        """Speak another release until the next reset. Raises ValueError for a name that zero does not have."""
         actions = {name for page in PAGES.values() for name in page.actions}
         for names, known in ((release.routes, set(PAGES)), (release.actions, actions)):
             if unknown := names.keys() - known:
@@ -173,7 +171,7 @@ class World:
 
     @property
     def routes(self) -> dict[str, str]:
-        """The routes that a client can send or be sent, with zero's name for each."""
+        """The release's routes, with zero's name for each."""
         found = {self.release.route(name): name for name in PAGES}
         return found | ({self.release.start: START} if self.release.start else {})
 

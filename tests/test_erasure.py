@@ -25,7 +25,7 @@ from django.urls import reverse
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.accounts.personal import everything
 from flatpeak_app.web import vault
-from sandbox import rest
+from sandbox import locations
 from sandbox.wire import Reply, json_reply
 from tariffs import flatpeak, storing
 from tariffs.erasure import finish, pause_after
@@ -585,7 +585,7 @@ def test_a_deletion_is_understood_with_a_body_and_without(client, location, sand
     ("reply", "done"), [(Reply(204), True), (json_reply({}), True), (Reply(200, b"<html>"), False)]
 )
 def test_200_and_204_are_done_too_and_a_page_of_html_is_not(client, location, monkeypatch, reply, done):
-    monkeypatch.setattr(rest, "_deleted", lambda *arguments: reply)
+    monkeypatch.setattr(locations, "_deleted", lambda *arguments: reply)
     delete(client, location)
     assert bool(Erasure.objects.get().done_at) is done
 

@@ -16,9 +16,10 @@ import pytest
 from sandbox import __main__ as command
 from sandbox import app, strikes
 from sandbox import server as http_server
+from sandbox.codec import loads
 from sandbox.faults import AT_ONCE, FAULTS
 from sandbox.server import make_server
-from sandbox.wire import CALLS, loads
+from sandbox.wire import CALLS
 from sandbox.world import World
 
 from .conftest import Client

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.pages import PAGES
 from sandbox.release import Release
-from sandbox.rest import TOKEN_FIELDS
+from sandbox.tokens import TOKEN_FIELDS
 
 from .conftest import ADDRESS, HOURS, Client, Talk
 from .test_sandbox_server import serving, stop

@@ -18,8 +18,10 @@ import pytest
 from sandbox import __main__ as command
 from sandbox import app
 from sandbox.catalog import COUNTRIES, TESTS, providers
+from sandbox.codec import dumps, loads
+from sandbox.errors import TOLERATED
 from sandbox.server import BODY_LIMIT, make_server
-from sandbox.wire import TOLERATED, dumps, loads, with_token
+from sandbox.wire import with_token
 from sandbox.world import SWITCHES, World
 
 from .conftest import HOURS, Client

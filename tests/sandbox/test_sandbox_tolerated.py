@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sandbox.wire import TOLERATED
+from sandbox.errors import TOLERATED
 
 from .conftest import ADDRESS, Client
 from .test_sandbox_server import serving, stop
