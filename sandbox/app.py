@@ -50,19 +50,21 @@ def dispatch(world: World, request: Request) -> Reply:
 
 
 def _answer(world: World, request: Request, handler: Handler) -> Reply:
-    if request.name in CALLS:
+    call = request.name
+    if call in CALLS:
         time.sleep(int(world.switch("delay_ms")) / 1000)
     with world.lock:
+        if call == "connect":
+            request.name = connect.call_name(world, request)
         # Control is not counted, since it would change the counts that it reads.
-        if request.name != "control":
-            world.counts[request.name] += 1
+        world.counts.update({call, request.name} - {"control"})
         beyond: set[str] = set()
         granted.set(None if world.switch("strict") else beyond)
-        due = strikes.due(world, request) if request.name in CALLS else []
+        due = strikes.due(world, call, request.name) if call in CALLS else []
         try:
-            found: Reply | Json | None = strikes.stop(world, request, due)
+            found: Reply | Json | None = strikes.stop(world, due)
             if found is None:
-                if request.name in SIGNED_IN:
+                if call in SIGNED_IN:
                     request.account = tokens.account(world, request)
                 found = handler(world, request)
         except Failure as failure:

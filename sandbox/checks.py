@@ -14,7 +14,7 @@ from .errors import Failure, check_fields, tolerated
 from .tariff import STRUCTURES
 
 ADDRESS = ("address_line1", "address_line2", "city", "state", "post_code", "country_code")
-PATTERNS: dict[str, dict[str, str]] = data("fields")
+PATTERNS: dict[str, dict[str, str]] = data("patterns")
 OPEN_END = "0001-01-01T00:00:00Z"
 ID_PREFIXES = {"provider": "prv", "tariff": "trt"}
 
@@ -29,7 +29,7 @@ def text(value: Any, where: str, empty: str = "") -> str:
 
 
 def matching(given: Json, **codes: str) -> None:
-    """Check fields by data/fields.json. `codes` names the codes that are not <field>_invalid."""
+    """Check fields by data/patterns.json. `codes` names the codes that are not <field>_invalid."""
     for name, each in PATTERNS.items():
         if name in given and not (isinstance(given[name], str) and re.fullmatch(each["pattern"], given[name])):
             raise Failure("value_invalid", codes.get(name, f"{name}_invalid"), where=name, wanted=each["wanted"])

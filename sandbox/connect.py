@@ -1,6 +1,7 @@
 """Connect: takes one answer of a conversation, and shows the page that follows by the table."""
 
 import re
+from contextlib import suppress
 from datetime import datetime
 
 from .codec import Json
@@ -45,8 +46,18 @@ def converse(world: World, request: Request) -> Json | Reply:
     return _render(session)
 
 
+def call_name(world: World, request: Request) -> str:
+    """connect.<route> if the body has a route of the release, otherwise connect."""
+    with suppress(Failure):
+        body = request.json()
+        route = body.get("route") if isinstance(body, dict) else None
+        if isinstance(route, str) and route in world.routes:
+            return f"connect.{route}"
+    return "connect"
+
+
 def _envelope(world: World, request: Request) -> Json:
-    """Check the body, and tell the request its token and its name."""
+    """Check the body, and tell the request its token."""
     # The email library reports text/plain for a missing content type, so the same tolerance covers both.
     content_type = request.headers.get_content_type()
     if content_type != "application/json" and not (content_type == "text/plain" and tolerated("content_type")):
@@ -61,8 +72,6 @@ def _envelope(world: World, request: Request) -> Json:
             raise Failure(f"{name}_missing")
     if body["route"] not in world.routes:
         raise Failure("route_invalid", routes=", ".join(world.routes))
-    request.name = f"connect.{body['route']}"
-    world.counts[request.name] += 1
     data, action = body.get("data"), body.get("action") is not None
     too_much = world.routes[body["route"]] == START and (data or action)
     if body.get("type", "submit") != "submit" or (data and action) or too_much:

@@ -8,13 +8,14 @@ from .codec import Json
 
 @dataclass(frozen=True)
 class Release:
-    """Zero, or zero by other names: `make_server(release=Release(routes={"provider_select": "choose_company"}))`.
+    """Zero, or zero by other names: `make_server(release=Release(actions={"SAVE": "STORE"}))`.
 
     routes, actions and fields go from zero's name to this release's; a name that is left out stays. fields are those of
     the connect token: in the request for one, its answer, the query of the exchange and its answer. paths go from a call
     (by its name in the counts) to its path.
-    start: the route that begins a conversation, which session_restore then only resumes. back: the action by which
-    Connect shows the previous page again. ends_by_redirect: a session_redirect to callback_uri replaces session_complete.
+    start: the route that begins a conversation, which zero's own then only resumes. back: the action by which Connect
+    shows the previous page again. ends_by_redirect: the last page is of the kind that leads to a login, but leads to
+    callback_uri.
     """
 
     version: str = "2024-08-24.zero"

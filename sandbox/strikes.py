@@ -7,10 +7,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from .codec import Json, loads
+from .codec import Json
 from .errors import AnswerLost, Failure
 from .faults import FAULTS, Fault, can_strike
-from .wire import Reply, Request, json_reply, problem
+from .wire import Reply, json_reply, problem
 from .world import World
 
 LARGE, DEEP = 20 * 1024 * 1024, 100_000
@@ -113,28 +113,17 @@ def _change(answer: Json, fault: Fault) -> Json:
     return changed
 
 
-def due(world: World, request: Request) -> list[Fault]:
+def due(world: World, call: str, name: str) -> list[Fault]:
     """The faults for a call: one that replaces its work, or else all that may spoil its answer, of which one will."""
-    names = ("*", request.name, _name(world, request)) if world.faults else ()
     found = [
         each
         for each in world.faults
-        if each.call in names
-        and can_strike(each.name, request.name)
+        if each.call in ("*", call, name)
+        and can_strike(each.name, call)
         and each.left != 0
         and ("rate" not in each.options or world.chance.random() < each.options["rate"])
     ]
     return [each for each in found if each.name in STOPS][:1] or found
-
-
-def _name(world: World, request: Request) -> str:
-    """connect.<route> for a call to Connect that sends a route, otherwise the call's name."""
-    try:
-        sent = loads(request.body) if request.name == "connect" else None
-    except ValueError:
-        sent = None
-    route = sent.get("route") if isinstance(sent, dict) else None
-    return f"connect.{route}" if route in world.routes else request.name
 
 
 def _strike(world: World, fault: Fault, outcome: Reply | Exception) -> Reply:
@@ -146,14 +135,10 @@ def _strike(world: World, fault: Fault, outcome: Reply | Exception) -> Reply:
     return outcome
 
 
-def stop(world: World, request: Request, due: list[Fault]) -> Reply | None:
+def stop(world: World, due: list[Fault]) -> Reply | None:
     """The answer instead of the work, None without such a fault. Raises Failure and AnswerLost."""
     if not due or due[0].name not in STOPS:
         return None
-    if (name := _name(world, request)) != request.name:
-        # The work, which is not done, would count it and name it.
-        request.name = name
-        world.counts[name] += 1
     return _strike(world, due[0], STOPS[due[0].name](due[0].options))
 
 

@@ -168,12 +168,8 @@ class World:
             if unknown := names.keys() - known:
                 raise ValueError(f"Zero has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
         self.release = release
-
-    @property
-    def routes(self) -> dict[str, str]:
-        """The release's routes, with zero's name for each."""
-        found = {self.release.route(name): name for name in PAGES}
-        return found | ({self.release.start: START} if self.release.start else {})
+        # The release's routes, with zero's name for each.
+        self.routes = {release.route(name): name for name in PAGES} | ({release.start: START} if release.start else {})
 
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]
