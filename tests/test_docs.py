@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,13 @@ def test_every_path_that_a_page_names_exists(page):
     told = re.findall(r"`([\w.-]+/[\w./-]*)`", page.read_text())
     ours = {path for path in told if path.split("/")[0] in FOLDERS}
     assert {path for path in ours if not (ROOT / path).exists()} == set()
+
+
+def test_the_picture_has_every_layer_that_the_linter_checks():
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    layers = [layer.strip().replace(".", "/") for row in contract["layers"] for layer in row.split(":")]
+    picture = re.search(r"```mermaid\nflowchart TD(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.S)[1]
+    assert [layer for layer in layers if layer.removeprefix("flatpeak_app/") not in picture] == []
 
 
 def test_all_pages_are_looked_at():
