@@ -60,7 +60,7 @@ if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set: give it 50 or more random characters and keep it.")
 if PRODUCTION and can_be_guessed(SECRET_KEY):
     raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 50 or more random characters and keep it.")
-# Encrypt connect tokens and second factors; SECURITY.md says how to rotate them.
+# Encrypt connect tokens and second factors; docs/operation.md says how to rotate them.
 TOKEN_KEYS = list(filter(None, env.list("TOKEN_KEYS", default=[]))) or [SECRET_KEY]
 if PRODUCTION and any(map(can_be_guessed, TOKEN_KEYS)):
     raise ImproperlyConfigured("TOKEN_KEYS has a key that can be guessed: give each 50 or more random characters.")
