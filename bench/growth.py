@@ -65,12 +65,12 @@ def growth(site: Site, quick: bool) -> Iterator[Row]:
 def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
     """Return what is measured, by name, and the list to fill with the `customer`s whose pages are opened."""
     from django.contrib.auth import get_user_model
+    from django.core.cache import caches
     from django.test import Client
     from django.utils import timezone
 
     from tariffs.management.commands.refresh_rates import batches
     from tariffs.models import Tariff
-    from tariffs.screens.sections import pages
 
     customer, staff = Client(), Client()
     staff.force_login(get_user_model().objects.create_superuser("staff@example.com"))
@@ -81,7 +81,7 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
             cookie, path = looked_at.pop(0)
             looked_at.append((cookie, path))
             customer.cookies.load(cookie)
-            pages().clear()  # drop the HTML of the customer before
+            caches["html"].clear()  # drop the HTML of the customer before
             assert customer.get(path if rates else "/locations/").status_code == 200
 
         return look

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext
 
 from tariffs import details, rates
-from tariffs.screens.chart import chart, heading, zone_in_words
+from tariffs.screens.chart import chart, heading
+from tariffs.times import zone_in_words
 
 from .fields import in_words, today_in, zones
 from .models import Page

@@ -12,7 +12,8 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from tariffs.rates import Segment, day_span
-from tariffs.screens.chart import chart, zone_in_words
+from tariffs.screens.chart import chart
+from tariffs.times import zone_in_words
 
 LONDON = ZoneInfo("Europe/London")
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -286,7 +287,7 @@ def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame_and_apart(rat
         half = 7 * len(text) / 2
         assert seen["left"] - 1 < x - half
         assert x + half < seen["width"]
-        assert seen["top"] - 8 < y < seen["label_y"] - 12
+        assert seen["top"] - 8 < y < seen["height"] - 17
         boxes.append((x - half, x + half, y - 10, y))
     low, high = boxes
     assert low[0] > high[1] or high[0] > low[1] or low[2] > high[3] or high[2] > low[3]

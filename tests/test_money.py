@@ -9,7 +9,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tariffs import money
+from tariffs import money, times
 from tariffs.templatetags import prices
 
 
@@ -118,7 +118,7 @@ def test_every_currency_with_an_ordinary_price_can_be_doubted():
 )
 def test_the_language_of_the_page_is_babels_too(language, territory):
     with translation.override(language):
-        assert prices.country("GB") == territory
+        assert money.locale().territories["GB"] == territory
 
 
 def test_without_a_language_it_is_british_english():
@@ -137,13 +137,12 @@ def test_a_comma_separates_the_decimals_where_people_write_it():
         assert money.price(Decimal("0.24555"), "EUR") == "24,56\xa0c€"
 
 
-def test_the_filters_say_prices_times_and_countries():
+def test_the_filters_say_prices_and_times():
     moment, zone = datetime(2026, 10, 25, 23, 30, tzinfo=UTC), ZoneInfo("Europe/Berlin")
     assert prices.per_kwh(Decimal("0.24555"), "GBP") == "24.56p per kWh"
-    assert prices.local(moment, zone) == "00:30"
-    assert prices.local_day(moment, zone) == "Mon 26 Oct"
-    assert prices.long_date(moment.astimezone(zone).date()) == "Monday 26 October 2026"
-    assert prices.country("XX") == "XX"
+    assert times.local(moment, zone) == "00:30"
+    assert times.local_day(moment, zone) == "Mon 26 Oct"
+    assert times.long_date(moment.astimezone(zone).date()) == "Monday 26 October 2026"
 
 
 @pytest.mark.parametrize(
@@ -156,4 +155,4 @@ def test_the_filters_say_prices_times_and_countries():
 )
 def test_a_time_of_another_day_is_said_with_its_day(moment, words):
     now = datetime(2026, 4, 30, 23, 30, tzinfo=UTC)
-    assert prices.until(moment, now, ZoneInfo("Europe/London")) == words
+    assert times.until(moment, now, ZoneInfo("Europe/London")) == words

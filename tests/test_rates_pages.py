@@ -21,8 +21,7 @@ from tariffs import flatpeak, rates
 from tariffs.details import complete
 from tariffs.models import Customer, Location, RateDay, Tariff
 from tariffs.rates.refresh import refresh
-from tariffs.screens import sections
-from tariffs.screens import shown as page
+from tariffs.screens import sections, shown
 
 pytestmark = pytest.mark.django_db
 
@@ -1549,7 +1548,7 @@ def made(monkeypatch):
 
     def view_of(tariff, *rest):
         made.append(tariff)
-        return page.view_of(tariff, *rest)
+        return shown.view_of(tariff, *rest)
 
     monkeypatch.setattr(sections, "view_of", view_of)
     return made
@@ -1618,8 +1617,8 @@ def test_what_is_kept_for_one_tariff_is_not_shown_for_another(view, made, tariff
 def test_of_many_who_look_at_the_same_moment_one_makes_the_section(view, made, tariff, alice, monkeypatch):
     view()
     caches["html"].clear()
-    slow = page.chart
-    monkeypatch.setattr(page, "chart", lambda *facts: time.sleep(0.05) or slow(*facts))
+    slow = shown.chart
+    monkeypatch.setattr(shown, "chart", lambda *facts: time.sleep(0.05) or slow(*facts))
 
     def look():
         client = Client()

@@ -22,7 +22,7 @@ from qrcode.image.svg import SvgPathFillImage
 
 from flatpeak_app.web import vault
 from flatpeak_app.web.limits import count
-from tariffs.templatetags.prices import moment_of_year
+from tariffs.times import moment_of_year
 
 from . import known, mails, sessions
 from .models import User

@@ -1,13 +1,11 @@
-"""The rates of one tariff to take away, as CSV or as JSON: some local days, exactly as they are stored."""
+"""Downloads of a tariff's rates, as CSV or JSON: some local days, exactly as they are stored."""
 
 import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -21,12 +19,11 @@ from flatpeak_app.web.limits import TOO_MANY, is_too_often, limited
 from .. import rates
 from ..models import Location, RateDay, Tariff
 from ..rates.refresh import FAILED, UNKNOWN_ZONE, ask_for, under_way
+from .day import segments_of
 from .forms import SpanForm
 from .views import readable_location, with_tariffs
 
-Row = dict[str, str | None]
-
-COLUMNS = (
+COLUMNS = [
     "valid_from",
     "valid_to",
     "local_from",
@@ -36,8 +33,7 @@ COLUMNS = (
     "unit",
     "confidence",
     "carbon_intensity",
-)
-UNIT = "kWh"  # a rate is money, in major units of the currency, per this
+]
 DIRECTIONS = ("IMPORT", "EXPORT")
 NOT_ASKED = _("FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute.")
 NO_ZONE = _(
@@ -47,43 +43,14 @@ ASKED_NOW = _("We are asking for these rates. Please try again in a minute.")
 
 
 def exact(number: Decimal | None) -> str | None:
-    """Every digit and no other, with a point: never rounded, never 1E+2, never -0. None stays unknown."""
-    if number is None:
-        return None
-    return format(number or number.copy_abs(), "f")
-
-
-def rows(segments: Iterable[rates.Segment], zone: ZoneInfo, currency: str) -> list[Row]:
-    """`COLUMNS` for each segment: instants in UTC and in local time, both RFC 3339; carbon is gCO2/kWh."""
-    return [
-        {
-            "valid_from": segment.start.isoformat(),
-            "valid_to": segment.end.isoformat(),
-            "local_from": segment.start.astimezone(zone).isoformat(),
-            "local_to": segment.end.astimezone(zone).isoformat(),
-            "rate": exact(segment.rate),
-            "currency": currency or None,
-            "unit": UNIT,
-            "confidence": exact(segment.confidence),
-            "carbon_intensity": exact(segment.carbon),
-        }
-        for segment in segments
-    ]
-
-
-def as_csv(lines: Iterable[Row]) -> str:
-    """With CRLF, as RFC 4180 has it; what is unknown is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    """All digits, with a point: never rounded, never 1E+2, never -0."""
+    return None if number is None else format(number or number.copy_abs(), "f")
 
 
 def complete_until(segments: list[rates.Segment], start: datetime, end: datetime, now: datetime) -> datetime | None:
-    """Up to when the rates from `start` on are known without a gap.
+    """The end of the rates from `start` on that are known without a gap.
 
-    None if the rate of this moment is not known, or of the first where this moment lies outside.
+    None if the rate of this moment is not known, or that of `start` if this moment is outside of the span.
     """
     if rates.current(segments, now if start <= now < end else start) is None:
         return None
@@ -95,15 +62,8 @@ def complete_until(segments: list[rates.Segment], start: datetime, end: datetime
     return until
 
 
-def state_of(tariff: Tariff | None) -> str:
-    """The tariff's state, or why this site has none to read."""
-    if tariff is None:
-        return "not_connected"
-    return tariff.state if tariff.is_here else "other_account"
-
-
 def chosen(location: Location, direction: str | None) -> Tariff | None:
-    """The tariff of the direction; without one, what the customer pays if that is connected, else what they are paid."""
+    """The tariff of the direction. Without a direction, the one for buying if it is connected, else the one for selling."""
     return min(
         (tariff for tariff in location.tariffs.all() if direction in (None, tariff.direction)),
         key=lambda tariff: (not tariff.is_read, tariff.direction != "IMPORT", tariff.type != "COMMODITY"),
@@ -114,14 +74,13 @@ def chosen(location: Location, direction: str | None) -> Tariff | None:
 @require_safe
 @limited("download", "GET", "HEAD", refuse=lambda request, pk, form: refused(str(TOO_MANY), form))
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
-    """`form` is csv or json. A GET is a view like any other, so it asks FlatPeak for what is due; a HEAD never does."""
+    """`form` is csv or json. A GET asks FlatPeak for the rates that are due; a HEAD never does."""
     now = timezone.now()
     location = readable_location(request, pk, with_tariffs())
     direction = request.GET.get("direction")
     if direction not in (None, *DIRECTIONS):
         return refused(gettext("direction must be IMPORT (what you pay) or EXPORT (what you are paid)."), form)
-    zone = location.local_zone
-    today = now.astimezone(zone).date()
+    today = now.astimezone(location.local_zone).date()
     span = SpanForm(today, request.GET)
     if not span.is_valid():
         return refused(" ".join(f"{name}: {error}" for name, errors in span.errors.items() for error in errors), form)
@@ -135,8 +94,6 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
             answered = under_way(tariff, days, now)
             if not answered and RateDay.objects.filter(tariff=tariff, day__in=days).count() < len(days):
                 return refused(str(TOO_MANY), form, 429)
-        zone = location.local_zone  # which FlatPeak may have told just now
-
     direction = tariff.direction if tariff else direction or "IMPORT"
     content = {"direction": direction, **taken(location, tariff, days, now)}
     if tariff and tariff.rates_code == UNKNOWN_ZONE and not content["rates"]:
@@ -145,12 +102,15 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
         return refused(str(NOT_ASKED if answered == FAILED else ASKED_NOW), form, 503)
     response: HttpResponse
     if form == "csv":
-        response = HttpResponse(as_csv(content["rates"]), content_type="text/csv; charset=utf-8")
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        writer = csv.DictWriter(response, COLUMNS)  # ends lines with CRLF, as RFC 4180 does
+        writer.writeheader()
+        writer.writerows(content["rates"])
     else:
         response = JsonResponse(content)
     name = "-".join(["rates", direction.lower(), *dict.fromkeys(map(str, (days[0], days[-1])))])
     response["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
-    # The customer may change the tariff at any time: a browser asks each time whether what it has still holds.
+    # A browser must ask each time whether its copy is current, because the customer may change the tariff at any time.
     patch_cache_control(response, private=True, no_cache=True)
     set_response_etag(response)
     return get_conditional_response(request, etag=response["ETag"], response=response) or response
@@ -169,13 +129,14 @@ def refused(reason: str, form: str, status: int = 400) -> HttpResponse:
 
 
 def taken(location: Location, tariff: Tariff | None, days: Sequence[date], now: datetime) -> dict[str, Any]:
-    """The JSON: `state`, `timezone`, the contract's last day, three instants or null, and `rates`, which are the CSV's rows.
+    """The JSON: `state`, `timezone`, the contract's last day, three instants or null, and `rates`, the rows of the CSV.
 
-    Of a tariff that this site does not read (any more) there are no rates, and `state` says why.
+    Instants are RFC 3339, a rate is in major units of the currency per kWh, carbon is gCO2/kWh. A tariff that this site does
+    not read has no rates, and `state` says why.
     """
     zone = location.local_zone
     content: dict[str, Any] = {
-        "state": state_of(tariff),
+        "state": "not_connected" if not tariff else tariff.state if tariff.is_here else "other_account",
         "timezone": zone.key,
         "contract_end": tariff and tariff.contract_end and tariff.contract_end.isoformat(),
         "last_updated": None,
@@ -188,13 +149,26 @@ def taken(location: Location, tariff: Tariff | None, days: Sequence[date], now: 
         return content
     start, end = rates.day_span(days[0], zone)[0], rates.day_span(days[-1], zone)[1]
     known = RateDay.objects.filter(tariff=tariff, day__in=days).order_by("day")
-    segments = rates.clip((segment for day in known for segment in rates.load(day.segments)), start, end)
+    segments = rates.clip(segments_of(known), start, end)
     fetched = max((day.fetched_at for day in known), default=None)
     until = complete_until(segments, start, end, now)
     return content | {
         "last_updated": fetched and fetched.isoformat(),
         "next_update": tariff.ask_at.isoformat(),
         "complete_until": until and until.isoformat(),
-        "tiered": any(day.tiered for day in known),  # the rates are those of its lowest step
-        "rates": rows(segments, zone, location.currency_code),
+        "tiered": any(day.tiered for day in known),  # its rates are those of the lowest step
+        "rates": [
+            {
+                "valid_from": segment.start.isoformat(),
+                "valid_to": segment.end.isoformat(),
+                "local_from": segment.start.astimezone(zone).isoformat(),
+                "local_to": segment.end.astimezone(zone).isoformat(),
+                "rate": exact(segment.rate),
+                "currency": location.currency_code or None,
+                "unit": "kWh",
+                "confidence": exact(segment.confidence),
+                "carbon_intensity": exact(segment.carbon),
+            }
+            for segment in segments
+        ],
     }

@@ -1,4 +1,4 @@
-"""A tariff's part of the rates page, kept as HTML for as long as it would say the same."""
+"""A tariff's part of the rates page, cached as HTML for as long as it would say the same."""
 
 import threading
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from django.core.cache import BaseCache, caches
+from django.core.cache import caches
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import QueryDict
 from django.template.loader import render_to_string
@@ -16,55 +16,50 @@ from django.utils.translation import get_language
 from ..models import Location, RateDay, Tariff
 from .shown import view_of
 
-finding, locks = threading.Lock(), WeakValueDictionary[UUID, threading.Lock]()  # one for each location in view
+finding, locks = threading.Lock(), WeakValueDictionary[UUID, threading.Lock]()  # by location, while somebody waits
 
 
 class Section(NamedTuple):
     html: str
     look_again: int | None  # seconds
-    is_wrong: bool  # whether the query was
-    is_over: bool  # whether the contract was, or has no more prices
+    is_wrong: bool  # the customer's question has an error
+    is_over: bool  # the contract has ended, or has no more prices
     good_until: datetime
 
 
 def days_around(now: datetime) -> Prefetch:
-    """The stored rates of today and tomorrow, wherever a location is: "today" is within a day of UTC's."""
+    """The rates of today and tomorrow in any time zone, where "today" may be a day before or after UTC's."""
     days = [now.date() + timedelta(days=n) for n in (-1, 0, 1, 2)]
     return Prefetch("days", RateDay.objects.filter(day__in=days).order_by("day"))
 
 
 def sections(location: Location, now: datetime, query: QueryDict) -> list[tuple[Tariff, Section]]:
-    """Each tariff of a location with its section; for those that are not kept, one query in all.
+    """Each tariff of a location with its section; one query for all that are not cached.
 
-    A tariff's row changes with every answer of FlatPeak's, so what was made of an older one is not found. The page says
-    times by the minute. An answer to a question of the customer's own is not kept: there are too many of those.
+    The key has the tariff's row, which every answer of FlatPeak changes, and the minute, since the page says times by it.
+    The answer to a customer's own question is not cached, because there are too many of those.
     """
     tariffs = list(location.tariffs.all())
     keys = {tariff: _key(tariff, location, now) for tariff in tariffs if query.get("direction") != tariff.direction}
-    known = _kept(keys, now)
+    known = _cached(keys, now)
     if len(known) == len(tariffs):
         return [(tariff, known[tariff]) for tariff in tariffs]
-    with lock_of(location):
-        known = _kept(keys, now)
+    # When many look at a location as the minute turns, one thread makes its sections and the others wait for them.
+    with finding:
+        lock = locks.setdefault(location.pk, threading.Lock())
+    with lock:
+        known = _cached(keys, now)
         missing = [tariff for tariff in tariffs if tariff not in known]
         prefetch_related_objects(missing, days_around(now))
         made = {tariff: _section(tariff, location, now, query) for tariff in missing}
-        pages().set_many({keys[tariff]: section for tariff, section in made.items() if tariff in keys}, timeout=60)
+        caches["html"].set_many(
+            {keys[tariff]: section for tariff, section in made.items() if tariff in keys}, timeout=60
+        )
     return [(tariff, (known | made)[tariff]) for tariff in tariffs]
 
 
-def lock_of(location: Location) -> threading.Lock:
-    """When many look at a location as the minute turns, one thread makes its sections and the others find them."""
-    with finding:
-        return locks.setdefault(location.pk, threading.Lock())
-
-
-def pages() -> BaseCache:
-    return caches["html"]
-
-
-def _kept(keys: dict[Tariff, str], now: datetime) -> dict[Tariff, Section]:
-    found = pages().get_many(keys.values())
+def _cached(keys: dict[Tariff, str], now: datetime) -> dict[Tariff, Section]:
+    found = caches["html"].get_many(keys.values())
     return {tariff: section for tariff, key in keys.items() if (section := found.get(key)) and now < section.good_until}
 
 

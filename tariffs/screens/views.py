@@ -20,12 +20,15 @@ from .. import rates
 from ..erasure import erase_location
 from ..models import Location, RateDay, Tariff
 from ..rates.refresh import ASKING, FAILED, ask_for, is_due, refresh, under_way
+from .changes import MINUTE, changes, first_of, is_awaited
+from .cheapest import cheapest_form
+from .day import segments_of
 from .forms import DateForm
 from .sections import days_around, sections
-from .shown import MINUTE, changes, cheapest_form, first_of, history_of, is_awaited, stored
+from .shown import history_of
 
 LATER = _("FlatPeak is asked again until it has deleted everything too.")
-ASKED_PER_LIST = 3  # calls to FlatPeak that one view of "My locations" waits for at most
+ASKED_PER_LIST = 3  # the most calls to FlatPeak for which one view of "My locations" waits
 
 
 def with_tariffs() -> QuerySet[Location]:
@@ -35,12 +38,12 @@ def with_tariffs() -> QuerySet[Location]:
 
 
 def with_days(now: datetime) -> QuerySet[Tariff]:
-    """Tariffs with their locations and the stored rates of today and tomorrow, in two queries."""
+    """Tariffs with their locations and the rates of today and tomorrow, in two queries."""
     return Tariff.objects.select_related("location").prefetch_related(days_around(now))
 
 
 def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location]) -> Location:
-    """One of the locations, for its owner and permitted staff; to anybody else a 404."""
+    """One of the locations, for its owner and permitted staff; a 404 for anybody else."""
     if not may_see_others(request, "tariffs.view_location"):
         found = found.filter(customer__user=request.user.pk)
     return get_object_or_404(found, pk=pk)
@@ -48,7 +51,7 @@ def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location])
 
 @require_safe
 def locations(request: HttpRequest) -> HttpResponse:
-    """Each location has a tariff: both are stored at once, and deleted so."""
+    """The customer's tariffs by location. A location has at least one, because both are stored and deleted together."""
     now = timezone.now()
     mine = with_days(now).filter(location__customer__user=request.user.pk)
     tariffs = sorted(mine, key=_place)
@@ -57,7 +60,7 @@ def locations(request: HttpRequest) -> HttpResponse:
         tariffs = sorted(mine.all(), key=_place)
     moments, zones = list[datetime](), {tariff.location.local_zone for tariff in tariffs}
     for tariff in tariffs:
-        known = stored(tariff)
+        known = segments_of(tariff.days.all())
         tariff.now = rates.current(known, now)  # type: ignore[attr-defined]
         tariff.awaited = is_awaited(tariff, now)  # type: ignore[attr-defined]
         tariff.over = (left := tariff.days_left(now)) is not None and left < 0  # type: ignore[attr-defined]
@@ -68,7 +71,7 @@ def locations(request: HttpRequest) -> HttpResponse:
 
 
 def _place(tariff: Tariff) -> tuple[datetime, UUID, bool]:
-    """By location, the oldest first, and what is bought before what is sold. Of a few rows, dearer in SQL than here."""
+    """By location, the oldest first, then buying before selling. Sorted here because SQL takes longer for a few rows."""
     return tariff.location.created_at, tariff.location_id, tariff.direction == "EXPORT"
 
 
@@ -77,7 +80,7 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
     location = readable_location(request, pk, with_tariffs().select_related("customer"))
-    # Who asks for what can't be is told so, and FlatPeak is left alone.
+    # Do not call FlatPeak for a question that is refused.
     tariffs = list(location.tariffs.all())
     forms = [cheapest_form(tariff, request.GET, now, location.local_zone) for tariff in tariffs]
     if request.method == "GET" and not any(form.errors for form in forms):
@@ -131,7 +134,7 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     ]
     moments = [at for view in views for at in view["changes"]]
     if {FAILED, ASKING} & set(answered.values()) or any(tariff.state == Tariff.State.PENDING for tariff in tariffs):
-        moments.append(now + MINUTE)  # as the page says
+        moments.append(now + MINUTE)  # the page says to look again in a minute
     context |= {
         "tariffs": views,
         "until": first_of(moments, now, zone),
@@ -146,11 +149,11 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("delete", "POST")
 def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Ask whether it is meant, and delete a location of one's own, of whatever FlatPeak account."""
+    """Ask for confirmation, and delete a location of the customer, of any FlatPeak account."""
     mine = Location.objects.filter(pk=pk, customer__user=request.user.pk)
     if request.method != "POST":
         return render(request, "tariffs/delete_location.html", {"location": get_object_or_404(mine)})
-    if not (location := mine.first()):  # the button was pressed twice, or in another tab too
+    if not (location := mine.first()):  # pressed twice, or in another tab too
         messages.info(request, gettext("There is no such location in your list."))
         return redirect("tariffs:locations")
     erased = erase_location(location)

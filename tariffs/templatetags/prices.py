@@ -1,23 +1,30 @@
-from datetime import date, datetime, time, timedelta, tzinfo
+"""Template tags that say prices and times in words."""
+
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
+from babel.dates import format_timedelta
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_noop, ngettext, pgettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
-from .. import money
+from .. import money, times
 from ..models import Tariff
-from ..rates import Segment, day_span
-from ..screens.chart import clock, local, zone_in_words
-from ..screens.shown import Day, Gap
+from ..rates import day_span
+from ..screens.day import Day
 
 register = template.Library()
+for words in (money.plain, money.price, times.local, times.local_day, times.long_date, times.short_date):
+    register.filter(words)
+register.filter(times.moment_of_year)
+register.simple_tag(times.until)
+register.simple_tag(times.when)
 
 
 @register.filter
@@ -26,32 +33,28 @@ def per_kwh(rate: Decimal, currency: str) -> str:
     return gettext("%(price)s per kWh") % {"price": money.price(rate, currency)}
 
 
-register.filter("local", local)
-register.filter("price", money.price)
-
-
 @register.simple_tag
 def clock_change(day: Day, zone: ZoneInfo) -> str:
-    """What a day that is longer or shorter than 24 hours means for its table."""
+    """What the change of the clocks on a day means for the table of that day."""
     start, end = day_span(day.date, zone)
     moments = (start + timedelta(minutes=15 * n) for n in range((end - start) // timedelta(minutes=15)))
     before = start.astimezone(zone).utcoffset()
-    change = next((m for m in moments if m.astimezone(zone).utcoffset() != before), start).astimezone(zone)
+    change = next((m for m in moments if m.astimezone(zone).utcoffset() != before), start)
     if day.change > timedelta():
         said = gettext("The clocks go back on this day: the time from %(time)s on comes twice.")
     else:
         said = gettext("The clocks go forward on this day, to %(time)s.")
-    return said % {"time": clock(change, zone)}
+    return said % {"time": times.clock(change, zone)}
 
 
 @register.simple_tag
 def contract_reason(tariff: Tariff, day: Day, now: datetime, zone: ZoneInfo) -> str:
-    """Why a day has no prices, or none at its end, where the contract's end is why; else ""."""
+    """The contract's end, if it is why a day has no prices or none at its end; else ""."""
     end = tariff.contract_end
-    if not end or day.date < end - timedelta(days=1) or ((day.past or day.rows) and not day.known_until):
+    if not end or day.date < end - timedelta(days=1) or (day.all_rows and not day.known_until):
         return ""
-    over = end < now.astimezone(zone).date()
     if day.date > end:
+        over = end < now.astimezone(zone).date()
         said = gettext("The contract ended on %(day)s.") if over else gettext("The contract ends on %(day)s.")
         none_after = gettext("There are no prices after it.")
         said = f"{said} {none_after}"
@@ -61,57 +64,52 @@ def contract_reason(tariff: Tariff, day: Day, now: datetime, zone: ZoneInfo) -> 
         said = gettext("This is the last day of the contract, and we have no prices for it.")
     else:
         return ""
-    return said % {"day": long_date(end)}
+    return said % {"day": times.long_date(end)}
 
 
-# What a price means, by direction and by whether it is above, at or below zero: now, with and without its end, as the
-# mean of a time to come, and alone.
+# By direction and the sign of the price: now, now with its end, the mean of a time to come, and alone.
+PAID_FOR = (
+    _("Now %(price)s per kWh."),
+    _("Now %(price)s per kWh until %(time)s."),
+    _("%(price)s on average"),
+    "%(price)s",
+)
 MEANINGS = {
-    ("IMPORT", 1): (
-        gettext_noop("Now %(price)s per kWh."),
-        gettext_noop("Now %(price)s per kWh until %(time)s."),
-        gettext_noop("%(price)s on average"),
-        "%(price)s",
-    ),
-    ("IMPORT", 0): (
-        gettext_noop("Now free."),
-        gettext_noop("Now free until %(time)s."),
-        gettext_noop("free on average"),
-        gettext_noop("free"),
-    ),
+    ("IMPORT", 1): PAID_FOR,
+    ("IMPORT", 0): (_("Now free."), _("Now free until %(time)s."), _("free on average"), _("free")),
     ("IMPORT", -1): (
-        gettext_noop("Now you are paid %(price)s per kWh."),
-        gettext_noop("Now you are paid %(price)s per kWh until %(time)s."),
-        gettext_noop("you are paid %(price)s on average"),
-        gettext_noop("you are paid %(price)s"),
+        _("Now you are paid %(price)s per kWh."),
+        _("Now you are paid %(price)s per kWh until %(time)s."),
+        _("you are paid %(price)s on average"),
+        _("you are paid %(price)s"),
     ),
+    ("EXPORT", 1): PAID_FOR,
     ("EXPORT", 0): (
-        gettext_noop("Now nothing is paid."),
-        gettext_noop("Now nothing is paid until %(time)s."),
-        gettext_noop("nothing is paid on average"),
-        gettext_noop("nothing is paid"),
+        _("Now nothing is paid."),
+        _("Now nothing is paid until %(time)s."),
+        _("nothing is paid on average"),
+        _("nothing is paid"),
     ),
     ("EXPORT", -1): (
-        gettext_noop("Now you pay %(price)s per kWh."),
-        gettext_noop("Now you pay %(price)s per kWh until %(time)s."),
-        gettext_noop("you pay %(price)s on average"),
-        gettext_noop("you pay %(price)s"),
+        _("Now you pay %(price)s per kWh."),
+        _("Now you pay %(price)s per kWh until %(time)s."),
+        _("you pay %(price)s on average"),
+        _("you pay %(price)s"),
     ),
 }
-MEANINGS["EXPORT", 1] = MEANINGS["IMPORT", 1]
 NOW, NOW_UNTIL, MEAN, ALONE = range(4)
 
 
 def meaning(which: int, rate: Decimal, currency: str, direction: str, **words: str) -> str:
-    """A price in words, where it is free or below zero: you are paid 3.19p on average."""
+    """A price in words that need no minus: you are paid 3.19p on average."""
     shown = money.shown(rate, currency)
-    said = gettext(MEANINGS[direction, (shown > 0) - (shown < 0)][which])
-    return said % ({"price": money.price(abs(rate), currency)} | words)
+    said = MEANINGS[direction, (shown > 0) - (shown < 0)][which]
+    return str(said) % ({"price": money.price(abs(rate), currency)} | words)
 
 
 @register.simple_tag
 def rate_in_words(rate: Decimal, currency: str, direction: Any, unit: str = "kWh") -> str:
-    """24.56p per kWh, you are paid 3.19p per kWh; "per kWh" is left out where it stands beside it."""
+    """24.56p per kWh, you are paid 3.19p per kWh; without a unit 24.56p."""
     price = per_kwh(abs(rate), currency) if unit else money.price(abs(rate), currency)
     return meaning(ALONE, rate, currency, "EXPORT" if direction == "EXPORT" else "IMPORT", price=price)
 
@@ -119,7 +117,7 @@ def rate_in_words(rate: Decimal, currency: str, direction: Any, unit: str = "kWh
 @register.simple_tag
 def now_in_words(view: dict[str, Any], now: datetime) -> str:
     """Now 24.56p per kWh until 16:00."""
-    end = until(view["until"], now, view["zone"]) if view["until"] else ""
+    end = times.until(view["until"], now, view["zone"]) if view["until"] else ""
     return meaning(NOW_UNTIL if end else NOW, view["now"].rate, view["currency"], view["tariff"].direction, time=end)
 
 
@@ -142,18 +140,16 @@ def window_in_words(view: dict[str, Any], now: datetime) -> SafeString:
         )
     mean = meaning(MEAN, window.mean, currency, direction)
     if gain := asked["gain"]:
-        if money.shown(window.mean, currency) < 0:
-            compared = (
-                gettext("%(mean)s, %(gain)s better than now")
-                if gain > 0
-                else gettext("%(mean)s, %(gain)s worse than now")
-            )
+        if money.shown(window.mean, currency) < 0 < gain:
+            compared = gettext("%(mean)s, %(gain)s better than now")
+        elif money.shown(window.mean, currency) < 0:
+            compared = gettext("%(mean)s, %(gain)s worse than now")
         elif (gain > 0) == (direction == "EXPORT"):
             compared = gettext("%(mean)s, %(gain)s more than now")
         else:
             compared = gettext("%(mean)s, %(gain)s less than now")
         mean = compared % {"mean": mean, "gain": money.price(abs(gain), currency)}
-    when = span(window.start, window.until, now, view["zone"])
+    when = times.span(window.start, window.until, now, view["zone"])
     if window.until > window.end:
         when = gettext("any time from %(span)s") % {"span": when}
     return format_html(said, hours=hours, span=when, mean=mean)
@@ -161,20 +157,17 @@ def window_in_words(view: dict[str, Any], now: datetime) -> SafeString:
 
 @register.simple_tag
 def cost_in_words(view: dict[str, Any]) -> str:
-    """7.5 kWh then cost £0.56; of a price below zero, for 7.5 kWh you are then paid £0.56."""
-    cost = view["asked"]["cost"]
-    if view["tariff"].direction == "EXPORT":
-        below_zero, said = (
-            gettext("For %(energy)s kWh you then pay %(cost)s."),
-            gettext("%(energy)s kWh then bring %(cost)s."),
-        )
+    """7.5 kWh then cost £0.56; below zero, for 7.5 kWh you are then paid £0.56."""
+    cost, sells = view["asked"]["cost"], view["tariff"].direction == "EXPORT"
+    if cost < 0 and sells:
+        said = gettext("For %(energy)s kWh you then pay %(cost)s.")
+    elif cost < 0:
+        said = gettext("For %(energy)s kWh you are then paid %(cost)s.")
     else:
-        below_zero, said = (
-            gettext("For %(energy)s kWh you are then paid %(cost)s."),
-            gettext("%(energy)s kWh then cost %(cost)s."),
+        said = (
+            gettext("%(energy)s kWh then bring %(cost)s.") if sells else gettext("%(energy)s kWh then cost %(cost)s.")
         )
-    words = {"energy": money.plain(view["asked"]["energy"]), "cost": money.cost(abs(cost), view["currency"])}
-    return (below_zero if cost < 0 else said) % words
+    return said % {"energy": money.plain(view["asked"]["energy"]), "cost": money.cost(abs(cost), view["currency"])}
 
 
 @register.filter
@@ -184,97 +177,12 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     return format_timedelta(-max(passed, timedelta(seconds=1)), add_direction=True, locale=money.locale())
 
 
-@register.filter
-def plain_number(number: Decimal) -> str:
-    return money.plain(number)
-
-
-@register.filter
-def local_day(moment: datetime, zone: tzinfo) -> str:
-    return short_date(moment.astimezone(zone).date())
-
-
-@register.filter
-def long_date(day: date) -> str:
-    """Monday 26 October 2026."""
-    return format_date(day, pgettext("pattern of a date", "EEEE d MMMM y"), locale=money.locale())
-
-
-@register.filter
-def moment_of_year(at: datetime) -> str:
-    """26 October 2026, 16:00; in UTC."""
-    return format_datetime(at, pgettext("pattern of a date and time", "d MMMM y, HH:mm"), locale=money.locale())
-
-
-@register.filter
-def country(code: str) -> str:
-    return money.locale().territories.get(code, code)
-
-
-@register.simple_tag
-def until(moment: datetime, now: datetime, zone: tzinfo) -> str:
-    """The time of day at a location, with the day if it is another one than now's: 16:00, midnight, tomorrow 07:00."""
-    days = _days_ahead(moment, now, zone)
-    if days == 1 and moment.astimezone(zone).time() == time.min:
-        return gettext("midnight")
-    if days == 0:
-        return pgettext("a time of day in a sentence", "%(time)s") % {"time": local(moment, zone)}
-    return when(moment, now, zone)
-
-
-def _days_ahead(moment: datetime, now: datetime, zone: tzinfo) -> int:
-    return (moment.astimezone(zone).date() - now.astimezone(zone).date()).days
-
-
-# By its day: today, tomorrow, another; as a place in time, after "at", and with an end on the same day.
-TIMES = {
-    " ": (gettext_noop("today %(time)s"), gettext_noop("tomorrow %(time)s"), gettext_noop("%(day)s %(time)s")),
-    " at ": (
-        gettext_noop("today at %(time)s"),
-        gettext_noop("tomorrow at %(time)s"),
-        gettext_noop("%(day)s at %(time)s"),
-    ),
-    " to ": (
-        gettext_noop("today %(time)s to %(end)s"),
-        gettext_noop("tomorrow %(time)s to %(end)s"),
-        gettext_noop("%(day)s %(time)s to %(end)s"),
-    ),
-}
-
-
-@register.simple_tag
-def when(moment: datetime, now: datetime, zone: tzinfo, joint: str = " ", end: str = "") -> str:
-    """A time to come, by its day in a word: today 23:00, tomorrow 02:00; with a joint today at 23:00."""
-    days = _days_ahead(moment, now, zone)
-    said = gettext(TIMES[joint][days if days in (0, 1) else 2])
-    return said % {"day": local_day(moment, zone), "time": local(moment, zone), "end": end}
-
-
-@register.simple_tag
-def span(start: datetime, end: datetime, now: datetime, zone: tzinfo) -> str:
-    """A time to come with its end: today 15:00 to 18:00, today 23:00 to tomorrow 02:00."""
-    if start.astimezone(zone).date() == end.astimezone(zone).date():
-        return when(start, now, zone, " to ", local(end, zone))
-    return gettext("%(start)s to %(end)s") % {"start": when(start, now, zone), "end": until(end, now, zone)}
-
-
 @register.inclusion_tag("tariffs/_as_of.html")
 def as_of(now: datetime, zone: ZoneInfo, until: datetime) -> dict[str, Any]:
-    """When a page was made, and for how many seconds from here on it is true: no clock but ours has to be right."""
+    """When a page was made, and for how many seconds it is true: a duration, because the browser's clock may be wrong."""
     return {
-        "day": local_day(now, zone),
-        "time": local(now, zone),
-        "where": zone_in_words(zone, now),
+        "day": times.local_day(now, zone),
+        "time": times.local(now, zone),
+        "where": times.zone_in_words(zone, now),
         "seconds": max(1, ceil((until - timezone.now()).total_seconds())),
     }
-
-
-@register.filter
-def short_date(day: date) -> str:
-    """Mon 26 Oct."""
-    return format_skeleton("MMMEd", day, locale=money.locale())
-
-
-@register.simple_tag
-def all_rows(day: Day) -> list[Segment | Gap]:
-    return [*day.past, *day.rows]

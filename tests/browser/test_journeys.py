@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tariffs.models import Tariff
-from tariffs.screens.shown import look_again
+from tariffs.screens.changes import look_again
 
 pytestmark = pytest.mark.browser
 
@@ -129,7 +129,8 @@ def test_three_pages_back_in_the_browser_and_on_again_with_other_answers(visit):
 
 
 def test_a_tariff_in_progress_becomes_ready_while_its_page_is_open(visit, later, monkeypatch):
-    monkeypatch.setattr("tariffs.screens.shown.look_again", lambda tariff, unsure: look_again(tariff, unsure) and 1)
+    for module in ("changes", "shown"):
+        monkeypatch.setattr(f"tariffs.screens.{module}.look_again", lambda tariff, now: look_again(tariff, now) and 1)
     visit.to_providers().provider("Test: pending for 2 minutes").log_in_at("Test: pending for 2 minutes")
     visit.on("Your tariff is being read").press("Save and wait").to_rates().sees("still being read")
     assert stored().state == Tariff.State.PENDING

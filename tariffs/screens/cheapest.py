@@ -1,0 +1,122 @@
+"""The cheapest time ahead, or the dearest for what is sold: the question and its answer."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import QueryDict
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from .. import money
+from ..models import Tariff
+from ..rates import Segment
+from ..rates.windows import best, next_time
+
+HOURS = (1, 2, 3, 4, 6, 8)
+WRONG_ENERGY = _("Type the energy in kWh, above 0 and up to 1000.")
+
+
+class EnergyField(forms.DecimalField):
+    """kWh, typed with a comma or a point."""
+
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
+        return super().to_python(str(value or "").replace(",", "."))
+
+
+class CheapestForm(forms.Form):
+    """For how long, until when on the location's clock, and for how much energy. A GET, so that its answer has an address.
+
+    `deadline` in the cleaned data is the instant of the typed time of day, None without one.
+    """
+
+    def __init__(self, now: datetime, zone: ZoneInfo, *given: Any, **options: Any) -> None:
+        self.now, self.zone = now, zone
+        super().__init__(*given, **options)
+
+    hours = forms.TypedChoiceField(
+        label=_("For how long"),
+        choices=lambda: [(n, ngettext("%(hours)s hour", "%(hours)s hours", n) % {"hours": n}) for n in HOURS],
+        coerce=int,
+        error_messages={
+            "invalid_choice": format_lazy(_("Choose one of {hours} hours."), hours=", ".join(map(str, HOURS)))
+        },
+    )
+    before = forms.TimeField(
+        label=_("Over by (optional)"),
+        required=False,
+        input_formats=["%H:%M"],
+        widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
+        error_messages={"invalid": _("Type a time of day, for example 07:00.")},
+    )
+    kwh = EnergyField(
+        label=_("Energy in kWh (optional)"),
+        required=False,
+        min_value=Decimal("1e-9"),
+        max_value=1000,
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), WRONG_ENERGY),
+        widget=forms.TextInput({"inputmode": "decimal", "size": 6, "autocomplete": "off"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        hours, before = given.get("hours"), given.get("before")
+        given["deadline"] = next_time(before, self.zone, self.now) if before else None
+        if hours and before and given["deadline"] - self.now < timedelta(hours=hours):
+            said = ngettext(
+                "An hour does not fit between now and %(time)s. Choose fewer hours or a later time.",
+                "%(hours)s hours do not fit between now and %(time)s. Choose fewer hours or a later time.",
+                hours,
+            )
+            self.add_error("before", said % {"hours": hours, "time": f"{before:%H:%M}"})
+        return given
+
+
+def cheapest_form(tariff: Tariff, query: QueryDict, now: datetime, zone: ZoneInfo) -> CheapestForm:
+    """The question about a tariff, bound if the query is about this one."""
+    given = query if query.get("direction") == tariff.direction else None
+    return CheapestForm(now, zone, given, initial={"hours": 3}, label_suffix="", auto_id=f"id_{tariff.direction}_%s")
+
+
+def cheapest(view: dict[str, Any], ahead: Sequence[Segment], form: CheapestForm, now: datetime) -> dict[str, Any]:
+    """The answer for `tariffs/_cheapest.html`; for three hours if nothing valid was asked."""
+    tariff, currency = view["tariff"], view["currency"]
+    asked = form.cleaned_data if form.is_bound and form.is_valid() else {}
+    hours, deadline, energy = asked.get("hours", 3), asked.get("deadline"), asked.get("kwh")
+    known = ahead[-1].end if ahead else None
+    sells = tariff.direction == "EXPORT"
+    window = best(ahead, timedelta(hours=hours), now, deadline or known or now, dearest=sells)
+    others = {name: form.data[name] for name in ("before", "kwh") if asked.get(name)}
+    mean = money.shown(window.mean, currency) if window else None
+    gain = None
+    if mean is not None and view["now"]:
+        gain = (money.shown(view["now"].rate, currency) - mean) * (-1 if sells else 1)
+    return {
+        "form": form,
+        "hours": hours,
+        "deadline": deadline,
+        "window": window,
+        "same": len({segment.rate for segment in ahead}) == 1,
+        "gain": gain,  # from the rounded prices, as people read them; below zero where now is the better time
+        "energy": energy,
+        "cost": money.coins(energy * mean, currency) if energy and mean is not None else None,
+        "known": known,
+        "links": [(n, f"?{urlencode({'direction': tariff.direction, 'hours': n} | others)}") for n in HOURS],
+    }
+
+
+def changes_of_answer(asked: dict[str, Any], now: datetime) -> list[datetime]:
+    """When the answer changes: its time begins, or it is too late to begin."""
+    window, deadline = asked["window"], asked["deadline"]
+    if asked["same"] and not deadline:  # the answer names no time
+        return []
+    length = timedelta(hours=asked["hours"])
+    moments = [at for at in (window.start, window.until - length) if at > now] if window else []
+    if window and not moments:  # the best time begins now, and does so at every later look
+        moments = [now + timedelta(minutes=5)]
+    return [*moments, deadline - length] if deadline else moments
