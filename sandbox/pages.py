@@ -60,12 +60,9 @@ class Page:
 
 START, REDIRECT, END, ERROR = "session_restore", "session_redirect", "session_complete", "error"
 # By a tariff's stage, and by its structure.
-SUMMARIES = {
-    "fixed": "summary_fixed_confirm",
-    "varying": "summary_tou_confirm",
-    "pending": "summary_tariff_inprogress",
-    "failed": "summary_tariff_failed",
-}
+READY = {"fixed": "summary_fixed_confirm", "varying": "summary_tou_confirm"}
+READ = READY | {"pending": "summary_tariff_inprogress"}
+SUMMARIES = READ | {"failed": "summary_tariff_failed"}
 CAPTURES = {"FIXED": "rate_fixed_capture", "TIME_OF_DAY": "rate_tod_capture", "MARKET": "market_surcharge_capture"}
 # Fields, codes and actions that several pages share.
 ADDRESS = {"postal_address": lambda session: session.token["postal_address"]}
@@ -87,7 +84,7 @@ PAGES = {
         holds={"redirect_uri": holds.redirect},
         instead=f"nothing: send the browser to the address, then POST {START}",
         resume=takes.after_login,
-        next={"decline": "provider_select", "manual": "tariff_structure_select", **SUMMARIES},
+        next={"decline": "provider_select", "manual": "tariff_structure_select", **READ},
     ),
     END: Page(holds={"callback_uri": holds.callback}, instead="nothing: exchange the connect token"),
     ERROR: Page(instead=f"nothing: it has error_code and error_message, no data; POST {START}"),
@@ -130,7 +127,7 @@ PAGES = {
         answer=takes.library_tariff,
         codes=("tariff_id_missing", "tariff_not_found", "tariff_id_invalid"),
         actions={"TARIFF_MISSING": Action("tariff_structure_select", Session.by_hand), **CHANGE_ADDRESS},
-        next=SUMMARIES,
+        next=READY,
     ),
     "tariff_structure_select": Page(
         holds=PROVIDER | {"options": holds.options},
@@ -182,7 +179,7 @@ PAGES = {
         ),
         answer=takes.contract_term,
         codes=("date_format_invalid",),
-        next=SUMMARIES | CAPTURES | {"structure": "tariff_structure_select", "name": "tariff_name_capture"},
+        next=READY | CAPTURES | {"structure": "tariff_structure_select", "name": "tariff_name_capture"},
     ),
     "summary_fixed_confirm": Page(holds=SUMMARY | {"cost": drafted("cost")}, actions=CONFIRM, codes=ACTION_CODES),
     "summary_tou_confirm": Page(
@@ -199,7 +196,7 @@ PAGES = {
         },
         codes=ACTION_CODES,
         resume=lambda session: session.stage,
-        next=SUMMARIES,
+        next=READ,
     ),
     "summary_tariff_failed": Page(
         holds=CONNECTION,

@@ -1,4 +1,4 @@
-"""A sandbox that answers real HTTP, and a client that speaks to it with the standard library alone."""
+"""A sandbox that answers real HTTP, and a client for it from the standard library alone."""
 
 import base64
 import http.client
@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from sandbox.catalog import providers
+from sandbox.pages import PAGES, REDIRECT
 from sandbox.server import make_server
 
 ADDRESS = {
@@ -30,20 +32,48 @@ BY_HAND = {
 }
 
 
+# An answer for each key in `next` of a page, as far as one alone decides the key.
+ANSWERS = {
+    "postal_address_capture": {None: {"postal_address": ADDRESS}},
+    "provider_select": {
+        kind: lambda talk, name=name: {"provider": {"id": talk.id_of(name)}}
+        for kind, name in {
+            "DIRECT": "EDF",
+            "LIBRARY": "SSE",
+            "MARKET": "Tomato Energy",
+            "NAME": "Test: refuses provider_name_missing",
+            "MANUAL": "Ecotricity",
+            "NONE": "Test: no providers",
+        }.items()
+    },
+    "provider_name_capture": {None: {"provider": {"name": "Village Power"}}},
+    "tariff_select": {
+        key: lambda talk, place=place: {"tariff": {"id": talk.data["tariffs"][place]["id"]}}
+        for key, place in {"fixed": 0, "varying": 3}.items()
+    },
+    "tariff_structure_select": {structure: {"options": [structure]} for structure in BY_HAND},
+    **{route: {None: data} for route, data in BY_HAND.values()},
+    "tariff_name_capture": {None: {"tariff": {"name": "Simple"}}},
+    # The shortest way to this page is by a market price.
+    "contract_term_capture": {"varying": {}},
+}
+OUTCOMES = {"fixed": "approve", "decline": "decline", "manual": "manual", "pending": "unreachable"}
+
+
 class Number(json.JSONEncoder):
     def default(self, value):
         return float(value)
 
 
 class Client:
-    """Calls one sandbox; `status` and `headers` are those of the last answer."""
+    """A client of one sandbox. status and headers: those of the last answer."""
 
     def __init__(self, server):
         self.server, self.world, self.url = server, server.world, server.url
         self.status, self.headers, self.bearer = 0, {}, ""
 
     def call(self, method, path, body=None, **headers):
-        """One request; the answer parsed if it is JSON, text otherwise. A dict goes out as JSON, text as it is."""
+        """Send a request, a dict or list as JSON. Returns the answer, parsed if it is JSON."""
         raw = json.dumps(body, cls=Number) if isinstance(body, dict | list) else body
         sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): each for name, each in headers.items()}
         connection = http.client.HTTPConnection(*self.server.server_address, timeout=5)
@@ -71,7 +101,7 @@ class Client:
         return self.api("POST", "/connect/tariff/token", body)
 
     def talk(self, **body):
-        """A new conversation, at its first page; with the address known unless said otherwise."""
+        """Start a conversation. Its address is known, so that it is at provider_select, unless the body says otherwise."""
         if "location_id" not in body:
             body = {"postal_address": ADDRESS} | body
         talk = Talk(self, self.new_token(**body)["connect_token"])
@@ -89,7 +119,7 @@ class Client:
         return self.api("GET", f"/tariffs/rates/{location}", **times, **query)
 
     def saved(self, talk):
-        """Save the summary that a conversation is at; its location."""
+        """Save the summary that a conversation is at. Returns the location's id."""
         talk.act("SAVE")
         return self.exchange(talk.token)["location_id"]
 
@@ -98,7 +128,7 @@ class Client:
 
 
 class Talk:
-    """One conversation with Connect; `page` is the last page, `route` its route."""
+    """One conversation with Connect. page: the last page."""
 
     def __init__(self, client, token):
         self.client, self.token, self.page = client, token, {}
@@ -125,7 +155,7 @@ class Talk:
         return self.go(self.route, action=action)
 
     def refused(self, route, **body):
-        """The code of the error object that an answer gets."""
+        """Send an answer that must be refused. Returns the code."""
         answer = self.send(route, **body)
         assert self.client.status >= 400
         assert answer["object"] == "error"
@@ -133,9 +163,33 @@ class Talk:
         assert not {"route", "data", "actions"} & set(answer)
         return answer["code"]
 
-    def id_of(self, name, country="GB"):
-        from sandbox.catalog import providers
+    def step(self, key):
+        """Answer the page, or come back from the login, so that the key in `next` of its row follows."""
+        if self.route == "session_redirect":
+            return self.log_in(OUTCOMES[key])
+        answer = ANSWERS[self.route][key]
+        return self.go(self.route, answer(self) if callable(answer) else answer)
 
+    def reach(self, route):
+        """Go on to a page by the shortest way through the table."""
+        if route == "summary_tariff_failed":
+            location = self.client.saved(self.reach("session_redirect").log_in("unreadable"))
+            return self.client.talk(location_id=location)
+        ways, found = {self.route: []}, [self.route]
+        for at in found:
+            page = PAGES[at]
+            steps = [(Talk.act, name, action.leads) for name, action in page.actions.items()]
+            steps += [(Talk.step, key, page.next[key]) for key in ANSWERS.get(at, OUTCOMES if at == REDIRECT else ())]
+            for do, what, to in steps:
+                if to not in ways:
+                    ways[to] = [*ways[at], (do, what)]
+                    found.append(to)
+        for do, what in ways[route]:
+            do(self, what)
+        assert self.route == route
+        return self
+
+    def id_of(self, name, country="GB"):
         return next(key for key, each in providers(country).items() if each.name.startswith(name))
 
     def pick(self, name, country="GB"):
@@ -155,7 +209,7 @@ class Talk:
         return address.path + "?" + (address.query or f"fp_cot={self.token}")
 
     def log_in(self, outcome=None):
-        """Choose an outcome on the login page (None: only visit it), and come back."""
+        """Choose an outcome on the login page, or only visit it for None, and come back."""
         if outcome:
             self.client.call("POST", self.login_path(), f"outcome={outcome}")
         else:
@@ -178,7 +232,7 @@ def server():
 
 @pytest.fixture
 def sandbox(server):
-    """An empty sandbox, signed in, its clock standing at noon (UTC) of a summer's day."""
+    """A client, signed in, of an empty sandbox whose clock is frozen at noon (UTC) on a summer day."""
     with server.world.lock:
         server.world.reset()
     client = Client(server)
@@ -187,19 +241,19 @@ def sandbox(server):
     return client
 
 
-# The whole suite's guards are for the product; these tests handle tokens openly, and run without Django.
+# These tests need no Django and handle tokens openly, so they switch off the suite's guards of the product.
 
 
 @pytest.fixture
 def empty_cache():
-    """Nothing to empty here."""
+    """Do nothing."""
 
 
 @pytest.fixture(scope="session")
 def scan_logs():
-    """Nothing to scan here."""
+    """Do nothing."""
 
 
 @pytest.fixture
 def nothing_leaks():
-    """Nothing is hidden here."""
+    """Do nothing."""

@@ -1,13 +1,13 @@
-"""Every documented error code, by the bad input it describes and by the test inputs; and the strictness around it."""
+"""Every documented error code: by bad input and by test input. What else Connect refuses."""
 
 import json
 
 import pytest
 
 from sandbox.catalog import TESTS
-from sandbox.pages import PAGES
+from sandbox.pages import ACTION_CODES, PAGES
 
-from .conftest import ADDRESS, BY_HAND
+from .conftest import ADDRESS, ANSWERS, BY_HAND
 
 
 def period(begin, end, cost=0.2):
@@ -95,20 +95,9 @@ WRONG = [
 
 
 def at(sandbox, route):
-    """A conversation in which every page up to a route was shown."""
-    if route == "postal_address_capture":
-        return sandbox.talk(postal_address={"country_code": "GB"})
-    talk = sandbox.talk()
-    if route == "provider_name_capture":
-        return talk.act("PROVIDER_MISSING")
-    if route == "tariff_select":
-        return talk.pick("SSE")
-    if route == "provider_select":
-        return talk
-    for structure, (capture, _) in BY_HAND.items():
-        if route == capture:
-            return talk.pick("Ecotricity").go("tariff_structure_select", {"options": [structure]})
-    return talk.pick("Ecotricity") if route == "tariff_structure_select" else talk.by_hand("FIXED")
+    """A conversation at a page."""
+    talk = sandbox.talk(postal_address={"country_code": "GB"})
+    return talk if route == talk.route else sandbox.talk().reach(route)
 
 
 @pytest.mark.parametrize(("route", "data", "code"), WRONG)
@@ -152,39 +141,31 @@ def test_every_code_of_every_page_is_tried_above(sandbox):
     assert documented <= tried
 
 
-GOOD = {
-    "provider_name_capture": {"data": {"provider": {"name": "x"}}},
-    "tariff_structure_select": {"data": {"options": ["FIXED"]}},
-    **{route: {"data": data} for route, data in BY_HAND.values()},
-    "tariff_name_capture": {"data": {"tariff": {"name": "x"}}},
-    "contract_term_capture": {},
-    "summary_fixed_confirm": {"action": "SAVE"},
-    "summary_tou_confirm": {"action": "SAVE"},
-}
+REFUSED = [each["refuses"] for each in TESTS if "refuses" in each]
 
 
-@pytest.mark.parametrize("test", [each for each in TESTS if "refuses" in each], ids=lambda test: test["name"])
-def test_a_provider_that_refuses_does_so_once(sandbox, test):
-    code = test["refuses"]
+@pytest.mark.parametrize("code", [code for code in REFUSED if code not in ACTION_CODES])
+def test_a_provider_that_refuses_an_answer_does_so_once(sandbox, code):
+    # data_json_invalid is a code of every page.
     for route in [name for name, page in PAGES.items() if code in page.codes] or ["tariff_structure_select"]:
-        if route in ("summary_tariff_inprogress", "summary_tariff_failed"):
-            continue  # which no tariff by hand comes to
-        talk = sandbox.talk().pick(test["name"])
-        structure = {"rate_tod_capture": "TIME_OF_DAY", "market_surcharge_capture": "MARKET"}.get(route, "FIXED")
-        structure = "MARKET" if route == "summary_tou_confirm" else structure
-        while talk.route != route:
-            options = {"data": {"options": [structure]}}
-            talk.go(talk.route, **(options if talk.route == "tariff_structure_select" else GOOD[talk.route]))
-        library = talk.data.get("tariffs", [{"id": ""}])
-        answer = GOOD.get(route, {"data": {"tariff": {"id": library[0]["id"]}}})
-        assert talk.refused(route, **answer) == code
-        assert talk.go(route, **answer).route != route
+        talk = sandbox.talk().pick(f"Test: refuses {code}").reach(route)
+        answer = next(iter(ANSWERS[route].values()))
+        answer = answer(talk) if callable(answer) else answer
+        assert talk.refused(route, data=answer) == code
+        assert talk.go(route, answer).route != route
+
+
+@pytest.mark.parametrize("structure", BY_HAND)
+@pytest.mark.parametrize("code", ACTION_CODES)
+def test_a_provider_that_refuses_an_action_does_so_once(sandbox, code, structure):
+    talk = sandbox.talk().by_hand(structure, f"Test: refuses {code}")
+    assert talk.refused(talk.route, action="SAVE") == code
+    assert talk.act("SAVE").route == "session_complete"
 
 
 def test_every_code_after_provider_select_has_a_provider_that_refuses_with_it():
-    asked = {each["refuses"] for each in TESTS if "refuses" in each}
     later = list(PAGES)[list(PAGES).index("provider_name_capture") :]
-    assert {code for route in later for code in PAGES[route].codes} | {"data_json_invalid"} == asked
+    assert {code for route in later for code in PAGES[route].codes} | {"data_json_invalid"} == set(REFUSED)
 
 
 @pytest.mark.parametrize("code", [*PAGES["postal_address_capture"].codes, "data_json_invalid"])

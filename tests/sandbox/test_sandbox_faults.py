@@ -1,4 +1,4 @@
-"""Faults on purpose: each by its name over real HTTP, how they are set, and that each strikes exactly as often as asked."""
+"""Faults: what each does over real HTTP, how it is set, and that it strikes as often as asked."""
 
 import base64
 import gzip
@@ -33,7 +33,7 @@ def setting(sandbox, call, fault, **fields):
 
 
 def raw(sandbox, talk, timeout=5):
-    """session_restore as bytes: the response and its body."""
+    """Send session_restore. Returns the response and its body as bytes."""
     connection = http.client.HTTPConnection(*sandbox.server.server_address, timeout=timeout)
     try:
         body = json.dumps({"connect_token": talk.token, "route": "session_restore"})
@@ -45,7 +45,7 @@ def raw(sandbox, talk, timeout=5):
 
 
 def sign_in(client):
-    """GET /login, whatever it answers; its status."""
+    """Send GET /login. Returns the status; the answer is in client.answer."""
     pair = base64.b64encode(b"acc_one:sk_test_one").decode()
     client.answer = client.call("GET", "/login", Authorization=f"Basic {pair}")
     return client.status
@@ -56,7 +56,7 @@ def provider(talk):
 
 
 def fails_to_answer(talk):
-    """The error that the client has when it chooses a provider, which leads to tariff_structure_select."""
+    """Choose a provider, which leads to tariff_structure_select. Returns the class of the connection error."""
     with pytest.raises(ConnectionError) as caught:
         talk.send("provider_select", data=provider(talk))
     return type(caught.value)
@@ -204,7 +204,7 @@ def test_silence_ends_when_the_client_hangs_up_and_holds_up_nobody_else(sandbox,
     body = json.dumps({"connect_token": talk.token, "route": "session_restore"})
     connection.request("POST", "/", body, {"Content-Type": "application/json"})
     while not sandbox.call("GET", "/_sandbox")["struck"]:
-        """A test that hangs here has found a silence that keeps the lock, or no silence."""
+        """If a test hangs here, the silence keeps the lock, or there is none."""
     assert sandbox.log_in()["expires_in"] == 3600
     assert not over.is_set()
     connection.close()

@@ -1,4 +1,4 @@
-"""Rates: what a real tariff could give, the same each time, in the right time zone."""
+"""Rates are plausible, the same each time, and in the right time zone."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

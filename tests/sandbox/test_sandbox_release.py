@@ -1,4 +1,4 @@
-"""A release is data: with another name for everything, another start, BACK and an end by redirect the flow still holds."""
+"""A release is data: a made-up one has other names for everything, another start, BACK and an end by redirect."""
 
 from itertools import count
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""The REST calls: sign-in, tokens, exchange, locations; and what they refuse."""
+"""Sign-in, tokens, exchange and locations, and what they refuse."""
 
 import base64
 

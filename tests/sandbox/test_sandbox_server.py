@@ -1,4 +1,4 @@
-"""The server and its control: switches, clock, counts, HTTP itself, the state file, the command line."""
+"""The server and its control: switches, clock, counts, HTTP, the state file, the command line."""
 
 import http.client
 import json
@@ -170,7 +170,7 @@ def test_the_clock_runs_on_from_where_it_is_put_unless_it_is_frozen(sandbox):
     assert answer["now"].startswith("2026-10-24T15:00:00.")
     assert answer["frozen"] is False
     while sandbox.call("GET", "/_sandbox")["now"] == answer["now"]:
-        """A test that hangs here has found a clock that stands."""
+        """If a test hangs here, the clock stands still."""
     frozen = sandbox.control(advance=3600, frozen=True)
     assert frozen["now"].startswith("2026-10-24T16:00:00.")
     assert sandbox.call("GET", "/_sandbox")["now"] == frozen["now"]

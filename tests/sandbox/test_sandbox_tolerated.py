@@ -1,4 +1,4 @@
-"""What FlatPeak's own client, recorded runs and FlatPeak's description show; what is beyond the documentation is named."""
+"""What FlatPeak's client, recorded runs and FlatPeak's description show. Anything undocumented is tolerated by name."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ def named(sandbox):
 
 
 def posted_as(content_type):
-    """session_restore, posted with a content type, "" for without one."""
+    """What posts session_restore with a content type."""
 
     def ask(sandbox):
         body = json.dumps({"connect_token": sandbox.talk().token, "route": "session_restore"})
@@ -31,7 +31,7 @@ def posted_as(content_type):
 
 
 def answered(route, talk_to, **body):
-    """A page, which a conversation is brought to, answered with this."""
+    """What brings a conversation to a page and answers it."""
 
     def ask(sandbox):
         return talk_to(sandbox).send(route, **body)
