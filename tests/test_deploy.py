@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -120,6 +121,35 @@ def test_two_workers_refuse_to_start_without_a_cache_that_they_share(image, argu
     assert ended.returncode == 1
     assert "2 workers need a cache that they share: set CACHE_URL" in ended.stdout
     assert "Traceback" not in ended.stdout
+
+
+def test_connections_that_are_kept_are_shared_evenly_by_the_workers(production, tmp_path):
+    port, shared = free_port(), os.environ.get("CACHE_URL", f"filecache://{tmp_path}")
+    with Program(*here(SERVE, port), **production, WEB_CONCURRENCY=2, CACHE_URL=shared) as app:
+        app.wait_for_page(port, "/healthz")
+        app.wait_until(lambda: app.output.count("Booting worker") == 2)
+        time.sleep(1)  # a worker that boots listens to no signal yet
+        first = re.search(r"Booting worker with pid: (\d+)", app.output)[1]
+        os.kill(int(first), signal.SIGKILL)  # its connections count no more
+        app.wait_until(lambda: app.output.count("Booting worker") == 3)
+        time.sleep(1)
+        workers = set(re.findall(r"Booting worker with pid: (\d+)", app.output)) - {first}
+        with ExitStack() as kept:
+            for _ in range(20):
+                assert kept.enter_context(requests.Session()).get(f"http://127.0.0.1:{port}/healthz").text == "ok\n"
+            fewest, most = sorted(connections_of(pid, port) for pid in workers)
+        assert fewest + most == 20
+        assert fewest >= 8
+        assert app.terminate() == 0
+
+
+def connections_of(pid, port):
+    """How many connections to this port a process holds."""
+    sockets = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(
+        line[1].endswith(f":{port:04X}") and line[3] == "01" and f"socket:[{line[9]}]" in sockets for line in lines
+    )
 
 
 def test_two_workers_start_with_a_cache_that_they_share(production, tmp_path):
