@@ -88,6 +88,36 @@ def test_a_name_that_was_not_listed_is_known_again(walk, expire):
     assert 'value="Example Energy"' in walk.response.content.decode()
 
 
+def test_a_name_that_was_not_listed_stands_in_the_form_without_being_typed(walk, expire):
+    walk.to_providers().act("PROVIDER_MISSING", q="Example Energy")
+    expire()
+    walk.post(f"/connect/{walk.session.pk}/", {})
+    walk.post(f"/connect/{walk.session.pk}/again/", {})
+    assert walk.route == "provider_name_capture"
+    assert 'value="Example Energy"' in walk.response.content.decode()
+    assert walk.session.not_listed == {"provider": "Example Energy"}
+
+
+def test_what_was_begun_for_a_stored_location_goes_on_for_it(walk, expire, sandbox):
+    walk.fixed()
+    location = Location.objects.get()
+    walk.post("/connect/", {"location": location.pk, "direction": "EXPORT"})
+    assert walk.route == "provider_select"
+    ConnectSession.objects.filter(pk=walk.session.pk).update(type="NON_COMMODITY")
+    expire()
+    walk.provider("Ecotricity")
+    walk.post(f"/connect/{walk.session.pk}/again/", {})
+    assert walk.route == "provider_select"
+    new = walk.session
+    assert (new.location, new.direction, new.type, new.country_code) == (location, "EXPORT", "NON_COMMODITY", "GB")
+    token = sandbox.state["tokens"][new.connect_token]
+    assert (token["location_id"], token["direction"], token["type"]) == (
+        location.location_id,
+        "EXPORT",
+        "NON_COMMODITY",
+    )
+
+
 def test_where_connect_asks_something_else_now_it_goes_on_from_there(walk, expire, sandbox):
     walk.by_hand()
     expire()

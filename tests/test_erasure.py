@@ -332,6 +332,18 @@ def test_a_location_of_another_flatpeak_account_goes_here_and_waits_there(client
 # --- the whole account
 
 
+def test_what_is_owed_belongs_to_the_account_and_mode_of_what_was_deleted(walk, monkeypatch, location):
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        walk.fixed()
+    for model in (Customer, Location, ConnectSession):
+        model.objects.update(account="acc_real", live_mode=True)
+    Customer.objects.all().delete()
+    ConnectSession.objects.all().delete()
+    found = Erasure.objects.values_list("kind", "account", "live_mode")
+    assert set(found) == {(kind, "acc_real", True) for kind in ("location", "customer", "conversation")}
+
+
 def test_an_account_is_deleted_after_the_password_with_everything_here_and_at_flatpeak(
     walk, client, location, sandbox, django_user_model
 ):

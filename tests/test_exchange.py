@@ -111,6 +111,18 @@ def test_exchange_pending_finishes_what_is_owed(walk, exchange_fails, later):
     assert walk.session.tariff.name == "Simple"
 
 
+def test_what_another_account_of_flatpeak_owes_is_not_this_ones(walk, exchange_fails, later, settings):
+    exchange_fails(DOWN)
+    walk.fixed()
+    exchange_fails()
+    later(minutes=2)
+    for realm, live in (("acc_real", False), ("sandbox", True)):
+        settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE = realm, live
+        out = io.StringIO()
+        call_command("exchange_pending", stdout=out)
+        assert out.getvalue() == "0 finished, 0 still owed\n"
+
+
 def test_an_exchange_that_is_refused_stays_owed_and_is_reported_once(walk, caplog, sandbox):
     walk.by_hand().answer(cost="28.15").name_and_term()
     with sandbox.lock:

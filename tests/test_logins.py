@@ -7,6 +7,7 @@ from django.conf import settings as django_settings
 from django.core import signing
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from connect_ui import conversation, logins
 from connect_ui.models import ConnectSession, Page
@@ -431,6 +432,28 @@ def test_a_connected_location_is_as_safe(walk, sandbox, other):
     assert walk.route == "session_redirect"
     assert "Nothing was connected" in other.get(other.path).text
     assert walk.log_in_at_provider().act("SAVE").route == "session_complete"
+
+
+def test_the_link_leads_nowhere_while_an_answer_is_under_way(login, walk):
+    link = f"/connect/{walk.session.pk}/{walk.session.newest}/login/"
+    assert walk.client.get(link)["Location"].startswith("http")
+    ConnectSession.objects.update(claimed_at=timezone.now())
+    assert walk.client.get(link)["Location"] == f"/connect/{walk.session.pk}/"
+
+
+def test_who_comes_back_to_another_account_of_flatpeak_is_told_that_it_is_over(login, walk, settings):
+    back = sign_in_at_provider(login)
+    for realm, live in (("acc_other", False), ("sandbox", True)):
+        settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE = realm, live
+        assert "This sign-in is over" in walk.get(back).text
+        assert walk.session.login == Login.AWAY
+
+
+def test_the_town_that_is_shown_is_the_one_that_was_said_last(walk, other):
+    walk.to_providers().act("ADDRESS_CHANGE").address(city="Leeds").provider("Octopus Energy")
+    other.get(sign_in_at_provider(walk.leave()))
+    assert "Leeds" in other.text
+    assert "London" not in other.text
 
 
 def test_a_page_that_was_opened_before_says_how_to_go_on(login, walk):

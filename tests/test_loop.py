@@ -9,7 +9,8 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession, Page, oldest_claim
 from tariffs import flatpeak
 from tariffs.flatpeak import calls
-from tests.walk import Walk
+from tariffs.models import Customer, Location
+from tests.walk import Walk, sign_in_at_provider
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +74,11 @@ def test_a_double_click_leads_on_to_what_the_first_one_led_to(walk, sandbox):
     before = posts(sandbox)
     walk.post(f"/connect/{page.session_id}/{page.number}/", {"cost": "28.15", "newest": newest})
     assert walk.route == "tariff_name_capture"
+    assert "answered already" not in walk.text
+    walk.name_and_term()
+    before += 2
+    walk.post(f"/connect/{page.session_id}/{page.number}/", {"cost": "28.15", "newest": newest})
+    assert walk.route == "tariff_name_capture"  # not the newest page, which somebody in another tab may have come to
     assert posts(sandbox) == before
 
 
@@ -118,6 +124,35 @@ def test_two_who_claim_at_the_same_time_are_one(walk):
     assert not second.claim()  # whether the answer is doubtful may have changed since it was read
     second.refresh_from_db()
     assert second.claim()
+
+
+def test_what_has_gone_on_since_it_was_read_is_not_claimed(walk, sandbox):
+    """An answer, a login that is left for, its way back, and another token for it."""
+    session = walk.by_hand().session
+    walk.answer(cost="28.15")
+    assert not session.claim()
+    session = walk.to_providers().provider("Octopus Energy").session
+    login = walk.leave()
+    assert not session.claim(held=True)
+    session = walk.session
+    walk.client.get(sign_in_at_provider(login))
+    assert not session.claim(held=True)
+    session = walk.session
+    walk.post(f"/connect/{session.pk}/again/", {})
+    assert not session.claim(held=True)
+    assert walk.session.claim(held=True)
+
+
+def test_who_has_lost_the_claim_writes_nothing(walk):
+    session = walk.by_hand().session
+    assert session.claim()
+    taken_over = timezone.now() + timedelta(minutes=5)
+    ConnectSession.objects.update(claimed_at=taken_over)
+    session.last_route = "provider"
+    assert not session.keep("last_route")
+    assert not session.release("last_route")
+    session.refresh_from_db()
+    assert (session.claimed_at, session.last_route == "provider") == (taken_over, False)
 
 
 def test_a_claim_that_nobody_can_be_behind_is_taken_over_and_connect_is_asked_first(walk, sandbox):
@@ -312,6 +347,38 @@ def test_the_start_page_offers_to_go_on_where_one_stopped(walk):
     assert f'href="/connect/{session.pk}/"' in walk.response.content.decode()
     assert "Ecotricity" in walk.text
     assert walk.get(f"/connect/{session.pk}/").route == "tariff_structure_select"
+
+
+def test_the_start_page_offers_the_three_newest_of_ones_own_that_can_go_on(walk, bob, settings):
+    made = [walk.start().session for _ in range(8)]
+    expired, older, oldest, away, live, bobs, ended, newest = made
+    now = timezone.now()
+    for n, session in enumerate(made):
+        ConnectSession.objects.filter(pk=session.pk).update(started_at=now + timedelta(minutes=n))
+    ConnectSession.objects.filter(pk=oldest.pk).update(started_at=now - timedelta(hours=1))
+    ConnectSession.objects.filter(pk=expired.pk).update(expires_at=now)
+    ConnectSession.objects.filter(pk=away.pk).update(account="acc_other")
+    ConnectSession.objects.filter(pk=live.pk).update(live_mode=True)
+    ConnectSession.objects.filter(pk=bobs.pk).update(user=bob)
+    ConnectSession.objects.filter(pk=ended.pk).update(state="expired")
+
+    def offered():
+        walk.get("/connect/")
+        return re.findall(r'<a href="/connect/([0-9a-f-]{36})/"', walk.response.content.decode())
+
+    assert offered() == [str(each.pk) for each in (newest, older, oldest)]
+    ConnectSession.objects.filter(pk=ended.pk).update(state="owed")
+    assert offered() == [str(each.pk) for each in (newest, ended, older)]
+
+
+def test_a_customer_whom_flatpeak_knows_is_named_to_it_by_its_own_id(walk, monkeypatch):
+    walk.fixed()
+    customer, told, create = Customer.objects.get(), [], flatpeak.create_connect_token
+    monkeypatch.setattr(flatpeak, "create_connect_token", lambda body: told.append(body) or create(body))
+    walk.start().start(location=Location.objects.get().pk)
+    assert [body["customer_id"] for body in told] == [customer.customer_id] * 2
+    assert [body["customer_reference_id"] for body in told] == [str(customer.pk)] * 2
+    assert [body.get("location_id") for body in told] == [None, Location.objects.get().location_id]
 
 
 def test_the_token_is_made_with_what_flatpeak_needs_to_know(walk, sandbox, settings):
