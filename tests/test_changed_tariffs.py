@@ -146,6 +146,24 @@ def test_an_answer_about_the_old_tariff_is_not_written_over_the_new_one(tariffs)
     assert {row[2] for day in RateDay.objects.all() for row in day.segments} == {Decimal("0.31")}
 
 
+def test_a_tariff_that_was_changed_after_it_was_read_is_not_asked_for_as_it_was(tariffs):
+    old = tariffs.save("Simple", "0.2815")
+    tariffs.save("Dearer", "0.31")
+    assert not refresh(old, NOW)  # it is due at the same moment
+    assert (tariffs.calls, old.name) == ([], "Dearer")
+
+
+def test_who_asks_for_days_of_the_new_tariff_does_not_wait_for_an_answer_about_the_old_one(tariffs):
+    old, days = tariffs.save("Simple", "0.2815"), [TODAY - timedelta(days=3), TODAY + timedelta(days=3)]
+
+    def changed():
+        assert not history.fetch(tariffs.save("Dearer", "0.31"), days, NOW)
+
+    tariffs.meanwhile = changed
+    history.fetch(old, days, NOW)
+    assert {row[2] for day in RateDay.objects.all() for row in day.segments} == {Decimal("0.31")}
+
+
 def test_a_refusal_of_the_old_tariff_says_nothing_of_the_new_one(tariffs):
     tariff = tariffs.save("Simple")
     tariffs.price = flatpeak.Rejected("GET /tariffs/rates", 422, {"code": "pending_connect"})

@@ -58,6 +58,13 @@ def test_without_segments_there_is_no_chart():
     assert chart([], MIDNIGHT, MIDNIGHT + timedelta(days=1), UTC, "GBP", MIDNIGHT) is None
 
 
+def test_now_is_marked_from_the_charts_first_moment_to_before_its_last():
+    found = segments(1, 2)
+    begin, end, moment = found[0].start, found[-1].end, timedelta(microseconds=1)
+    for now, marked in ((begin - moment, False), (begin, True), (end - moment, True), (end, False)):
+        assert (drawn(found, now=now)["now"] is not None) is marked
+
+
 def test_widths_are_in_proportion_to_durations():
     first, second, third = segments("0.1", "0.2", "0.3")
     quarter = first._replace(end=first.start + timedelta(minutes=15))

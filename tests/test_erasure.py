@@ -443,6 +443,24 @@ def test_a_conversation_about_what_is_still_here_deletes_nothing_of_it(walk, cli
     assert Location.objects.get() == location
 
 
+@pytest.mark.parametrize("elsewhere", [{"account": "acc_real"}, {"live_mode": True}], ids=str)
+def test_what_a_conversation_made_is_deleted_though_another_account_has_the_same_ids(
+    walk, monkeypatch, sandbox, bob, elsewhere
+):
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        walk.fixed()
+    [location_id], [customer_id] = sandbox.state["locations"], sandbox.state["customers"]
+    where = {"account": "sandbox", "live_mode": False} | elsewhere
+    customer = Customer.objects.create(user=bob, customer_id=customer_id, **where)
+    Location.objects.create(customer=customer, location_id=location_id, **where)
+    ConnectSession.objects.all().delete()
+    assert run() == "1 erased, 0 failed, 2 still owed\n"
+    assert run() == "2 erased, 0 failed, 0 still owed\n"
+    assert not sandbox.state["locations"]
+    assert not sandbox.state["customers"]
+
+
 def test_a_token_that_tells_nothing_any_more_is_done_with(walk, client, monkeypatch, sandbox, later):
     with monkeypatch.context() as down:
         down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))

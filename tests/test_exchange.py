@@ -266,6 +266,19 @@ def test_an_exchange_without_a_customer_id_leaves_one_that_is_known(alice):
     assert Customer.objects.get().customer_id == "cus_1"
 
 
+@pytest.mark.parametrize("taken", [{"user": "bob"}, {"account": "acc_real"}, {"live_mode": True}], ids=str)
+def test_an_id_is_written_to_no_customer_of_another_user_account_or_mode(alice, bob, taken):
+    facts = {"user": alice, "account": "sandbox", "live_mode": False} | taken
+    other = Customer.objects.create(**facts | {"user": bob if facts["user"] == "bob" else alice})
+    for customer_id in ("", "cus_1"):
+        about = storing.Connected("IMPORT", "COMMODITY", "connected", {})
+        tariff = storing.store(alice.pk, {"customer_id": customer_id, "location_id": "loc_1"}, about)
+        assert tariff.location.customer != other
+        assert tariff.location.customer.user == alice
+    other.refresh_from_db()
+    assert other.customer_id == ""
+
+
 def test_a_country_in_small_letters_is_stored_in_capitals(walk, monkeypatch):
     working = flatpeak.location
 

@@ -82,6 +82,17 @@ def test_one_login_serves_all_calls_until_shortly_before_it_expires(double, monk
     assert paths(double).count("/login") == 2
 
 
+@pytest.mark.parametrize("name", ["FLATPEAK_ACCOUNT_ID", "FLATPEAK_API_KEY", "FLATPEAK_API_URL"])
+def test_a_bearer_is_of_no_other_account_key_or_host(double, settings, name):
+    double.answers["/locations/loc_1"] = (200, {"timezone": "Europe/London"})
+    settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY = "acc_1", "secret"
+    flatpeak.location("loc_1")
+    url = settings.FLATPEAK_API_URL.replace("127.0.0.1", "localhost")
+    setattr(settings, name, url if name == "FLATPEAK_API_URL" else "another")
+    flatpeak.location("loc_1")
+    assert paths(double).count("/login") == 2
+
+
 def test_the_login_is_basic_and_the_rest_has_the_bearer_and_the_release(double, settings):
     settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY = "acc_1", "secret"
     double.answers["/locations/loc_1"] = (200, {"timezone": "Europe/London"})

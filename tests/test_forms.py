@@ -160,6 +160,13 @@ def test_a_page_without_input_has_no_form():
     assert form_for(Page(route="summary", body={})) is None
 
 
+@pytest.mark.parametrize(
+    ("percentage", "taken"), [("-100", True), ("1000", True), ("-100.01", False), ("1000.01", False)]
+)
+def test_a_percentage_is_taken_up_to_both_its_limits(percentage, taken):
+    assert answered("market_surcharge_capture", percentage=percentage).is_valid() is taken
+
+
 def test_a_form_that_says_nothing_back_says_nothing():
     assert answered("contract_term_capture").said_back({}) == []
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 import flatpeak_app.settings as product
 from connect_ui.models import ConnectSession
+from flatpeak_app.web.limits import is_too_often
 from tariffs import flatpeak
 from tariffs.models import Location
 from tests.programs import Program, free_port, run
@@ -231,6 +232,16 @@ def test_answers_are_taken_sixty_times_a_minute_at_most(walk, limits):
     # What was counted is in the cache that workers share, so each of them refuses.
     cache.clear()
     assert walk.client.post(page, {}).status_code == 422
+
+
+@pytest.mark.django_db(databases=[])
+def test_each_action_of_each_person_has_a_count_of_its_own(settings, monkeypatch):
+    settings.RATE_LIMITS = {"one": 2, "other": 1}
+    minutes = iter([1] * 7 + [2])
+    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: next(minutes))
+    asked = [("one", 1), ("one", 1), ("one", 1), ("other", 1), ("other", 1), ("one", 2), ("no limit", 1), ("other", 2)]
+    assert [is_too_often(*each) for each in asked] == [False, False, True, False, True, False, False, False]
+    assert not is_too_often("one", 1)  # in the next minute
 
 
 def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, limits):

@@ -229,6 +229,20 @@ def test_tariffs_are_named_when_flatpeak_has_not_read_them_for_two_days(staff, a
     assert rows(staff, links[-1]) == 7
 
 
+@pytest.mark.parametrize("elsewhere", [{"account": "acc_other"}, {"live_mode": True}], ids=str)
+def test_nothing_of_another_account_or_mode_needs_anybody(staff, alice, elsewhere):
+    sessions(alice, 1, state=State.OWED, routes=("end",))
+    sessions(alice, 1, routes=("meter_photo_capture",))
+    Page.objects.update(shown_at=ago(hours=2))
+    tariff(alice, 1, rates="failing", rates_since=ago(hours=2))
+    tariff(alice, 2, state="pending", state_since=ago(hours=49))
+    Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(days=2))
+    assert staff.get(reverse(ATTENTION)).context["fine"] == []
+    for model in (ConnectSession, Tariff, Erasure):
+        model.objects.update(**elsewhere)
+    assert staff.get(reverse(ATTENTION)).context["matters"] == []
+
+
 def test_a_page_that_is_not_known_is_named_also_when_its_conversation_was_purged(staff, alice):
     sessions(alice, 2, routes=("provider", "meter_photo_capture"))
     for purged in (False, True):

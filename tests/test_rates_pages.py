@@ -695,6 +695,23 @@ def test_my_locations_lists_mine_with_the_price_now(noon, tariff, asked, client,
     assert "Nothing here yet" in page
 
 
+@pytest.mark.parametrize("elsewhere", [{"account": "acc_other"}, {"live_mode": True}], ids=str)
+def test_a_stored_price_of_another_account_or_mode_is_shown_nowhere(noon, tariff, asked, client, alice, elsewhere):
+    client.force_login(alice)
+    client.get("/locations/")
+    assert b"12.00p" in client.get("/locations/").content
+    Location.objects.update(**elsewhere)
+    Tariff.objects.update(**elsewhere, ask_at=NOW)
+    for path in ("", f"{tariff.location_id}/"):
+        page = client.get(f"/locations/{path}")
+        assert page.status_code == 200
+        assert b"12.00p" not in page.content
+    rates_page = page.content.decode()
+    assert "Manage this tariff" not in rates_page
+    assert "Add what I sell" not in rates_page
+    assert len(asked) == 1
+
+
 def test_somebody_elses_location_is_a_404_and_staff_may_look(
     noon, tariff, asked, client, bob, charlie, django_user_model
 ):
@@ -1577,6 +1594,17 @@ def test_an_answer_of_flatpeaks_is_seen_at_once(view, made, asked, monkeypatch):
     at(monkeypatch, NOW + timedelta(seconds=5))
     asked.answer = lambda start, end: hourly(start - timedelta(hours=3), end)
     assert "Now 15.00p" in view()
+
+
+def test_what_is_kept_is_not_shown_in_another_language_currency_or_time_zone(view, client, tariff, settings):
+    assert "Now 12.00p per kWh until 13:00" in view()
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+    assert "Jetzt 12,00" in view()
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "en-gb"
+    Location.objects.update(currency_code="EUR")
+    assert "Now 12.00c" in view()
+    Location.objects.update(time_zone="Europe/Berlin")
+    assert "until 14:00" in view()
 
 
 def test_a_price_that_changes_within_the_minute_is_not_kept_longer(view, made, asked, monkeypatch):

@@ -1,6 +1,7 @@
 """How long a sign-in lasts, what asks for the password again, and whom failed tries of others leave alone."""
 
 import re
+import time
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -10,9 +11,10 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from flatpeak_app.accounts import known as adapter_known
 from tests.test_accounts import NEW, PASSWORD, is_signed_in, mailed_code, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +127,30 @@ def test_a_cookie_that_somebody_made_up_makes_no_browser_known(alice, limits, se
         made_up.cookies[settings.KNOWN_COOKIE_NAME] = f"eyJhIjoiYiJ9:{n}:x"
         response = made_up.post("/account/login/", {"login": alice.email, "password": f"wrong {n}"})
     assert response.status_code == 429
+
+
+def test_a_browser_is_known_for_a_year_and_by_its_last_five_accounts(
+    alice, limits, settings, django_user_model, monkeypatch
+):
+    users = [django_user_model.objects.create_user(f"user{n}@example.com", PASSWORD) for n in range(5)]
+    browser = Client()
+
+    def known(user):
+        request = RequestFactory().get("/")
+        request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
+        return bool(adapter_known.browser(request, user.email))
+
+    for user in (alice, *users[:4]):
+        browser.post("/account/login/", {"login": user.email, "password": PASSWORD})
+        browser.post("/account/logout/")
+    assert known(alice)
+    browser.post("/account/login/", {"login": users[4].email, "password": PASSWORD})
+    assert [known(user) for user in (alice, *users)] == [False, True, True, True, True, True]
+    cookie = browser.cookies[settings.KNOWN_COOKIE_NAME]
+    assert (cookie["max-age"], cookie["httponly"], cookie["samesite"]) == (settings.KNOWN_COOKIE_AGE, True, "Lax")
+    now = time.time()
+    monkeypatch.setattr("django.core.signing.time.time", lambda: now + settings.KNOWN_COOKIE_AGE + 5)
+    assert not known(users[4])
 
 
 def test_a_sign_up_is_as_much_work_for_a_known_address_as_for_a_new_one(verified):
@@ -241,12 +267,17 @@ def test_who_signs_out_leaves_nothing_of_the_site_in_the_browser(alice):
 def test_a_sign_up_that_nobody_confirms_is_deleted_after_a_week(verified, charlie, put_on, django_user_model):
     Client().post("/account/signup/", NEW)
     made_by_staff = django_user_model.objects.create_user("dave@example.com", PASSWORD)
+    # Each has an address that is not confirmed, and is no sign-up: it has signed in, or is of the staff.
+    used, clerk = (django_user_model.objects.create_user(f"{name}@example.com", PASSWORD) for name in ("used", "clerk"))
+    for user, fact in ((used, {"last_login": timezone.now()}), (clerk, {"is_staff": True})):
+        django_user_model.objects.filter(pk=user.pk).update(**fact)
+        EmailAddress.objects.create(user=user, email=user.email, verified=False, primary=True)
     put_on(days=6)
     call_command("purge_sessions")
     assert django_user_model.objects.filter(email=NEW["email"]).exists()
     put_on(days=2)
     call_command("purge_sessions")
-    assert set(django_user_model.objects.all()) == {verified, charlie, made_by_staff}
+    assert set(django_user_model.objects.all()) == {verified, charlie, made_by_staff, used, clerk}
     mail.outbox.clear()
     assert Client().post("/account/signup/", NEW).status_code == 302
     assert re.search(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", mail.outbox[0].body, re.M)
