@@ -15,6 +15,6 @@ urlpatterns = [
     path("<uuid:pk>/returned/", logins.returned, name="returned"),
     path("<uuid:pk>/confirm/", logins.confirm, name="confirm"),
     path("<uuid:pk>/called-back/", logins.called_back, name="called_back"),
-    path("<uuid:pk>/<int:number>/", views.page, name="page"),
+    path("<uuid:pk>/<int:number>/", views.step, name="page"),
     path("<uuid:pk>/<int:number>/login/", logins.login, name="login"),
 ]

@@ -52,4 +52,4 @@ def asked_again(request: HttpRequest, pk: UUID, number: int) -> HttpResponse | N
         return None
     typed = None if "action" in request.POST else request.POST
     form = form_for(shown, typed)
-    return show(request, shown.session, shown, form, 403, str(FORM_EXPIRED))
+    return show(request, shown.session, shown, form, 403, str(FORM_EXPIRED), request.POST.get("q", ""))

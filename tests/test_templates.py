@@ -96,7 +96,7 @@ def shown(rf, monkeypatch):
         of = ConnectSession(**({"expires_at": NOW, "newest": page.number} | session))
         page.session = of
         form = form or form_for(page)
-        html = views.show(request, of, page, form, 200, problem).content.decode()
+        html = views.show(request, of, page, form, 200, problem, query).content.decode()
         assert "<script>alert" not in html
         assert not re.search(r"""(?:src|href|action)=["']?\s*javascript:""", html)
         return html
