@@ -1,5 +1,7 @@
+import fcntl
 import logging
 import os
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -7,6 +9,7 @@ from importlib import import_module
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import caches
+from django.db import connection
 from django.test.client import MULTIPART_CONTENT, RequestFactory
 from django.utils.http import urlencode
 from django.utils.translation import trans_real
@@ -14,6 +17,7 @@ from django.utils.translation import trans_real
 from sandbox.server import make_server
 from tariffs.flatpeak import http
 from tests import scan
+from tests.programs import PRODUCTION, build
 from tests.pseudo import Arabic
 from tests.walk import Walk
 
@@ -134,6 +138,31 @@ def arabic(settings, monkeypatch):
     """One language more, which is no one's: each text of ours in Arabic letters, from right to left."""
     settings.LANGUAGES = [*settings.LANGUAGES, ("ar", "العربية")]
     monkeypatch.setitem(trans_real._translations, "ar", Arabic())
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory):
+    """VAR_DIR with collected files and a migrated SQLite database; built once for all test processes, so only read it."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "image"
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            new = folder.with_suffix(".new")
+            new.mkdir(exist_ok=True)
+            build(new)
+            new.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def production(image, tmp_path, django_db_setup):
+    """The settings of a container, with a copy of the image's database, or the suite's PostgreSQL."""
+    shutil.copy(image / "db.sqlite3", tmp_path)
+    own, database = connection.settings_dict, f"sqlite:///{tmp_path}/db.sqlite3"
+    if connection.vendor == "postgresql":
+        database = f"postgres://{own['USER']}:{own['PASSWORD']}@{own['HOST']}:{own['PORT']}/{own['NAME']}"
+    return {**PRODUCTION, "VAR_DIR": image, "DATABASE_URL": database}
 
 
 @pytest.fixture

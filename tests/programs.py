@@ -1,6 +1,9 @@
 """The repository's programs, run as an operator runs them: in processes of their own, with settings of their own."""
 
+import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +20,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = (ROOT / "compose.yaml").read_text()
 PYTHON = sys.executable
 PRODUCTION = {
     "SITE_URL": "https://connect.example.com",
@@ -68,6 +73,27 @@ def run(*command: str | Path, timeout: float = 60, **settings: object) -> subpro
         text=True,
         timeout=timeout,
     )
+
+
+def command(text: str, before: str) -> list[str]:
+    """Return the command after these words in Dockerfile or compose.yaml."""
+    return json.loads(re.search(rf"^\s*{before}\s*(\[.*\])$", text, re.MULTILINE)[1])
+
+
+def here(command: list[str], port: int = 8000) -> list[str]:
+    """Return a command of the image for this machine: from this virtual environment, on a free port."""
+    program = Path(sys.prefix, "bin", command[0])
+    return [str(program), *(word.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)) for word in command[1:])]
+
+
+def build(folder: Path) -> None:
+    """Do in `folder` what the Dockerfile does in var/, and migrate an SQLite database as compose.yaml does."""
+    key, *collect = shlex.split(re.search(r"^RUN (SECRET_KEY=.*)$", DOCKERFILE, re.MULTILINE)[1])
+    migrate = command(COMPOSE, "command: ")
+    for words, settings in ((collect, dict([key.split("=")])), (migrate, PRODUCTION)):
+        done = run(*here(words), VAR_DIR=folder, **settings)
+        assert done.returncode == 0, done.stdout
+    assert not (folder / "secret-key").exists()
 
 
 class Program:

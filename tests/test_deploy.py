@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -19,51 +18,27 @@ import requests
 from django.db import connection
 
 from tariffs import flatpeak
-from tests.programs import PRODUCTION, ROOT, Program, certificate, free_port, get, is_free, run
+from tests.programs import (
+    COMPOSE,
+    DOCKERFILE,
+    PRODUCTION,
+    ROOT,
+    Program,
+    certificate,
+    command,
+    free_port,
+    get,
+    here,
+    is_free,
+    run,
+)
 
-DOCKERFILE = (ROOT / "Dockerfile").read_text()
-COMPOSE = (ROOT / "compose.yaml").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 HTTPS = {"Host": "connect.example.com", "X-Forwarded-Proto": "https"}
 
 
-def here(command: list[str], port: int = 8000) -> list[str]:
-    """A command of the image on this machine: from this virtual environment, on a port that is free."""
-    program = Path(sys.prefix, "bin", command[0])
-    return [str(program), *(word.replace("0.0.0.0", "127.0.0.1").replace("8000", str(port)) for word in command[1:])]
-
-
-def command(text: str, before: str) -> list[str]:
-    return json.loads(re.search(rf"^\s*{before}\s*(\[.*\])$", text, re.MULTILINE)[1])
-
-
 SERVE = command(DOCKERFILE, "CMD")
 PROBE = command(DOCKERFILE, r"HEALTHCHECK .*CMD")
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    """What the build leaves in var/: the command of the Dockerfile, with the environment that it has there."""
-    var = tmp_path_factory.mktemp("image")
-    key, *collect = shlex.split(re.search(r"^RUN (SECRET_KEY=.*)$", DOCKERFILE, re.MULTILINE)[1])
-    built = run(*here(collect), VAR_DIR=var, **dict([key.split("=")]))
-    assert built.returncode == 0, built.stdout
-    assert not (var / "secret-key").exists()
-    return var
-
-
-@pytest.fixture
-def production(image, tmp_path, django_db_setup):
-    """The settings of a container, on a database of the kind that the suite runs on, migrated as compose.yaml does."""
-    if connection.vendor == "sqlite":
-        database = f"sqlite:///{tmp_path}/db.sqlite3"
-    else:
-        own = connection.settings_dict
-        database = f"postgres://{own['USER']}:{own['PASSWORD']}@{own['HOST']}:{own['PORT']}/{own['NAME']}"
-    container = {**PRODUCTION, "VAR_DIR": image, "DATABASE_URL": database}
-    migrated = run(*here(command(COMPOSE, "command: ")), **container)
-    assert migrated.returncode == 0, migrated.stdout
-    return container
 
 
 def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(production):
@@ -170,10 +145,12 @@ def test_each_job_of_compose_runs_its_commands_until_it_is_stopped(production, s
     assert "Traceback" not in done.stdout
 
 
-def proxy_of_compose(folder, port, front):
-    """The proxy of compose.yaml, of its version, at the port `front` and before an app at `port`."""
+def proxy_of_compose(folder, port, front, **changed):
+    """The proxy of compose.yaml on port `front`, before an app on `port`; `changed` replaces words of its configuration."""
     content = re.search(r"^    content: \|\n((?: {6}.*\n)+)", COMPOSE, re.MULTILINE)[1]
-    content = content.replace("$$", "$").replace("dynamic a app 8000", f"dynamic a localhost {port}")
+    for old, new in {"$$": "$", "dynamic a app 8000": f"dynamic a localhost {port}", **changed}.items():
+        assert old in content
+        content = content.replace(old, new)
     (folder / "Caddyfile").write_text(re.sub("^ {6}", "", content, flags=re.MULTILINE))
     program, *arguments = command(COMPOSE, r"command: (?=.*caddy)")
     arguments[-1] = str(folder / "Caddyfile")
@@ -195,34 +172,10 @@ def test_the_proxy_of_compose_leads_to_the_app_and_says_itself_where_a_request_c
         assert app.terminate() == 0
 
 
-def test_behind_the_proxy_eighty_that_send_a_byte_in_five_seconds_hold_nobody_up(production, tmp_path):
-    port, front = free_port(), free_port()
-    begin = "POST /account/login/ HTTP/1.1\r\nHost: connect.example.com\r\nContent-Length: 1000\r\n"
-    begin += "Content-Type: application/x-www-form-urlencoded\r\n\r\na"
-    with (
-        Program(*here(SERVE, port), **production) as app,
-        proxy_of_compose(tmp_path, port, front) as proxy,
-        ExitStack() as kept,
-    ):
-        app.wait_for_page(port, "/healthz")
-        proxy.wait_until(lambda: not is_free(front))
-        slow = [kept.enter_context(socket.create_connection(("127.0.0.1", front))) for _ in range(80)]
-        for data in (begin, "b", "c"):
-            for client in slow:
-                with suppress(OSError):  # it is closed already
-                    client.sendall(data.encode())
-            for _ in range(5):
-                asked = time.monotonic()
-                assert get(front, "/healthz", **HTTPS).text == "ok\n"
-                assert time.monotonic() - asked < 1
-                time.sleep(1)
-        assert app.terminate() == 0
-
-
 def test_the_proxy_logs_no_secret_of_a_request_that_no_app_takes(tmp_path):
     front = free_port()
     secret = f"/connect/{UUID(int=1)}/return/a-secret/?fp_cot=cot_secret"
-    with proxy_of_compose(tmp_path, free_port(), front) as proxy:
+    with proxy_of_compose(tmp_path, free_port(), front, **{"lb_try_duration 10s": "lb_try_duration 1s"}) as proxy:
         proxy.wait_until(lambda: not is_free(front))
         refused = requests.get(
             f"http://127.0.0.1:{front}{secret}",

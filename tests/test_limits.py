@@ -1,5 +1,6 @@
 """Limits: how often what may be asked, counted in the cache that workers share; what is said beyond them, and until when."""
 
+import shutil
 import sys
 from contextlib import ExitStack
 from datetime import timedelta
@@ -19,7 +20,7 @@ from connect_ui.models import ConnectSession
 from flatpeak_app.web.limits import is_too_often
 from tariffs import flatpeak
 from tariffs.models import Location
-from tests.programs import Program, free_port, run
+from tests.programs import Program, free_port
 from tests.races.servers import shared_cache
 from tests.test_accounts import signed_in
 
@@ -143,7 +144,7 @@ def test_a_password_asked_for_again_and_a_second_factor_are_guessed_at_a_few_tim
 
 
 @pytest.fixture
-def two_servers(tmp_path):
+def two_servers(image, tmp_path):
     """The ports of two gunicorns with a database and a Redis between them, as two workers or two machines have."""
     url = shared_cache() or "redis://127.0.0.1:6379/15"
     try:
@@ -151,9 +152,7 @@ def two_servers(tmp_path):
     except redis.RedisError:
         pytest.skip(f"no Redis at {url}: `docker run -p 6379:6379 redis`, or CACHE_URL")
     shared = {"VAR_DIR": tmp_path, "SECRET_KEY": "0123456789" * 5, "CACHE_URL": url, "TRUSTED_PROXIES": 1}
-    for command in (["migrate"], ["collectstatic", "--no-input"]):
-        done = run(sys.executable, "manage.py", *command, **shared)
-        assert done.returncode == 0, done.stdout
+    shutil.copytree(image, tmp_path, dirs_exist_ok=True)
     ports = [free_port() for _ in range(2)]
     command = [sys.executable, "-m", "gunicorn", "flatpeak_app.wsgi", "--bind"]
     with ExitStack() as stack:

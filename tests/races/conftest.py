@@ -12,8 +12,10 @@ HASHED = PBKDF2PasswordHasher().encode(PASSWORD, "a salt as long as Django's own
 
 
 @pytest.fixture(scope="session")
-def servers(django_db_setup, tmp_path_factory):
-    with Servers(tmp_path_factory.mktemp("races")).running() as servers:
+def servers(django_db_setup, image, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("races")
+    (folder / "static").symlink_to(image / "static")
+    with Servers(folder).running() as servers:
         yield servers
 
 

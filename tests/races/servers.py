@@ -108,8 +108,6 @@ class Servers:
             self.settings |= {"CACHE_URL": cache, "WEB_CONCURRENCY": 2}
         self.log, self.seen = "", 0
         self.statuses: Counter[int] = Counter()
-        collected = run(sys.executable, "manage.py", "collectstatic", "--no-input", **self.settings)
-        assert collected.returncode == 0, collected.stdout
 
     # -- gunicorn
 
