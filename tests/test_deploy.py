@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID
 
@@ -210,6 +211,15 @@ def test_whoever_hangs_up_in_the_middle_of_a_handshake_ends_no_worker(tmp_path):
         assert "Traceback" not in app.output
         assert "exited" not in app.output
         assert app.terminate() == 0
+
+
+def test_gunicorn_ends_silent_workers_and_keeps_connections_longer_than_a_proxy():
+    program = here(["gunicorn"])[0]
+    printed = run(program, "--print-config", "flatpeak_app.wsgi", **PRODUCTION).stdout
+    found = dict(re.findall(r"^(\w+) += (.*)$", printed, re.MULTILINE))
+    assert 0 < int(found["timeout"]) <= 60 < int(found["keepalive"])
+    assert (found["preload_app"], found["threads"], found["forwarder_headers"]) == ("True", "16", "[]")
+    assert 0 < int(found["max_requests_jitter"]) < int(found["max_requests"])
 
 
 def test_a_container_is_given_longer_to_stop_than_gunicorn_gives_its_requests():

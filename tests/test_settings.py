@@ -165,6 +165,24 @@ def test_a_postgresql_that_is_silent_is_not_waited_for_unless_its_address_says_s
     assert options("?sslmode=require")["sslmode"] == "require"
 
 
+def test_no_server_is_waited_for_without_a_limit(tmp_path):
+    names = ["EMAIL_TIMEOUT", "FLATPEAK_CONNECT_TIMEOUT", "FLATPEAK_READ_TIMEOUT"]
+    assert load(tmp_path, *names) == dict(zip(names, [10, 3.05, 15.0], strict=True))
+    [sqlite] = load(tmp_path, "DATABASES")["DATABASES"].values()
+    assert sqlite["OPTIONS"]["timeout"] == 10
+    [postgresql] = load(tmp_path, "DATABASES", DATABASE_URL="postgres://user@127.0.0.1/name")["DATABASES"].values()
+    assert postgresql["OPTIONS"]["pool"]["timeout"] == 3
+
+
+def test_every_cookie_in_production_is_secure_and_not_for_scripts(tmp_path):
+    kinds = ("SESSION", "CSRF", "LANGUAGE")
+    names = [f"{kind}_COOKIE_{what}" for kind in kinds for what in ("SECURE", "HTTPONLY", "SAMESITE")]
+    found = load(tmp_path, *names, "COOKIE_OPTIONS", "KNOWN_COOKIE_NAME", "THEME_COOKIE_NAME", **PRODUCTION)
+    assert [found[name] for name in names] == [True, True, "Lax"] * 3
+    assert found["COOKIE_OPTIONS"] == {"secure": True, "httponly": True, "samesite": "Lax"}
+    assert (found["KNOWN_COOKIE_NAME"], found["THEME_COOKIE_NAME"]) == ("__Host-known", "__Host-theme")
+
+
 def test_staff_need_a_second_factor_in_production_unless_it_is_switched_off(tmp_path):
     assert load(tmp_path, "STAFF_MFA") == {"STAFF_MFA": False}
     assert load(tmp_path, "STAFF_MFA", **PRODUCTION) == {"STAFF_MFA": True}
