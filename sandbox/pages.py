@@ -126,7 +126,7 @@ PAGES = {
         takes={"tariff": Field(checks.id_of, "{id}")},
         answer=takes.library_tariff,
         codes=("tariff_id_missing", "tariff_not_found", "tariff_id_invalid"),
-        actions={"TARIFF_MISSING": Action("tariff_structure_select", Session.by_hand), **CHANGE_ADDRESS},
+        actions={"TARIFF_MISSING": Action("tariff_structure_select"), **CHANGE_ADDRESS},
         next=READY,
     ),
     "tariff_structure_select": Page(

@@ -146,6 +146,13 @@ def test_faults_and_counts_know_the_names_of_the_release(other):
     assert other.call("GET", "/").count(ROUTE("provider_select")) == 1
 
 
+def test_another_release_is_spoken_until_the_next_reset(sandbox):
+    sandbox.world.speak(MADE_UP)
+    assert Talk(sandbox, "cot_x").refused("step_first") == "connect_token_invalid"
+    sandbox.control(reset=True)
+    assert Talk(sandbox, "cot_x").refused("step_first") == "route_invalid"
+
+
 def test_a_name_that_zero_does_not_have_is_refused():
     with pytest.raises(ValueError, match="provider_selct"):
         serving(release=Release(routes={"provider_selct": "x"}))
