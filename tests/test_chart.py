@@ -1,4 +1,4 @@
-"""The geometry of the price chart: in proportion, inside its frame, and readable whatever the rates are."""
+"""The geometry of the price chart: in proportion, inside its frame, and readable with any rates."""
 
 import math
 import re
@@ -20,7 +20,7 @@ MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def segments(*rates, minutes=60, start=MIDNIGHT):
-    """Segments of one length, in a row."""
+    """Touching segments of equal length."""
     step = timedelta(minutes=minutes)
     return [Segment(start + n * step, start + (n + 1) * step, Decimal(rate)) for n, rate in enumerate(rates)]
 
@@ -39,7 +39,7 @@ def words(labels):
 
 
 def steps(path):
-    """The runs of a path: where each begins, its (y, x to) of each segment, and where it ends: on what height."""
+    """The runs of a path, each as the x of its start, the (y, end x) of its segments, and the y of its start and end."""
     runs = []
     for run in re.findall(r"M([^M]+)", path):
         begin, *rest = re.findall(r"[-\d.]+", run)
@@ -49,7 +49,7 @@ def steps(path):
 
 
 def height(seen, rate_of):
-    """How far the line stands above zero in each segment of the one run."""
+    """The height of the line above zero in each segment of a path with one run."""
     [(_, found, _)] = steps(rate_of)
     return [seen["zero"] - y for y, _ in found]
 
@@ -192,7 +192,7 @@ def test_the_title_of_a_bar_says_when_and_how_much():
 def test_the_extremes_and_the_present_are_named():
     found = segments("0.2", "0.1", "0.3")
     seen = drawn(found, now=MIDNIGHT + timedelta(minutes=90))
-    assert (seen["lowest"], seen["highest"], seen["current"]) == (found[1], found[2], found[1])
+    assert (seen["lowest"], seen["highest"]) == (found[1], found[2])
     assert seen["now"] == pytest.approx((seen["left"] + seen["right"]) / 2, abs=0.02)
 
 
@@ -200,7 +200,6 @@ def test_the_extremes_and_the_present_are_named():
 def test_the_present_is_marked_only_inside(hours, shown):
     seen = drawn(segments("0.2", "0.1", "0.3"), now=MIDNIGHT + timedelta(hours=hours))
     assert (seen["now"] is not None) is shown
-    assert (seen["current"] is not None) is shown
 
 
 # --- hours and days
@@ -268,7 +267,7 @@ def test_two_days_have_two_names():
 @pytest.mark.parametrize("day", [date(2026, 3, 28), date(2026, 10, 24), date(2026, 5, 1)])
 def test_no_two_hours_touch(day):
     start, end = day_span(day, LONDON)[0], day_span(day + timedelta(days=1), LONDON)[1]
-    wide = 35  # five characters at 13 units
+    wide = 35  # the width of five characters at 13 px
     left = {"start": 0, "middle": wide / 2, "end": wide}
     seen = drawn(segments(*["0.1"] * 47, start=start), LONDON, end=end)
     spans = [(x - left[anchor], x - left[anchor] + wide) for x, _, anchor in seen["hours"]]

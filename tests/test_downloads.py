@@ -1,4 +1,4 @@
-"""Rates to take away: what stands in the CSV and the JSON, how long they hold, and who may have them."""
+"""Downloads of rates: the CSV, the JSON, how long they are cached, and who gets them."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ HEADER = "valid_from,valid_to,local_from,local_to,rate,currency,unit,confidence,
 
 @pytest.fixture
 def location(alice, monkeypatch):
-    """Alice's, in London, where it is half past twelve."""
+    """Alice's location in London, where it is half past twelve."""
     at(monkeypatch, NOW)
     return Location.objects.create(
         customer=Customer.objects.create(user=alice, customer_id="cus_1"),
@@ -37,7 +37,7 @@ def location(alice, monkeypatch):
 
 @pytest.fixture
 def tariff(location):
-    """What she pays: two half hours from midnight on are stored, and FlatPeak has something new at four."""
+    """Alice's tariff for buying. Two half hours from midnight on are stored, and `ask_at` is at four."""
     tariff = Tariff.objects.create(location=location, direction="IMPORT", ask_at=LATER)
     keep(tariff, date(2026, 11, 23), halves(datetime(2026, 11, 23, 12, tzinfo=UTC), 2))
     return tariff
@@ -45,7 +45,7 @@ def tariff(location):
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch):
-    """The calls for rates; each is answered with one rate for both days, and a next update at four."""
+    """The calls for rates. Each answer has one rate for both days, and a next update at four."""
     calls = []
 
     def answer(location_id, start, end, direction):
@@ -59,7 +59,7 @@ def asked(monkeypatch):
 
 @pytest.fixture
 def take(client, alice, tariff):
-    """Alice's downloads."""
+    """Download as Alice."""
     client.force_login(alice)
 
     def take(form="json", query="", **headers):
@@ -96,14 +96,14 @@ def table(response):
 
 
 def local_day(monkeypatch, tariff, day, zone):
-    """It is noon UTC of the day at a place whose half hours of that day are stored."""
+    """Set the clock to noon UTC of a day, and store its half hours for a location in a time zone."""
     at(monkeypatch, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
     Location.objects.update(time_zone=zone)
     Tariff.objects.update(ask_at=datetime(2100, 1, 1, tzinfo=UTC))
     keep(tariff, day, whole_day(day, zone))
 
 
-# --- what stands in them
+# --- their content
 
 
 def test_the_csv_has_these_bytes(take):
@@ -225,7 +225,7 @@ def test_an_unknown_time_zone_is_given_as_utc_and_no_error(take):
     assert take().json()["timezone"] == "UTC"
 
 
-# --- how far they go
+# --- until when they are complete
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_gap_shows_in_the_json(tariff, take):
 
 @pytest.fixture
 def answered(monkeypatch):
-    """The spans that FlatPeak was asked for, each answered with half hours."""
+    """The spans for which FlatPeak was asked. Each answer has half hours."""
     spans = []
 
     def answer(location_id, start, end, direction):
@@ -344,7 +344,7 @@ def test_days_that_cannot_be_are_refused_with_a_sentence_and_no_call(take, asked
 
 
 def test_ninety_days_are_not_too_many(take, answered):
-    """They are an hour more where the clock goes back, and FlatPeak gives ninety times 24 hours at most."""
+    """FlatPeak answers at most 90 times 24 hours, and 90 days with a clock that goes back are an hour longer."""
     assert len(table(take("csv", "?start=2026-08-01&end=2026-10-29"))) == 90 * 48 + 2
     assert all(end - start <= timedelta(days=90) for start, end in answered)
     assert len(answered) == 2
@@ -373,7 +373,7 @@ def test_rates_that_are_asked_for_at_this_moment_are_no_empty_file(take, asked, 
     assert len(asked) == 1
 
 
-# --- how long they hold
+# --- how long they are cached
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
@@ -490,7 +490,7 @@ def test_a_location_without_any_tariff_has_no_rates(take):
     assert (content["direction"], content["state"], content["rates"]) == ("IMPORT", "not_connected", [])
 
 
-# --- who may have them
+# --- who gets them
 
 
 @pytest.fixture(params=["csv", "json"])

@@ -1,4 +1,4 @@
-"""A price as it stands on a bill: the unit people use for it, half up, and with every digit where it matters."""
+"""A price as on a bill: in the unit that people use, rounded half up, or with all its digits."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -74,7 +74,7 @@ def test_the_plot_says_the_same_without_a_style_and_for_who_does_not_see_it(staf
     assert f"<title>{timezone.now():%Y-%m-%d}: 3 begun, 0 finished, 0 under way, 3 left</title>" in page
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page)
     widths = [float(width) for width in re.findall(r'<rect class="left"[^>]* width="([\d.]+)"', page)]
-    assert max(widths) == 440  # all who came to the longest bar's route left there
+    assert max(widths) == 440  # everybody who reached the route of the longest bar left there
 
 
 def test_it_is_filtered_by_period_country_provider_and_direction(staff, alice):
@@ -157,7 +157,7 @@ def tariff(user, number=1, **fields):
 
 
 def links_of(client, title):
-    """The addresses in the part under a heading; each opens."""
+    """The links under a heading, after opening each."""
     part = html(client, ATTENTION).partition(f"<h2>{title}")[2].partition("</section>")[0]
     links = [unescape(link) for link in re.findall(r'href="([^"]+)"', part)]
     assert [client.get(link).status_code for link in links] == [200] * len(links)
@@ -263,7 +263,7 @@ def test_a_deletion_is_named_when_flatpeak_has_not_made_it_for_a_day(staff):
     assert rows(staff, links_of(staff, "Deletions")[-1]) == 1
 
 
-# --- Who may look
+# --- Who may open them
 
 
 def test_each_page_opens_with_the_permissions_for_what_it_shows_and_not_with_fewer(client, django_user_model):

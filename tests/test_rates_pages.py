@@ -1,4 +1,4 @@
-"""My locations and the rates of one: what is shown, and when FlatPeak is asked."""
+"""The pages "My locations", rates and other days: what they show, and when they ask FlatPeak."""
 
 import re
 import sys
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def tariff(alice):
-    """A tariff in London, whose rates are due."""
+    """Alice's tariff in London. Its rates are due."""
     location = Location.objects.create(
         customer=Customer.objects.create(user=alice, customer_id="cus_1"),
         location_id="loc_1",
@@ -40,7 +40,7 @@ def tariff(alice):
 
 
 class Asked(list):
-    """The calls for rates, and what they are answered."""
+    """The calls for rates; `answer` is what FlatPeak answers."""
 
     answer = None
 
@@ -100,11 +100,11 @@ def noon(monkeypatch, tariff):
 
 @pytest.fixture
 def look(noon, tariff, asked, client, alice):
-    """The text of the rates page for a query."""
+    """Open the rates page with a query, and return its text."""
 
     def look(status=200, **query):
         client.force_login(alice)
-        caches["html"].clear()  # time stands still here: an answer may leave the tariff as it was
+        caches["html"].clear()  # the clock stands still, so a changed answer may leave the cache key as it was
         response = client.get(f"/locations/{tariff.location_id}/", query)
         assert response.status_code == status
         return (
@@ -121,7 +121,7 @@ def test_today_and_tomorrow_are_asked_for_in_the_locations_time_zone(noon, tarif
     Location.objects.update(time_zone="Pacific/Auckland")
     tariff = Tariff.objects.select_related("location").get()
     assert refresh(tariff, NOW)
-    midnight = datetime(2026, 11, 23, 11, tzinfo=UTC)  # 24 November there
+    midnight = datetime(2026, 11, 23, 11, tzinfo=UTC)  # the 24 November begins there
     assert asked == [("loc_1", midnight, midnight + timedelta(days=2), "IMPORT")]
     assert [str(d.day) for d in RateDay.objects.order_by("day")] == ["2026-11-24", "2026-11-25"]
 
@@ -240,7 +240,7 @@ def test_who_comes_while_the_first_answer_is_under_way_is_told_and_looks_again(n
 
 
 def midnight_gap(monkeypatch, asked, tariff):
-    """It is midnight, when what is known ends and rates are due: nothing of the new day was published before."""
+    """Midnight: the known rates end, and new ones are due, since nothing of the new day was published before."""
     now = datetime(2026, 11, 24, tzinfo=UTC)
     refresh(tariff, NOW)
     RateDay.objects.filter(day="2026-11-24").update(segments=[])
@@ -270,7 +270,7 @@ def test_whoever_comes_after_midnight_while_somebody_asks_is_told_so_on_every_pa
     under_way, done = threading.Event(), threading.Event()
 
     def slow(start, end):
-        if threading.current_thread() is somebody:  # and not who looks at a week, of which other days are missing too
+        if threading.current_thread() is somebody:  # the other thread looks at a week, which lacks other days too
             under_way.set()
             assert done.wait(60)
         return hourly(start, end)
@@ -367,7 +367,7 @@ def test_who_comes_while_known_rates_are_asked_for_again_does_not_wait(noon, tar
     Tariff.objects.update(ask_at=NOW)
     pages = []
 
-    def look_meanwhile(start, end):  # nothing more of this answer comes before the other view is over
+    def look_meanwhile(start, end):  # answers only when the other view is done
         pages.append(client.get(f"/locations/{tariff.location_id}/").content.decode())
         return hourly(start, end)
 
@@ -424,18 +424,18 @@ def test_what_went_wrong_is_said_and_asked_again_after_a_minute(noon, tariff, as
 
 
 @pytest.fixture
-def zone_told(noon, tariff, asked, monkeypatch):
-    """Tell, at FlatPeak, a time zone of the location's; the calls for it are counted."""
+def set_zone(noon, tariff, asked, monkeypatch):
+    """Set the location's time zone at FlatPeak, and return the calls that ask for it."""
     calls = []
 
-    def tell(zone):
+    def set_zone(zone):
         answer = {"timezone": zone, "currency_code": "GBP"}
         monkeypatch.setattr(flatpeak, "location", lambda location_id: calls.append(location_id) or answer)
         monkeypatch.setattr(flatpeak, "location_status", lambda location_id: {"tariff_status": {}})
         return calls
 
     Location.objects.update(time_zone="")
-    return tell
+    return set_zone
 
 
 @pytest.mark.parametrize(
@@ -449,9 +449,9 @@ def zone_told(noon, tariff, asked, monkeypatch):
     ],
 )
 def test_an_unknown_time_zone_is_said_and_asked_for_again_after_a_quarter_of_an_hour(
-    look, zone_told, asked, client, tariff, caplog, zone, words
+    look, set_zone, asked, client, tariff, caplog, zone, words
 ):
-    calls = zone_told(zone)
+    calls = set_zone(zone)
     page = look()
     assert words in page
     assert "look again every quarter of an hour" in page
@@ -463,25 +463,25 @@ def test_an_unknown_time_zone_is_said_and_asked_for_again_after_a_quarter_of_an_
     assert "unknown time zone" in caplog.text
 
 
-def test_a_time_zone_that_is_known_at_last_brings_the_prices(look, zone_told, asked, monkeypatch):
-    zone_told("Mars/Olympus")
+def test_a_time_zone_that_is_known_at_last_brings_the_prices(look, set_zone, asked, monkeypatch):
+    set_zone("Mars/Olympus")
     look()
-    zone_told("Europe/London")
+    set_zone("Europe/London")
     at(monkeypatch, NOW + timedelta(minutes=15))
     assert "12.00p per kWh" in look()
     assert Location.objects.get().time_zone == "Europe/London"
 
 
-def test_an_unknown_time_zone_does_not_replace_a_known_one(noon, tariff, asked, zone_told):
-    zone_told("Mars/Olympus")
+def test_an_unknown_time_zone_does_not_replace_a_known_one(noon, tariff, asked, set_zone):
+    set_zone("Mars/Olympus")
     Location.objects.update(time_zone="Europe/London")
     complete(Tariff.objects.select_related("location").get())
     assert Location.objects.get().time_zone == "Europe/London"
 
 
 @pytest.mark.parametrize("path", ["day/?date=2026-11-20", "week/?date=2026-11-20", "day/"])
-def test_other_days_say_that_the_time_zone_is_not_known(zone_told, tariff, asked, client, alice, path):
-    zone_told("Mars/Olympus")
+def test_other_days_say_that_the_time_zone_is_not_known(set_zone, tariff, asked, client, alice, path):
+    set_zone("Mars/Olympus")
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/{path}").content.decode()
     assert "time zone Mars/Olympus" in page
@@ -491,8 +491,8 @@ def test_other_days_say_that_the_time_zone_is_not_known(zone_told, tariff, asked
 
 
 @pytest.mark.parametrize("query", ["", "?start=2026-11-20"])
-def test_a_download_says_that_the_time_zone_is_not_known(zone_told, tariff, client, alice, query):
-    zone_told("Mars/Olympus")
+def test_a_download_says_that_the_time_zone_is_not_known(set_zone, tariff, client, alice, query):
+    set_zone("Mars/Olympus")
     client.force_login(alice)
     for form in ("csv", "json"):
         response = client.get(f"/locations/{tariff.location_id}/rates.{form}{query}")
@@ -562,15 +562,15 @@ def test_however_many_threads_look_at_once_one_asks(tariff, asked):
 def test_the_rates_page_shows_price_chart_and_table(noon, tariff, asked, client, alice):
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    assert "12.00p" in page  # the 13th hour of the day
+    assert "12.00p" in page  # the price of the hour from 12:00
     assert "<svg" in page
-    assert page.count("<caption>") == 3  # earlier today, today from now on, tomorrow
+    assert page.count("<caption>") == 3  # before now, from now on, tomorrow
     assert 'aria-current="time"' in page
     assert "Monday 23 November 2026" in page
 
 
 def flat(carbon):
-    """A night and a day price in half hours, with the carbon intensity of each."""
+    """An answer of half hours with a night and a day price, each with its carbon intensity."""
 
     def answer(start, end):
         return {
@@ -618,7 +618,7 @@ def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, ali
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "<h3>Tuesday 24 November 2026</h3>" in page
     assert "Not published yet. FlatPeak is asked again tomorrow at 00:00." in page
-    assert "<figcaption>Today: " in page  # the chart has no half that is empty for certain
+    assert "<figcaption>Today: " in page  # the chart leaves out the day without rates
 
 
 def test_where_today_is_not_known_the_chart_is_tomorrows(look, asked, client, tariff):
@@ -808,7 +808,7 @@ def test_a_hostile_name_is_shown_as_text(noon, tariff, asked, client, alice):
 
 
 def prices(*cents, each=timedelta(hours=1), first=None):
-    """An answer of one rate after the other from the current hour on, in pence."""
+    """An answer of hourly rates in pence, from the current hour on."""
 
     def answer(start, end):
         begin = first or NOW.replace(minute=0)
@@ -886,7 +886,7 @@ def test_where_the_price_stays_the_same_for_longer_any_time_of_it_will_do(look, 
 
 
 def test_a_tariff_of_two_prices_says_the_whole_night(look, asked, monkeypatch, tariff):
-    """At 01:33, where the price is the same until 07:00."""
+    """It is 01:33, and the price stays the same until 07:00."""
     now = NOW.replace(hour=1, minute=33)
     at(monkeypatch, now)
     Tariff.objects.update(ask_at=now)
@@ -900,8 +900,8 @@ def test_a_tariff_of_two_prices_says_the_whole_night(look, asked, monkeypatch, t
 @pytest.mark.parametrize(
     ("now", "words"),
     [
-        ("2026-10-24T20:00Z", "any time from today 23:00 to tomorrow 07:00"),  # nine hours
-        ("2026-03-28T21:00Z", "any time from today 23:00 to tomorrow 07:00"),  # seven
+        ("2026-10-24T20:00Z", "any time from today 23:00 to tomorrow 07:00"),  # nine hours, since the clock goes back
+        ("2026-03-28T21:00Z", "any time from today 23:00 to tomorrow 07:00"),  # seven hours, since it goes forward
         ("2026-10-25T00:30Z", "any time from today 01:30 BST to 07:00"),
         ("2026-10-25T01:30Z", "any time from today 01:30 GMT to 07:00"),
     ],
@@ -1124,7 +1124,7 @@ def test_free_and_negative_prices_are_said_as_such(look, asked, direction, cents
 
 
 def by_clock(*periods):
-    """An answer of prices by UTC hour, both days the same."""
+    """An answer of prices by UTC hour, the same on both days."""
 
     def answer(start, end):
         edges = []
@@ -1198,7 +1198,7 @@ def test_the_short_day_says_that_an_hour_is_skipped(look, asked, monkeypatch):
 
 
 def half_hours(start, end, zone=None, order=lambda entries: entries):
-    """Half hours whose price is their number, with times in each of some offsets in turn."""
+    """Half hours priced by their number; their times use the given UTC offsets in turn."""
     count, zones = int((end - start) / timedelta(minutes=30)), zone or [UTC]
     edges = [start + timedelta(minutes=30 * n) for n in range(count + 1)]
     entries = [
@@ -1314,7 +1314,7 @@ def test_a_day_to_come_without_prices_is_asked_for_again_later(look_at, asked, m
 
 
 def hours_until_final(look_at, asked, monkeypatch, date="2026-11-20"):
-    """The hours after now at which a day is asked for by somebody who looks for ten days, every two hours or more often."""
+    """The hours after now at which FlatPeak is asked for a day that is opened every two hours or more often."""
     hours = []
     for hour in [quarter / 4 for quarter in range(3 * 4)] + list(range(4, 10 * 24, 2)):
         at(monkeypatch, NOW + timedelta(hours=hour))
@@ -1381,7 +1381,7 @@ def test_a_day_that_had_a_gap_while_it_lasted_is_asked_for_again_when_it_is_over
     ("hours", "date", "words"),
     [
         (0, "2026-11-24", "Not published yet. FlatPeak is asked again today at 16:00."),
-        (12, "2026-11-25", "Not published yet. FlatPeak is asked again today at 00:45."),  # it was not asked for before
+        (12, "2026-11-25", "Not published yet. FlatPeak is asked again today at 00:45."),  # it was never asked for
         (0, "2026-11-26", "FlatPeak has no prices for this day."),
     ],
 )
@@ -1473,7 +1473,7 @@ def test_without_a_date_it_is_today(look_at):
 
 def test_when_flatpeak_is_down_the_page_says_what_is_missing(look_at, asked):
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
-    for _ in range(2):  # whoever looks again asks again
+    for _ in range(2):  # every look asks again
         assert "FlatPeak could not be asked for what is missing here." in look_at("day", date="2026-11-20")
     assert len(asked) == 2
     asked.answer = lambda start, end: by_clock((0, 24, "10"))(start, end)
@@ -1555,12 +1555,12 @@ def test_a_disconnected_tariff_keeps_its_past_and_asks_nothing(look_at, asked):
     assert len(asked) == 1
 
 
-# --- kept for the minute
+# --- cached for the minute
 
 
 @pytest.fixture
 def made(monkeypatch):
-    """The tariffs whose section of the page was made rather than found."""
+    """The tariffs whose section was rendered, and not taken from the cache."""
     made = []
 
     def view_of(tariff, *rest):
@@ -1669,7 +1669,7 @@ QUARTER, HALF, DAYS_END = 900, 1800, 41_400  # seconds
 
 
 def falling(start, end, **options):
-    """Each hour is cheaper than the one before, so that the cheapest time is the last."""
+    """An answer in which each hour is cheaper than the one before, so the cheapest time is the last."""
     answer = hourly(start, end, **options)
     for n, entry in enumerate(answer["data"]):
         entry["tariff"]["rate"] = Decimal(99 - n) / 100
@@ -1682,13 +1682,13 @@ def one_price(start, end, next_update="2100-01-01T00:00:00Z"):
 
 
 def dip(start, end):
-    """So that three hours are cheapest from 14:00 on, an hour that begins with no other price."""
+    """An answer in which the cheapest three hours begin at 14:00, where the price does not change."""
     return prices("20", "20", "20", "20", "10", "30", "30")(start, end)
 
 
 @pytest.fixture
 def true_for(noon, tariff, client, alice):
-    """The seconds for which a page says that it is true, and all its words."""
+    """The seconds for which a page says that it is true."""
 
     def true_for(path="", **query):
         client.force_login(alice)
@@ -1724,7 +1724,7 @@ def refused_for(seconds):
 )
 def test_a_page_is_true_until_a_price_the_day_or_what_is_known_changes(true_for, asked, path, answer, seconds):
     asked.answer = answer
-    of_a_day = path in ("day/", "week/") and isinstance(answer, Exception)  # "Try again in a minute."
+    of_a_day = path in ("day/", "week/") and isinstance(answer, Exception)  # the page says "Try again in a minute."
     assert true_for(path) == (min(seconds, 60) if of_a_day else seconds)
 
 
@@ -1745,7 +1745,7 @@ def test_the_day_that_is_today_ends_at_local_midnight(true_for, asked, monkeypat
     ("answer", "query", "minutes"),
     [
         (dip, {}, 90),
-        (hourly, {"hours": 4}, 5),  # it begins now, whenever that is
+        (hourly, {"hours": 4}, 5),  # the best time begins now, at every look
         (one_price, {"hours": 2, "before": "14:40"}, 10),
         (falling, {"hours": 2, "before": "14:40"}, 10),
     ],
@@ -1778,7 +1778,7 @@ def test_a_list_is_true_as_long_as_each_of_its_locations_and_then_asks_what_is_d
     location._state.adding = True
     location.save()
     Tariff.objects.create(location=location, direction="IMPORT", ask_at=NOW, rates_since=NOW)
-    assert true_for("/locations/") == 20_700  # then it is midnight in Kathmandu
+    assert true_for("/locations/") == 20_700  # midnight in Kathmandu
     Tariff.objects.update(ask_at=NOW)
     monkeypatch.setattr("tariffs.screens.views.ASKED_PER_LIST", 1)
     assert true_for("/locations/") == 60

@@ -1,4 +1,4 @@
-"""The parts of the rates page that are kept."""
+"""The sections of the rates page, which are cached."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ def test_nobody_waits_for_another_customers_page(monkeypatch):
     both = threading.Barrier(2, timeout=10)
 
     def section(*_):
-        both.wait()  # each is made while the other is, or this breaks
+        both.wait()  # breaks unless both sections are made at the same time
         return sections.Section("", None, False, False, NOW + timedelta(minutes=1))
 
     monkeypatch.setattr(sections, "_section", section)

@@ -1,4 +1,4 @@
-"""Every page of a conversation is rendered, whatever Connect puts on it: nothing raises, nothing breaks out of its text."""
+"""Every page of a conversation renders with any content from Connect: nothing raises, and all text is escaped."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -87,7 +87,7 @@ JUNK = [
 
 @pytest.fixture
 def shown(rf, monkeypatch):
-    """Render a page as the view does, for somebody signed in, at a set time; nothing is stored."""
+    """Render a page as the view does, for a signed-in user, at a fixed time, without storing anything."""
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
 
     def show(page, form=None, problem="", query="", **session):
@@ -110,9 +110,9 @@ def page(route, data=None, typed=None, **body):
 
 
 def variants(value):
-    """The same data with each of its parts replaced by junk, and left out, in turn."""
+    """The data with each of its parts in turn replaced by junk, and left out."""
     yield from JUNK
-    if value is PROVIDER:  # every page has the same line about it: the parts of one are enough
+    if value is PROVIDER:  # all pages show the provider alike, so one page tests its parts
         return
     if isinstance(value, dict):
         for key, part in value.items():

@@ -1,4 +1,4 @@
-"""Every time that is shown names its zone, or is told as a time that has passed."""
+"""Every time on a page names its zone, or says how long ago it was."""
 
 import re
 from datetime import UTC, datetime

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..money import locale, price, rounded, unit
-from ..rates import Segment, clip, current, day_span, joined
+from ..rates import Segment, clip, day_span, joined
 from ..times import clock, local, short_date
 
 WIDTH, HEIGHT = 400, 230
@@ -58,14 +58,12 @@ def chart(
     bottom = (lowest / step).to_integral_value("ROUND_FLOOR") * step
     top = max((highest / step).to_integral_value("ROUND_CEILING") * step, bottom + step)
     seconds = (end - start).total_seconds()
-    levels = [bottom + step * n for n in range(int((top - bottom) / step) + 1)]
     suffix, shift = unit(currency)[:2]
     places = max(0, -int(step.scaleb(shift).normalize().as_tuple().exponent))  # 10p rather than 10.00p
     pattern = f"#,##0.{'0' * places}"
-    ticks = [
-        (level, format_decimal(rounded(level.scaleb(shift), places), pattern, locale()) + suffix) for level in levels
-    ]
-    left = max(LEFT, 6 + CHARACTER * max(len(words) for _, words in ticks))
+    levels = [bottom + step * n for n in range(int((top - bottom) / step) + 1)]
+    ticks = [format_decimal(rounded(level.scaleb(shift), places), pattern, locale()) + suffix for level in levels]
+    left = max(LEFT, 6 + CHARACTER * max(map(len, ticks)))
 
     def x(moment: datetime) -> float:
         return round(left + (RIGHT - left) * (moment - start).total_seconds() / seconds, 2)
@@ -85,6 +83,7 @@ def chart(
 
     steps = joined(segments)
     week = end - start > timedelta(days=3)
+    pattern_of_day = "E" if week else "MMMEd"
     first = start.astimezone(zone).date()
     midnights = (day_span(first + timedelta(days=n), zone)[0] for n in range((end - start).days + 2))
     days = [moment for moment in midnights if start <= moment < end]
@@ -112,13 +111,8 @@ def chart(
         return round(middle, 2), level + 14 if under else min(level, zero) - 5, words
 
     least, most = min(segments, key=lambda s: s.rate), max(segments, key=lambda s: s.rate)
-    return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "left": left,
-        "right": RIGHT,
-        "top": TOP,
-        "bottom": BOTTOM,
+    frame = {"width": WIDTH, "height": HEIGHT, "left": left, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
+    return frame | {
         "depth": BOTTOM - TOP,
         "line": stairs(steps),
         "estimated": stairs([s for s in steps if s.confidence < 1]),
@@ -126,15 +120,12 @@ def chart(
         "zero": y(Decimal(0)),
         "share": y(Decimal(0)) / HEIGHT,  # the part of the height above zero, where the fill has another colour
         "now": x(now) if start <= now < end else None,
-        "rows": [(y(level), words) for level, words in ticks],
+        "rows": [(y(level), words) for level, words in zip(levels, ticks, strict=True)],
         "hours": [] if week else _hours(start, end, zone, x),
-        "days": [
-            (x(day), format_skeleton("E" if week else "MMMEd", day.astimezone(zone), locale=locale())) for day in days
-        ],
+        "days": [(x(day), format_skeleton(pattern_of_day, day.astimezone(zone), locale=locale())) for day in days],
         "lowest": least,
         "highest": most,
         "marks": [mark(least, lowest=True), mark(most)] if least.rate != most.rate else [],
-        "current": current(segments, now),
     }
 
 

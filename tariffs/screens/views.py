@@ -1,4 +1,3 @@
-from collections import Counter
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -87,14 +86,13 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
         for tariff in tariffs:
             refresh(tariff, now)
     shown = sections(location, now, request.GET)
-    looks_again = min((seconds for _, section in shown if (seconds := section.look_again)), default=None)
     context = {
         "location": location,
         "now": now,
         "zone": location.local_zone,
         "until": first_of((section.good_until for _, section in shown), now, location.local_zone),
         "sections": shown,
-        "look_again": looks_again,
+        "look_again": min((seconds for _, section in shown if (seconds := section.look_again)), default=None),
         "mine": location.is_here and location.customer.user_id == request.user.pk,
         "missing": next((d for d in ("IMPORT", "EXPORT") if d not in {tariff.direction for tariff in tariffs}), ""),
     }
@@ -119,18 +117,13 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     tariffs = list(location.tariffs.all())
     asks = request.method == "GET" and not is_too_often("ask_rates", request.user.pk)
     answered = {tariff: (ask_for if asks else under_way)(tariff, days, now) for tariff in tariffs}
-    stored_days = RateDay.objects.filter(tariff__in=tariffs, day__in=days).order_by("day")
-    rows = Counter(day.tariff_id for day in stored_days)
-    if (
-        request.method == "GET"
-        and not asks
-        and any(rows[t.pk] < len(days) and not said for t, said in answered.items())
-    ):
+    rate_days = RateDay.objects.filter(tariff__in=tariffs, day__in=days).order_by("day")
+    known = {tariff: [day for day in rate_days if day.tariff_id == tariff.pk] for tariff in tariffs}
+    lacks = any(len(known[tariff]) < len(days) and not said for tariff, said in answered.items())
+    if request.method == "GET" and not asks and lacks:
         return respond_429(request)
     views = [
-        history_of(tariff, [d for d in stored_days if d.tariff_id == tariff.pk], days, location, now)
-        | {"answered": said}
-        for tariff, said in answered.items()
+        history_of(tariff, known[tariff], days, location, now) | {"answered": said} for tariff, said in answered.items()
     ]
     moments = [at for view in views for at in view["changes"]]
     if {FAILED, ASKING} & set(answered.values()) or any(tariff.state == Tariff.State.PENDING for tariff in tariffs):
@@ -156,7 +149,6 @@ def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not (location := mine.first()):  # pressed twice, or in another tab too
         messages.info(request, gettext("There is no such location in your list."))
         return redirect("tariffs:locations")
-    erased = erase_location(location)
     deleted = gettext("The location is deleted.")
-    messages.success(request, deleted if erased else f"{deleted} {LATER}")
+    messages.success(request, deleted if erase_location(location) else f"{deleted} {LATER}")
     return redirect("tariffs:locations")

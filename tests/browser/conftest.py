@@ -37,7 +37,7 @@ def playwright():
 
 @pytest.fixture(scope="session")
 def chromium(playwright):
-    """One browser for all tests: the system's, or else Playwright's own."""
+    """One browser for all tests: the system's Chromium, or else Playwright's."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
@@ -51,20 +51,20 @@ def chromium(playwright):
 
 @pytest.fixture(params=SCREENS)
 def screen(request):
-    """The name of a screen; a test that is about one of them says which."""
+    """The name of a screen; a test may name the only ones that it is about."""
     return request.param
 
 
 @pytest.fixture
 def site(live_server, sandbox, settings):
-    """The address that a customer opens; FlatPeak and the providers send browsers back to it."""
+    """The address of the site, to which FlatPeak and the providers send browsers back."""
     settings.SITE_URL = live_server.url
     return live_server.url
 
 
 @pytest.fixture
 def watch(site):
-    """What every page of a test is held to; a test puts into `expected` what it provokes."""
+    """Checks every request and page of a test. A test adds to `expected` the paths that it makes fail."""
     watch = Watch(site, django_settings.FLATPEAK_API_URL)
     yield watch
     assert not watch.findings, "\n".join(watch.findings)
@@ -72,7 +72,7 @@ def watch(site):
 
 @pytest.fixture
 def open_visit(chromium, site, watch):
-    """Open a browser of its own, without cookies, on a screen of the given kind; its page is empty."""
+    """Open a browser without cookies, on a screen of the given kind, with an empty page."""
     contexts = []
 
     def open_visit(screen="phone", **options):
@@ -90,13 +90,13 @@ def open_visit(chromium, site, watch):
 
 @pytest.fixture
 def visitor(open_visit, screen):
-    """Somebody who has not signed in."""
+    """A browser in which nobody has signed in."""
     return open_visit(screen)
 
 
 @pytest.fixture
 def sign_in(client, alice, site):
-    """Let a visitor be Alice, without the form."""
+    """Sign a visitor in as Alice, without the form."""
 
     def sign_in(visit):
         client.force_login(alice)

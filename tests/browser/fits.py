@@ -1,4 +1,4 @@
-"""What every page has to stand up to: a narrow screen, a finger, and axe, by day, by night, and in colours of the system."""
+"""The checks of every page: narrow screens, targets for a finger, and axe in light, dark and the system's colours."""
 
 from axe_playwright_python.sync_playwright import Axe
 
@@ -8,15 +8,15 @@ OUTSIDE = """() => [...document.body.querySelectorAll('*')]
     .map(e => e.outerHTML.slice(0, 80))"""
 
 
-# What a finger has to hit, but for links within a sentence or a list of them.
+# Targets that are too small for a finger. Links within a sentence or a list are exempt.
 SMALL = """() => [...document.querySelectorAll('button, input:not([type=hidden]), select, summary, .button')]
     .map(e => e.matches('[type=radio], [type=checkbox]') ? e.closest('label') : e)
     .filter(e => e.checkVisibility() && (e.offsetHeight < 44 || e.offsetWidth < 44))
     .map(e => e.outerHTML.slice(0, 120))"""
 
 
-# In the system's few colours, where grounds and shadows are gone: a control without an edge or a line under its words, and
-# what is chosen or is the present one without a frame.
+# Forced colours remove backgrounds and shadows. There, a control needs a border or underlined words, and a chosen or current
+# element needs an outline.
 UNSEEN = """() => [...document.querySelectorAll(
         'button, input:not([type=hidden], [type=radio], [type=checkbox]), select, textarea, .button, ' +
         'fieldset label:has(input), [aria-current]')]
@@ -31,7 +31,7 @@ UNSEEN = """() => [...document.querySelectorAll(
 
 
 def fits(visit):
-    """Nothing reaches over the right side or is too small to hit; and axe finds nothing, in whatever colours."""
+    """Nothing overflows to the right, no target is too small, and axe finds nothing in any colours."""
     heading = visit.page.get_by_role("heading", level=1).inner_text()
     for width in (640, 320):  # a screen of 1280 at 200 and 400 %
         visit.page.set_viewport_size({"width": width, "height": 640})

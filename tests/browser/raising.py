@@ -1,4 +1,4 @@
-"""The product's addresses, and some that go wrong."""
+"""The product's addresses, and some that raise an error."""
 
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import OperationalError

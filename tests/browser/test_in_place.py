@@ -1,4 +1,4 @@
-"""With script a step costs one round trip, and everything else is as without it."""
+"""With script, a step takes one round trip, and all else is as without script."""
 
 import re
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ def focused_heading(visit):
 
 
 def watched(visit):
-    """What is asked for from now on, but for the icon, which a browser looks up in its cache at each new address."""
+    """The requests from now on, without those for the icon, which Chromium takes from its cache at each new address."""
     asked = []
 
     def note(request):
@@ -47,7 +47,7 @@ SHIFTS = """() => {
 def test_nothing_on_a_page_jumps_at_a_step(visit):
     to_price(visit).type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
     visit.name_and_term().on("Is this your tariff?").press("Yes, save it").on("Your tariff is connected")
-    assert visit.page.evaluate(SHIFTS) == []  # though Chromium forgives what follows a press within half a second
+    assert visit.page.evaluate(SHIFTS) == []  # Chromium itself ignores shifts within half a second of a press
 
 
 @pytest.mark.parametrize("language", ["en-GB", "de", "fr"])
@@ -127,7 +127,7 @@ TYPED = """async () => {
 
 def test_a_letter_does_not_wait_for_what_it_finds(visit):
     visit.to_providers()
-    expect(visit.button("SSE")).to_be_visible()  # among those that come a moment later
+    expect(visit.button("SSE")).to_be_visible()  # in the part that is inserted after the first paint
     assert visit.page.evaluate(TYPED) == [False, True]
 
 

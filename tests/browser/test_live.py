@@ -1,4 +1,4 @@
-"""A page that says "now" stays true while it is open, and takes nothing from whoever reads it."""
+"""A page that says "now" updates itself while it is open, and keeps the reader's place, input and focus."""
 
 import re
 from datetime import timedelta
@@ -21,7 +21,7 @@ HIDE = """hidden => {
 
 
 class Clock:
-    """Of the server; it stands until it is put on. That of the browser is in 1970, for a phone's may be wrong."""
+    """The server's clock, which a test sets. The browser's starts in 1970, because a phone's clock may be wrong."""
 
     now = NOW
 
@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
     def pass_by(self, visit, **by):
-        """Both go on; the browser's timers run once, as after a laptop's sleep."""
+        """Move both clocks; the browser's timers run once, as after a laptop's sleep."""
         self.now += timedelta(**by)
         visit.page.clock.fast_forward(timedelta(**by) // timedelta(milliseconds=1))
 
@@ -43,7 +43,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The calls for rates; each hour's price is its number, in pence."""
+    """The calls for rates; the price of an hour is its number, in pence."""
     asked = Asked()
     asked.answer = hourly
     monkeypatch.setattr(flatpeak, "rates", asked)
@@ -52,7 +52,7 @@ def asked(monkeypatch):
 
 @pytest.fixture
 def tariff(clock, asked, alice):
-    """Of Alice, at half past twelve in London; the later, the better to sell."""
+    """Alice's tariff for selling, at half past twelve in London. Prices rise during the day."""
     customer = Customer.objects.create(user=alice, customer_id="cus_1")
     location = Location.objects.create(
         customer=customer,
@@ -68,7 +68,7 @@ def tariff(clock, asked, alice):
 
 @pytest.fixture
 def open_page(visit, tariff):
-    """Open a page of the tariff's location, or another; `visit.requests` has what is asked for from then on."""
+    """Open the rates page of the tariff's location, or another page. `visit.requests` lists the requests after that."""
 
     def open_page(path=f"/locations/{tariff.location_id}/"):
         visit.requests = []

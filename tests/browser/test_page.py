@@ -1,4 +1,4 @@
-"""What a browser adds to single pages: the script, the keyboard, narrow screens, pictures, and impatient people."""
+"""Single pages in a browser: the script, the keyboard, narrow screens, pictures, and double clicks."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +18,7 @@ def only(*screens):
 
 
 def answers(sandbox):
-    """The answers that Connect was sent, by route; asking where a conversation stands is none."""
+    """The number of answers sent to Connect, by route; a question where a conversation stands is no answer."""
     with sandbox.lock:
         return {k: n for k, n in sandbox.counts.items() if k.startswith("connect.") and k != "connect.session_restore"}
 
@@ -28,7 +28,7 @@ def focused(locator):
 
 
 def tab_to(visit, locator, most=60):
-    """Press Tab until something has the focus; fail if it never gets there, or shows nothing when it does."""
+    """Press Tab until an element has the focus; fail if it does not get it, is out of view, or shows no focus."""
     for _ in range(most):
         if focused(locator):
             break
@@ -60,7 +60,7 @@ SEARCHES = {
 @only("phone", "desktop")
 def test_the_search_filters_at_once_without_accents_case_and_legal_form(visit, sandbox):
     visit.to_providers()
-    expect(visit.button("SSE")).to_be_visible()  # among those that come a moment later
+    expect(visit.button("SSE")).to_be_visible()  # in the part that is inserted after the first paint
     everything, sent = visit.names(), dict(sandbox.counts)
     for typed, found in SEARCHES.items():
         visit.page.get_by_role("searchbox").clear()
@@ -100,12 +100,12 @@ def test_the_ways_out_of_a_list_stay_where_they_are_however_little_is_found(visi
 @only("desktop")
 def test_script_and_server_put_what_is_found_in_the_same_order(visit):
     visit.to_providers()
-    expect(visit.button("SSE")).to_be_visible()  # among those that come a moment later
+    expect(visit.button("SSE")).to_be_visible()  # in the part that is inserted after the first paint
     everything, here = visit.choices.count(), {}
     for typed in ("e", "en", "energy", "co", "test: re", "good energy", "energy good", "&", "zzz"):
         visit.page.get_by_role("searchbox").fill(typed)
         visit.page.evaluate("new Promise((shown) => requestAnimationFrame(() => setTimeout(shown)))")
-        said = visit.main.get_by_role("status").text_content()  # the first few are there at once, and then the others
+        said = visit.main.get_by_role("status").text_content()  # the others come a little later
         found = re.match(r"\d+|", said)[0] or (0 if said else everything)
         expect(visit.choices).to_have_count(int(found))
         here[typed] = visit.names()
@@ -153,7 +153,7 @@ def test_a_price_is_said_back_while_it_is_typed(visit):
     expect(said).to_contain_text("24.50p (£0.245) per kWh")
     field.fill("25.015")
     expect(said).to_contain_text("25.02p (£0.25015) per kWh")
-    field.fill("17.5")  # of which a year is 472.5, and by floats a little less
+    field.fill("17.5")  # a year costs 472.5, and a little less in floats
     expect(said).to_contain_text("17.50p (£0.175) per kWh, about £473 a year")
     field.fill("cheap")
     expect(said).to_have_text("")
@@ -183,7 +183,7 @@ def test_a_second_press_without_script_waits_for_the_first(visit, sandbox):
     sandbox.state["switches"]["delay_ms"] = 1000
     button = visit.button("Continue").bounding_box()
     visit.page.mouse.click(button["x"] + 9, button["y"] + 9)
-    # The browser sends the two on a connection each: without waiting here, the second may arrive first.
+    # The browser sends each press on a connection of its own, so without this wait the second may arrive first.
     wait_until(ConnectSession.objects.filter(claimed_at__isnull=False).exists)
     visit.page.mouse.click(button["x"] + 9, button["y"] + 9)
     visit.on("One moment")
@@ -333,7 +333,7 @@ def test_prices_with_many_digits_and_hours_fit_320_pixels(open_visit, sign_in):
 
 
 def last_long_day():
-    """The last Sunday of October that is over: in London it has 25 hours."""
+    """The latest past last Sunday of October, which has 25 hours in London."""
     today = datetime.now(UTC).date()
     ends = (date(today.year - years, 10, 31) for years in (0, 1))
     sundays = (end - timedelta(days=(end.weekday() + 1) % 7) for end in ends)
@@ -354,7 +354,7 @@ def test_the_chart_is_read_out_by_arrow_keys_and_by_the_pointer(visit):
     expect(said).to_contain_text("07:00 to 23:00: 30.00p")
     visit.page.keyboard.press("ArrowLeft")
     expect(said).to_contain_text("00:00 to 07:00: 9.50p")
-    chart.hover()  # its middle is late on the first evening
+    chart.hover()  # the middle of the chart is late in the first evening
     expect(said).to_contain_text("07:00 to 23:00: 30.00p")
 
 

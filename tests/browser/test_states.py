@@ -1,6 +1,6 @@
-"""Every page in every state that people see, looked at by `fits`.
+"""Check every page in every state with `fits`.
 
-`make shots` takes pictures of each as well, into var/shots: phone and desktop, light and dark, in each language.
+`make shots` also takes pictures of each into var/shots: phone and desktop, light and dark, in each language.
 """
 
 import os
@@ -21,14 +21,14 @@ from tests.test_faults import NIGHT_AND_DAY, PAGES
 from tests.walk import Walk, sign_in_at_provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-SHOTS = os.environ.get("SHOTS")  # the folder for the pictures; without it none is taken
+SHOTS = os.environ.get("SHOTS")  # the folder for the pictures, which are optional
 SCREENS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
-# A picture has what is below the view too.
+# Lay out the part below the view too, since a picture shows the whole page.
 SHOW_ALL = 'document.querySelectorAll(".choices li").forEach((each) => (each.style.contentVisibility = "visible"))'
 
 
 class Stage:
-    """Where a state is made: by the server's side, for a customer whose browser then opens a page."""
+    """Brings the server into a state, of which a customer's browser then opens a page."""
 
     def __init__(self, walk, sandbox, later, settings, charlie):
         self.walk, self.sandbox, self.later, self.settings, self.charlie = walk, sandbox, later, settings, charlie
@@ -46,7 +46,8 @@ class Stage:
         return f"/connect/{self.walk.session.pk}/"
 
 
-# What is opened, or a function that leads there and says what. Where a name ends with "refused" the form is sent as it is.
+# The path to open, or a function that brings the server into the state and returns the path. If a name ends with "refused",
+# the form is sent as it is.
 VISITOR = {
     "home": "/",
     "sign-in": "/account/login/",
@@ -90,7 +91,7 @@ def left(stage):
 
 
 def confirm(*answers, by_owner=()):
-    """What another browser sees that came back from the login, and answered; `by_owner` is done before it comes."""
+    """The page of another browser that came back from the login and answered. The owner does `by_owner` before that."""
 
     def reach(stage):
         other, back = Walk(Client()), sign_in_at_provider(at_login(stage))
@@ -115,7 +116,7 @@ def other_browsers(stage):
 
 
 def other_browser(*answers):
-    """What the owner sees meanwhile."""
+    """The page that the owner sees meanwhile."""
     return lambda stage: confirm(*answers)(stage) and stage.session
 
 
@@ -281,7 +282,7 @@ def thirty(stage):
 
 
 def confirmed(path):
-    """For who has just given their password again."""
+    """The page for a customer who has just confirmed the password."""
 
     def reach(stage):
         stage.walk.client.post("/account/reauthenticate/", {"password": "correct horse battery"})
@@ -394,9 +395,9 @@ def stage(walk, sandbox, later, settings, charlie):
 
 
 def look_at(visit, name, path):
-    """The page, in the state that its name says."""
+    """Open the page, in the state of its name."""
     if not name.endswith("refused"):
-        visit.page.add_init_script("window.fetch = () => new Promise(() => {})")  # a page that waits stays
+        visit.page.add_init_script("window.fetch = () => new Promise(() => {})")  # keeps a waiting page from going on
     visit.open(path)
     if name.endswith("refused"):
         visit.leave_by(visit.main.locator("form[method=post] .button:not(.quiet)").first)
@@ -421,7 +422,7 @@ def test_a_page_in_this_state_fits_everybody(name, stage, open_visit, site, watc
                     visit.page.context.add_cookies([{"name": cookie, "value": given.value, "url": site}])
         return visit
 
-    if not name.startswith("admin"):  # whose pages are Django's
+    if not name.startswith("admin"):  # Django's own pages
         fits(look_at(visit(), name, path))
     for language, _ in django_settings.LANGUAGES if SHOTS else ():
         for screen, viewport in SCREENS.items():

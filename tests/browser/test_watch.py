@@ -1,4 +1,4 @@
-"""The watch over the other tests in a browser sees what it is there for."""
+"""The watch over the browser tests finds what it looks for."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("screen", ["desktop"]
 
 @pytest.fixture
 def found(visitor, watch):
-    """What the watch found since the test began, for the test to judge alone."""
+    """The findings of the watch since the test began. They do not fail this test."""
     visitor.open("/")
     yield watch.findings
     visitor.page.context.close()

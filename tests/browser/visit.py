@@ -1,4 +1,4 @@
-"""A customer in front of a browser, who finds things on a page as people do: by what is written on them."""
+"""A customer with a browser, who finds things on a page by their words."""
 
 import re
 
@@ -19,7 +19,7 @@ class Visit:
 
     @property
     def choices(self):
-        """The names in the long list that is in view, without what a search took out."""
+        """The buttons of the long list that are shown, without those that a search hides."""
         return self.page.locator("li button[value]").filter(visible=True)
 
     def names(self):
@@ -35,9 +35,9 @@ class Visit:
         return self
 
     def pays(self, price=r"-?\d+\.\d\dp", until=r"( until [^.]+)?"):
-        """The price of this moment on the page of rates, in the sentence and large, as patterns.
+        """The rates page shows the price of this moment, in the sentence and large. Arguments are patterns.
 
-        A market's may be below zero at the time of day at which the test is run, or zero.
+        The price of a market may be zero or below at the time of day at which the test runs.
         """
         words = rf"(({price}|you are paid {price}) per kWh|free)"
         expect(self.main.locator(".lead")).to_contain_text(re.compile(rf"Now {words}{until}\."))
@@ -60,7 +60,7 @@ class Visit:
         return self
 
     def leave_by(self, locator):
-        """Click what leads to another page, or with script to another main part of it, and be there."""
+        """Click, and wait for the next page, or with script for its main part."""
         if not self.script:
             with self.page.expect_navigation(wait_until="domcontentloaded"):
                 locator.click()
@@ -74,7 +74,7 @@ class Visit:
     def press(self, name):
         return self.leave_by(self.button(name))
 
-    def follow(self, name):
+    def click_link(self, name):
         return self.leave_by(self.link(name))
 
     def fill(self, **by_name):
@@ -88,9 +88,9 @@ class Visit:
         return self
 
     def sign_up(self, email="dora@example.com", password="correct horse battery"):
-        self.open("/").on("Know what your electricity costs, hour by hour").follow("Sign up")
+        self.open("/").on("Know what your electricity costs, hour by hour").click_link("Sign up")
         self.on("Create your account").fill(email=email, password1=password).press("Sign up")
-        return self.on("My locations").follow("Connect a tariff").on("Connect your tariff")
+        return self.on("My locations").click_link("Connect a tariff").on("Connect your tariff")
 
     def start(self, direction="Electricity that I buy"):
         self.open("/connect/").on("Connect your tariff")
@@ -133,8 +133,8 @@ class Visit:
         return self.press("Continue")
 
     def log_in_at(self, provider, outcome=""):
-        """Over to the provider's own site; a test provider sends back at once, others ask on their page."""
-        self.on(f"Sign in at {provider}").follow("Go to the sign-in")
+        """Go to the provider's site. A test provider sends back at once; others ask on their page."""
+        self.on(f"Sign in at {provider}").click_link("Go to the sign-in")
         if outcome:
             expect(self.page).to_have_url(re.compile("/provider/login/"))
             self.press(outcome)
@@ -144,7 +144,7 @@ class Visit:
         return self.on("Is this your tariff?").press("Yes, save it")
 
     def to_rates(self):
-        self.on(re.compile("Your tariff is (connected|saved)")).follow("See the rates")
+        self.on(re.compile("Your tariff is (connected|saved)")).click_link("See the rates")
         expect(self.page).to_have_url(re.compile(r"/locations/[0-9a-f-]{36}/$"))
         return self
 
@@ -152,6 +152,6 @@ class Visit:
         return self.press("Manage this tariff")
 
     def connect_fixed(self, price="28.15"):
-        """The shortest way to a stored location and its rates."""
+        """Connect a tariff in the fewest steps, and open its rates."""
         self.to_providers().provider("Ecotricity").fixed_price(price).name_and_term().save()
         return self.to_rates()

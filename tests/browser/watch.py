@@ -1,19 +1,19 @@
-"""Watches every request, answer and message of a browser for what must not be there."""
+"""Checks every request, response and console message of a browser for what must not be in it."""
 
 import re
 from urllib.parse import urlsplit
 
 from tests.scan import RETURN_ADDRESSES
 
-TOKEN = re.compile(r"cot_[0-9a-f]{24}|/return/[\w-]{43}")  # and the secret of a login
-# How Chromium reports what did not come, or with 400 and above; which of them are right is judged by the answer itself.
+TOKEN = re.compile(r"cot_[0-9a-f]{24}|/return/[\w-]{43}")  # a connect token, or the secret of a login
+# Chromium's message about a failed request or a status of 400 and above, which `response` judges itself.
 NOT_LOADED = "Failed to load resource:"
 
 
 class Watch:
-    """`findings` are sentences: a status of 500 and above is one of them, and of 400 and above for what a page loads.
+    """Collects sentences in `findings`. `expected` has the paths that may fail.
 
-    `expected` has the paths that may fail.
+    A page fails with a status of 500 and above, and what it loads with 400 and above.
     """
 
     def __init__(self, site: str, sandbox: str) -> None:
@@ -38,21 +38,21 @@ class Watch:
         )
         if TOKEN.search(request.url) and not may_carry:
             self.findings.append(f"a connect token in the address {origin}{url.path}")
-        # Of a redirect from the sandbox Playwright tells a referrer that does not go over the wire.
+        # Playwright reports a referrer for a redirect from the sandbox that the browser does not send.
         referrer = request.headers.get("referer", "")
         invented = request.redirected_from and referrer.startswith(self.sandbox)
         if TOKEN.search(referrer) and origin == self.site and not invented:
             self.findings.append(f"a connect token in the referrer of {origin}{url.path}")
 
     def failure(self, request) -> None:
-        # A page that is left aborts what it still loads, and a second press of a button aborts the first.
+        # Leaving a page aborts its loads, and a second press of a button aborts the first.
         path = urlsplit(request.url).path
         if request.failure != "net::ERR_ABORTED" and path not in self.expected:
             self.findings.append(f"no answer from {path}: {request.failure}")
 
     def response(self, response) -> None:
         path = urlsplit(response.url).path
-        request = response.request  # the service worker's are those of pages
+        request = response.request  # the service worker requests pages only
         is_page = request.service_worker or request.is_navigation_request() or "part" in request.headers
         least = 500 if is_page else 400
         if response.status >= least and path not in self.expected:
