@@ -1,4 +1,4 @@
-"""How a price per kWh stands on a bill: the unit people use for it, and what an ordinary price and year look like."""
+"""Prices and sums as on a bill: the unit of a price, an ordinary price, and the use of an ordinary year."""
 
 from copy import copy
 from decimal import ROUND_HALF_UP, Decimal
@@ -11,13 +11,13 @@ from django.utils.translation import get_language, pgettext_lazy
 
 
 class Unit(NamedTuple):
-    """`suffix` follows the number; the number is the major amount times ten to the `shift`.
+    """`suffix` follows the number, which is the amount in major units times ten to the `shift`.
 
-    Translators may set it apart from the number, or write it as their language does: 24.56c is 24,56 ct in German.
-    `ordinary` is a common household price in major units per kWh, None where a wrong unit cannot be told from it.
+    A translation may space the suffix, or use another: 24.56c is 24,56 ct in German. `ordinary` is a common price for a
+    household in major units per kWh; None if minor units are not used, so that nobody can mistake one for the other.
     """
 
-    suffix: Any  # a string; in UNITS one that is translated when it is asked for
+    suffix: Any  # a string, which is lazy in UNITS
     shift: int
     ordinary: Decimal | None = None
     year: int = 3500  # kWh a household uses in an ordinary year
@@ -62,30 +62,30 @@ def rounded(value: Decimal, places: int) -> Decimal:
 
 
 def price(rate: Decimal | int, currency: str) -> str:
-    """A rate in major units per kWh as it stands on a bill: 0.24555 GBP is 24.56p. A whole number of JSON is an int."""
+    """A rate in major units per kWh as on a bill: 0.24555 GBP is 24.56p. It is an int where JSON has a whole number."""
     return _price(rate, currency, locale())
 
 
-@lru_cache(4096)  # a page says each of its prices several times
+@lru_cache(4096)  # a page says each price several times
 def _price(rate: Decimal | int, currency: str, where: Locale) -> str:
     suffix, shift = unit(currency)[:2]
     return format_decimal(shown(rate, currency).scaleb(shift), "#,##0.00", where) + suffix
 
 
 def shown(rate: Decimal | int, currency: str) -> Decimal:
-    """The rate that `price` says, in major units: what is worked out from it agrees with what people read."""
+    """The rate in major units, rounded as `price` says it. Calculate with this one to agree with what people read."""
     shift = unit(currency).shift
     return rounded(Decimal(rate).scaleb(shift), 2).scaleb(-shift)
 
 
 def exactly(rate: Decimal | int, currency: str) -> str:
-    """A rate in major units with every digit it has, at least two: £0.2815."""
+    """A rate in major units with all its decimals, at least two: £0.2815."""
     places = max(2, -int(Decimal(rate).normalize().as_tuple().exponent))
     return _with_places(Decimal(rate), currency, places)
 
 
 def coins(value: Decimal, currency: str) -> Decimal:
-    """A sum of money to the smallest coin, as `cost` says it."""
+    """A sum of money rounded to the smallest coin."""
     return rounded(value, get_currency_precision(currency))
 
 
@@ -100,12 +100,12 @@ def amount(value: Decimal | int, currency: str) -> str:
 
 
 def _with_places(value: Decimal, currency: str, places: int) -> str:
-    """In the language's own pattern, £0.25 or 0,25 €, but with as many decimals as are asked for."""
+    """In the pattern of the language, £0.25 or 0,25 €, with the given number of decimals."""
     pattern = copy(locale().currency_formats["standard"])
     pattern.frac_prec = (places, places)
     return format_currency(value, currency, pattern, locale(), currency_digits=False)
 
 
 def plain(number: Decimal) -> str:
-    """A number with its digits: 2,700 or 2.5."""
+    """A number with all its digits: 2,700 or 2.5."""
     return format_decimal(number, locale=locale(), decimal_quantization=False)

@@ -224,6 +224,11 @@ def test_hours_stand_where_the_clock_shows_them(zone, day, gaps):
     assert seen["days"] == [(seen["left"], f"{day:%a} {day.day} {day:%b}")]
 
 
+def test_an_hour_is_labelled_that_is_just_before_the_end():
+    seen = drawn(segments("0.1"), end=MIDNIGHT + timedelta(hours=6, minutes=5))
+    assert words(seen["hours"]) == ["00:00", "06:00"]
+
+
 def test_a_day_without_midnight_has_its_name_and_its_other_hours():
     seen = day_of(date(2026, 9, 6), ZoneInfo("America/Santiago"))
     assert words(seen["hours"]) == ["06:00", "12:00", "18:00"]

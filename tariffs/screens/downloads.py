@@ -19,9 +19,10 @@ from flatpeak_app.web.limits import TOO_MANY, is_too_often, limited
 from .. import rates
 from ..models import Location, RateDay, Tariff
 from ..rates.refresh import FAILED, UNKNOWN_ZONE, ask_for, under_way
+from ..rates.windows import runs
 from .day import segments_of
 from .forms import SpanForm
-from .views import readable_location, with_tariffs
+from .views import readable_location
 
 COLUMNS = [
     "valid_from",
@@ -54,12 +55,8 @@ def complete_until(segments: list[rates.Segment], start: datetime, end: datetime
     """
     if rates.current(segments, now if start <= now < end else start) is None:
         return None
-    until = start
-    for segment in segments:
-        if segment.start > until:
-            break
-        until = max(until, segment.end)
-    return until
+    first = runs(segments)[0]
+    return first[-1].end if first[0].start == start else start
 
 
 def chosen(location: Location, direction: str | None) -> Tariff | None:
@@ -76,7 +73,7 @@ def chosen(location: Location, direction: str | None) -> Tariff | None:
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     """`form` is csv or json. A GET asks FlatPeak for the rates that are due; a HEAD never does."""
     now = timezone.now()
-    location = readable_location(request, pk, with_tariffs())
+    location = readable_location(request, pk)
     direction = request.GET.get("direction")
     if direction not in (None, *DIRECTIONS):
         return refused(gettext("direction must be IMPORT (what you pay) or EXPORT (what you are paid)."), form)

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from allauth.core.ratelimit import respond_429
 from django.contrib import messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -30,29 +30,20 @@ LATER = _("FlatPeak is asked again until it has deleted everything too.")
 ASKED_PER_LIST = 3  # the most calls to FlatPeak for which one view of "My locations" waits
 
 
-def with_tariffs() -> QuerySet[Location]:
-    """Locations with their tariffs, in two queries."""
-    tariffs = Prefetch("tariffs", Tariff.objects.order_by("-direction"))
-    return Location.objects.prefetch_related(tariffs).order_by("created_at")
-
-
-def with_days(now: datetime) -> QuerySet[Tariff]:
-    """Tariffs with their locations and the rates of today and tomorrow, in two queries."""
-    return Tariff.objects.select_related("location").prefetch_related(days_around(now))
-
-
-def readable_location(request: HttpRequest, pk: UUID, found: QuerySet[Location]) -> Location:
-    """One of the locations, for its owner and permitted staff; a 404 for anybody else."""
+def readable_location(request: HttpRequest, pk: UUID) -> Location:
+    """A location with its tariffs, for its owner and permitted staff; a 404 for anybody else. Two queries."""
+    found = Location.objects.select_related("customer")
     if not may_see_others(request, "tariffs.view_location"):
         found = found.filter(customer__user=request.user.pk)
-    return get_object_or_404(found, pk=pk)
+    return get_object_or_404(found.prefetch_related(Prefetch("tariffs", Tariff.objects.order_by("-direction"))), pk=pk)
 
 
 @require_safe
 def locations(request: HttpRequest) -> HttpResponse:
     """The customer's tariffs by location. A location has at least one, because both are stored and deleted together."""
     now = timezone.now()
-    mine = with_days(now).filter(location__customer__user=request.user.pk)
+    mine = Tariff.objects.filter(location__customer__user=request.user.pk)
+    mine = mine.select_related("location").prefetch_related(days_around(now))
     tariffs = sorted(mine, key=_place)
     due = sorted((tariff for tariff in tariffs if is_due(tariff, now)), key=lambda tariff: tariff.ask_at)
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in due[:ASKED_PER_LIST]):
@@ -78,7 +69,7 @@ def _place(tariff: Tariff) -> tuple[datetime, UUID, bool]:
 def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Today's and tomorrow's rates of each tariff of a location."""
     now = timezone.now()
-    location = readable_location(request, pk, with_tariffs().select_related("customer"))
+    location = readable_location(request, pk)
     # Do not call FlatPeak for a question that is refused.
     tariffs = list(location.tariffs.all())
     forms = [cheapest_form(tariff, request.GET, now, location.local_zone) for tariff in tariffs]
@@ -104,7 +95,7 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
 def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     """The rates of a day, or of the week around it, as far as FlatPeak has them."""
     now = timezone.now()
-    location = readable_location(request, pk, with_tariffs())
+    location = readable_location(request, pk)
     zone = location.local_zone
     today = now.astimezone(zone).date()
     form = DateForm(today, request.GET if "date" in request.GET else {"date": str(today)})
