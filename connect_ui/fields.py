@@ -24,27 +24,16 @@ from tariffs.models import zone_named
 
 NUMBER = re.compile(r"[+-]?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})")
 LONGEST = 40  # characters of a typed number, with its unit and spaces
-# What people type behind a price, without spaces: to look for those would take the square of their number.
+# What people type after a price, without spaces: a pattern that allows spaces takes quadratic time on many of them.
 PER_KWH = re.compile(r"(/|per|pro|je|par|le)kwh$", re.I)
 MINOR = r"p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr"
-# Codes with a name in CLDR that are not ISO 3166-1 countries.
+# Codes that CLDR names and ISO 3166-1 does not have as countries.
 NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
 
 
 def packed(text: str) -> str:
-    """Without its spaces, which have no meaning in a number."""
+    """The text without spaces, which have no meaning in a number."""
     return "".join(text.split())
-
-
-def parse_number(text: str) -> Decimal:
-    """A number as people write it, with a comma or a point; ValidationError if it is none."""
-    text = packed(text).replace("'", "").replace("\u2212", "-")
-    if "." in text and "," in text:  # the last one separates the decimals, the other one thousands
-        thousands = "," if text.rindex(".") > text.rindex(",") else "."
-        text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
-    if not NUMBER.fullmatch(text):
-        raise ValidationError(gettext("Type a number, for example 24.5."), code="invalid")
-    return Decimal(text.replace(",", "."))
 
 
 class UnitInput(forms.TextInput):
@@ -60,7 +49,7 @@ class UnitInput(forms.TextInput):
 
 
 class NumberField(forms.Field):
-    """A plain number, typed with a comma or a point."""
+    """A number as people write it, with a comma or a point."""
 
     widget = UnitInput
 
@@ -71,7 +60,13 @@ class NumberField(forms.Field):
         return self.parse(text) if text.strip() else None
 
     def parse(self, text: str) -> Decimal:
-        return parse_number(text)
+        text = packed(text).replace("'", "").replace("\u2212", "-")
+        if "." in text and "," in text:  # the last one separates decimals, the other one thousands
+            thousands = "," if text.rindex(".") > text.rindex(",") else "."
+            text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
+        if not NUMBER.fullmatch(text):
+            raise ValidationError(gettext("Type a number, for example 24.5."), code="invalid")
+        return Decimal(text.replace(",", "."))
 
     def prepare_value(self, value: Any) -> Any:
         number = rates.number(value)
@@ -79,7 +74,7 @@ class NumberField(forms.Field):
 
 
 def plain(number: Decimal) -> str:
-    """Without an exponent and without zeros at the end."""
+    """The number without an exponent or trailing zeros."""
     return f"{number.normalize():f}"
 
 
@@ -117,7 +112,7 @@ class RateField(NumberField):
         number = rates.number(value)
         if number is None:
             return value
-        # A price of 0 is how Connect says that none was given yet.
+        # Connect sends a price of 0 before one is given.
         return plain(number.scaleb(money.unit(self.currency).shift)) if number or self.signed else ""
 
     def parse(self, text: str) -> Decimal:
@@ -125,13 +120,12 @@ class RateField(NumberField):
         text = PER_KWH.sub("", packed(text))
         symbol = packed(get_currency_symbol(self.currency, money.locale())) if self.currency else ""
         own = packed(suffix)
-        for major in filter(
-            None, (symbol, symbol.strip(ascii_uppercase))
-        ):  # "£0.245" in the field for pence, "$" for US$; but "24,5 c€" is none of euros
+        # "£0.245" may be typed in the field for pence, and "$" for US$. But "24,5 c€" is in cents.
+        for major in filter(None, (symbol, symbol.strip(ascii_uppercase))):
             if major in text and major != own and not text.endswith(own):
-                return parse_number(text.replace(major, ""))
+                return super().parse(text.replace(major, ""))
         minor = re.escape(own) + (f"|{MINOR}" if shift else "")
-        return parse_number(re.sub(rf"(?<=[\d.,])({minor})$", "", text, flags=re.I)).scaleb(-shift)
+        return super().parse(re.sub(rf"(?<=[\d.,])({minor})$", "", text, flags=re.I)).scaleb(-shift)
 
     def validate(self, value: Any) -> None:
         super().validate(value)
@@ -142,13 +136,9 @@ class RateField(NumberField):
 @lru_cache(maxsize=16)
 def countries(language: str) -> dict[str, str]:
     """Codes and names of all countries, in the order of their names in that language."""
-    names = Locale.parse(language).territories
-    return dict(
-        sorted(
-            ((code, name) for code, name in names.items() if re.fullmatch("[A-Z]{2}", code) and code not in NOT_COUNTRIES),
-            key=lambda item: item[1],
-        )
-    )  # fmt: skip
+    names = Locale.parse(language).territories.items()
+    found = [(code, name) for code, name in names if re.fullmatch("[A-Z]{2}", code) and code not in NOT_COUNTRIES]
+    return dict(sorted(found, key=lambda item: item[1]))
 
 
 @lru_cache(maxsize=512)
@@ -159,7 +149,7 @@ def _country_options(language: str, chosen: str) -> SafeString:
 
 
 class CountrySelect(forms.Select):
-    """250 options as one prepared string per choice: through a form's own rendering they cost 25 ms each time."""
+    """The 250 options as one cached string per choice: Django's own widget takes 25 ms to render them."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         language = str(money.locale())
@@ -170,18 +160,17 @@ class CountrySelect(forms.Select):
 
 
 def country(code: Any) -> str:
-    """A country's code as ISO 3166 writes it, in capitals, however it came; "" for what is no text."""
+    """A country's code in capitals, as ISO 3166 writes it; "" if it is no text."""
     return code.strip().upper() if isinstance(code, str) else ""
 
 
 class CountryField(forms.CharField):
     def __init__(self, **options: Any) -> None:
-        defaults: dict[str, Any] = {
-            "label": _("Country"),
-            "widget": CountrySelect({"autocomplete": "country"}),
-            "error_messages": {"required": _("Choose a country from the list.")},
-        }
-        super().__init__(**(defaults | options))
+        widget, required = (
+            CountrySelect({"autocomplete": "country"}),
+            {"required": _("Choose a country from the list.")},
+        )
+        super().__init__(label=_("Country"), widget=widget, error_messages=required, **options)
 
     def to_python(self, value: Any) -> str:
         return country(super().to_python(value))
@@ -194,13 +183,13 @@ class CountryField(forms.CharField):
 
 @cache
 def zones(code: str = "") -> tuple[ZoneInfo, ...]:
-    """The time zones of a country; without one, those of all."""
+    """The time zones of a country, or of all countries."""
     found = get_global("zone_territories")
     return tuple(zone for name in found if code in ("", found[name]) and (zone := zone_named(name)))
 
 
 def today_in(code: str, now: datetime) -> date:
-    """The day that it is in a country; the earlier one where it may be either, as between its time zones."""
+    """Today's date in a country; the earlier one if its time zones differ."""
     return min(now.astimezone(zone).date() for zone in zones(code) or zones())
 
 
@@ -210,7 +199,7 @@ def in_words(day: date) -> str:
 
 
 def region_of(language: str) -> str:
-    """The country that a browser's first language points to: GB for en-GB, DE for de; "" if it says nothing."""
+    """The country of a browser's first language: GB for en-GB, DE for de; "" if none is known."""
     tag = language.split(",")[0].split(";")[0].strip().replace("-", "_")
     parts = get_global("likely_subtags").get(tag, tag).split("_")
     return parts[-1].upper() if len(parts) > 1 and len(parts[-1]) == 2 else ""

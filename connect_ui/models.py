@@ -257,6 +257,16 @@ class Page(models.Model):
     def data(self) -> dict[str, Any]:
         return self.body.get("data") or {}
 
+    def part(self, name: str) -> dict[str, Any]:
+        """The object that `data` has under a name; empty if it has none."""
+        found = self.data.get(name)
+        return found if isinstance(found, dict) else {}
+
+    def parts(self, name: str) -> list[dict[str, Any]]:
+        """The objects in the list that `data` has under a name; none if it has no list."""
+        found = self.data.get(name)
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
     @property
     def row(self) -> routes.Route:
         return routes.row(self.route)

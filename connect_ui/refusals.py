@@ -1,4 +1,4 @@
-"""What the customer is told where FlatPeak gave no answer or refused one: what happened, and what to do."""
+"""What the customer reads when FlatPeak gave no answer or refused one: what happened, and what to do."""
 
 import math
 import re
@@ -18,7 +18,7 @@ NO_REASON = _(
 )
 AT_FIELD = _("FlatPeak did not take this: please check it, and try again.")
 
-# FlatPeak's codes, whose own sentences are English and written for programmers; by its reference of release zero.
+# By FlatPeak's error codes. Its own sentences are English and written for programmers. Reference: error codes of zero.
 CODES = {
     "address_line1_missing": _("Type the street and the number."),
     "city_missing": _("Type the town or city."),
@@ -55,15 +55,13 @@ CODES = {
 
 
 def sentence(error: FlatPeakError) -> str:
-    """A sentence of this site's own; FlatPeak's is quoted in it where it is about the answer, and written for people."""
+    """Our sentence about an error. It quotes FlatPeak's if that is about the answer and written for people."""
     if not isinstance(error, Rejected):
         return str(TRY_AGAIN)
     if error.status == 429:
-        wait = in_words(error.retry_after or 60)
-        return gettext("FlatPeak has too much to do. Nothing you typed is lost: please try again in %(wait)s.") % {
-            "wait": wait
-        }
-    if error.code in CODES:  # whatever the status: FlatPeak does not say which one comes with a code
+        busy = gettext("FlatPeak has too much to do. Nothing you typed is lost: please try again in %(wait)s.")
+        return busy % {"wait": in_words(error.retry_after or 60)}
+    if error.code in CODES:  # FlatPeak does not say which status comes with a code
         return str(CODES[error.code])
     if error.status in (401, 403):
         return str(NOT_ALLOWED)
@@ -76,7 +74,7 @@ def sentence(error: FlatPeakError) -> str:
 
 
 def at_field(error: Rejected) -> str:
-    """The same, where it stands at the field that it is about."""
+    """Our sentence about an error, to show at the field that it is about."""
     if error.code in CODES:
         return str(CODES[error.code])
     if not is_for_people(error.message):
@@ -85,17 +83,14 @@ def at_field(error: Rejected) -> str:
 
 
 def in_words(seconds: float) -> str:
-    """How long to wait, rounded up, as it follows "in": "7 seconds", "a minute", "2 hours"."""
+    """A time to wait, rounded up, as it follows "in": "7 seconds", "a minute", "2 hours"."""
     if seconds >= 3600:
-        n = math.ceil(seconds / 3600)
-        return ngettext("an hour", "%(n)s hours", n) % {"n": n}
+        return ngettext("an hour", "%(n)s hours", n := math.ceil(seconds / 3600)) % {"n": n}
     if seconds >= 60:
-        n = math.ceil(seconds / 60)
-        return ngettext("a minute", "%(n)s minutes", n) % {"n": n}
-    n = max(1, math.ceil(seconds))
-    return ngettext("a second", "%(n)s seconds", n) % {"n": n}
+        return ngettext("a minute", "%(n)s minutes", n := math.ceil(seconds / 60)) % {"n": n}
+    return ngettext("a second", "%(n)s seconds", n := max(1, math.ceil(seconds))) % {"n": n}
 
 
 def is_for_people(message: str) -> bool:
-    """Whether it is a sentence, and not one of field names and JSON, nor of characters that are not seen."""
+    """Whether a message is a printable sentence, without field names or JSON."""
     return message.isprintable() and bool(re.fullmatch(r"[A-Z][^_{}\[\]<>=\\]{5,300}[.!?]", message))

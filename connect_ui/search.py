@@ -1,4 +1,4 @@
-"""Finding a name in a long list; `static/js/app.js` does the same in the browser."""
+"""The search for a name in a long list. `static/js/app.js` does the same in the browser."""
 
 import re
 import unicodedata
@@ -8,10 +8,10 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-# Letters that carry no accent which Unicode could take off, as people type them who do not have the key.
+# Letters that Unicode does not decompose, by what people type without a key for them.
 PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 APOSTROPHES = "['’]"  # straight or curly
-# The legal forms of companies; the script has them from the page.
+# Legal forms of companies. The page passes them to the script.
 LEGAL = (
     "ab ag ak as asa aps bv co corp eg ev gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj plc pty sa "
     "sarl sas se spa srl ug"
@@ -33,9 +33,10 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def rank(name: tuple[str, ...], wanted: tuple[str, ...]) -> int | None:
-    """0 where the name begins with the query, 1 where one of its words does, None where it is nowhere.
+    """How well a name matches a query: 0 is best, None is no match.
 
-    2 where it is inside, or each of its words begins one of the name's, in whatever order.
+    0: the name begins with the query. 1: one of its words does. 2: the query is inside the name, or each of the query's
+    words begins one of the name's.
     """
     joined, query, start = "".join(name), "".join(wanted), 0
     if joined.startswith(query):
@@ -48,7 +49,7 @@ def rank(name: tuple[str, ...], wanted: tuple[str, ...]) -> int | None:
 
 
 def search(items: Iterable[Item], query: str, name: Callable[[Item], str]) -> list[Item]:
-    """The items whose name holds the query, beginnings of words first; all of them for an empty query."""
+    """The items whose names match the query, the best matches first; all of them for an empty query."""
     wanted = words(query)
     if not wanted:
         return list(items)

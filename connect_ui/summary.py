@@ -19,17 +19,16 @@ from .models import Page
 
 def describe(page: Page, now: datetime) -> dict[str, Any]:
     """The page's tariff for its template."""
-    data = page.data
+    data, tariff = page.data, page.part("tariff")
     facts = details.facts(data)
-    tariff, listed = (found if isinstance(found := data.get(name), dict) else {} for name in ("tariff", "rates"))
     currency = str(data.get("currency_code") or "")
-    days = [listed.get(day) for day in ("today", "tomorrow")]
-    # Whatever the page calls today and tomorrow anywhere on earth; a segment may have any length.
+    days = [page.part("rates").get(day) for day in ("today", "tomorrow")]
+    # Wide enough for today and tomorrow in any time zone: a segment may be of any length.
     window = now - timedelta(days=2), now + timedelta(days=3)
     segments = rates.clip(rates.parse([entry for day in days if isinstance(day, list) for entry in day]), *window)
     zone = zone_of(page, days, window)
     open_ended, end = details.term(facts["contract_end"])
-    ended = end is not None and end < today_in(page.session.country_code if page.session_id else "", now)
+    ended = end is not None and end < today_in(page.session.country_code, now)
     current = rates.current(segments, now)
     return facts | {
         "structure": details.STRUCTURES.get(str(facts["structure"]), facts["structure"]),
@@ -59,10 +58,10 @@ def contract(end: date | None, ended: bool, open_ended: bool) -> str:
 
 
 def zone_of(page: Page, days: list[Any], window: tuple[datetime, datetime]) -> tzinfo:
-    """The location's time zone, which no page of Connect names: the one that has the offsets of the page's times.
+    """The time zone whose offsets fit the times on the page, since no page of Connect names the location's.
 
-    Looked for first at the location that is known, then in the country, then, if the offsets differ, everywhere. Where none
-    fits, it is the offset of the first time; UTC without one.
+    The candidates are the known location's zone, then those of the country, then, if the offsets change on the page, all.
+    If none fits, it is the offset of the first time, or UTC.
     """
     times = list(_times(days))
     near = [moment for moment in times if window[0] <= moment <= window[1]]
@@ -72,10 +71,9 @@ def zone_of(page: Page, days: list[Any], window: tuple[datetime, datetime]) -> t
     def fit(zone: ZoneInfo) -> int:
         return sum(moment.astimezone(zone).utcoffset() == moment.utcoffset() for moment in edges)
 
-    session = page.session if page.session_id else None
-    known = session.location.zone if session and session.location else None
-    likely = [known] if known else []
-    likely += zones(session.country_code) if session and session.country_code else ()
+    location, country = page.session.location, page.session.country_code
+    likely = [location.zone] if location and location.zone else []
+    likely += zones(country) if country else ()
     best = max(likely, key=fit, default=None)
     if len(runs) > 1 and (not best or fit(best) < len(edges)):
         best = max([*likely, *zones()], key=fit)
@@ -85,7 +83,7 @@ def zone_of(page: Page, days: list[Any], window: tuple[datetime, datetime]) -> t
 
 
 def _times(days: list[Any]) -> Iterator[datetime]:
-    """Those on the page that have an offset."""
+    """The times on the page that have an offset."""
     for entry in (entry for day in days if isinstance(day, list) for entry in day if isinstance(entry, dict)):
         for name in ("valid_from", "valid_to"):
             with suppress(TypeError, ValueError):

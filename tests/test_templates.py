@@ -106,7 +106,7 @@ def shown(rf, monkeypatch):
 
 def page(route, data=None, typed=None, **body):
     body = {"route": route, "direction": "IMPORT", "data": DATA.get(route, {}) if data is None else data} | body
-    return Page(route=ours(route), number=1, body=body, typed=typed or {})
+    return Page(session=ConnectSession(), route=ours(route), number=1, body=body, typed=typed or {})
 
 
 def variants(value):

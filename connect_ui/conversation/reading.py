@@ -47,13 +47,10 @@ def note_provider(session: ConnectSession, page: Page, answered: Page | None) ->
     conversation about the same location. The columns that have changed.
     """
     before = session.provider, session.listed_provider
-    about = page.data.get("provider")
-    about = about if isinstance(about, dict) else {}
+    about = page.part("provider")
     told, chosen = str(about.get("display_name") or about.get("name") or ""), ""
     if answered and answered.row.asks == "provider":
-        offered = answered.data.get("providers")
-        items = [item for item in offered if isinstance(item, dict)] if isinstance(offered, list) else []
-        listed = {str(item.get("id")): str(item.get("display_name") or "") for item in items}
+        listed = {str(each.get("id")): str(each.get("display_name") or "") for each in answered.parts("providers")}
         chosen = listed.get(str(answered.typed.get("provider")), "")
         session.listed_provider = (chosen or (told if told in listed.values() else "") or OTHER)[:300]
     session.provider = (told or chosen or session.provider)[:300]

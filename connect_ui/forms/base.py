@@ -1,21 +1,20 @@
-"""What the forms of all routes share."""
+"""What the forms of all questions share."""
 
 from typing import Any
 
 from django import forms
 
-from tariffs.flatpeak import Rejected
+from tariffs.flatpeak import JSON, Rejected
 
 from .. import refusals
 
-JSON = dict[str, Any]
 LONGEST = 200  # characters that any field takes
 
 
 class RouteForm(forms.Form):
-    """A page's form: the page's data becomes `initial`, what is typed becomes the `data` of the answer.
+    """The form of a page: its data becomes `initial`, and what is typed becomes the `data` of the answer.
 
-    `codes` names the field of those error codes that do not begin with a field's name.
+    `codes` names the field of each error code that does not begin with a field's name.
     """
 
     required_css_class = "required"
@@ -26,8 +25,7 @@ class RouteForm(forms.Form):
         super().__init__(data, label_suffix="")
         self.build()
         self.initial = self.from_data(page.data) | page.typed
-        # Doubts about what was typed; they ask once, and the same answer sent again is taken.
-        self.doubts: dict[str, str] = {}
+        self.doubts: dict[str, str] = {}  # typed values that were questioned, by field; sent again they are accepted
 
     def build(self) -> None:
         """Fit the fields to the page."""
@@ -41,21 +39,21 @@ class RouteForm(forms.Form):
         raise NotImplementedError
 
     def said_back(self, data: JSON) -> list[str]:
-        """What an answer's `data` means in plain words, for the page that follows it."""
+        """An answer's `data` in plain words, to show on the next page."""
         return []
 
     def ask_once(self, name: str, question: str) -> None:
-        """Ask whether what was typed is right; `sure` holds what was asked about before."""
+        """Add an error that asks whether a value is right, unless `sure` says that it was asked before."""
         self.doubts[name] = self.data[name]
         if self.data[name] not in self.data.getlist("sure"):  # type: ignore[attr-defined]
             self.add_error(name, question)
 
     def typed(self) -> dict[str, str]:
-        """What was entered, by field, to show again after going back."""
+        """What was typed, by field, to show again after going back."""
         return {name: self.data[name][:LONGEST] for name in self.fields if name in self.data}
 
     def field_of(self, code: str) -> str | None:
-        """The field that an error code of Connect belongs to, None where it concerns the page."""
+        """The field that an error code of Connect belongs to; None if it concerns the whole page."""
         if self.codes.get(code) in self.fields:
             return self.codes[code]
         return max((name for name in self.fields if code.startswith(name)), key=len, default=None)

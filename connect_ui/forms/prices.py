@@ -9,13 +9,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 from tariffs import money
+from tariffs.flatpeak import JSON
 
 from ..fields import NumberField, RateField, UnitInput
-from .base import JSON, RouteForm
+from .base import RouteForm
 
 
 class PriceForm(RouteForm):
-    """What pages with prices share: the page's currency, and a question where the unit looks mistaken."""
+    """A form with prices: they are in the page's currency, and one in the wrong unit is questioned."""
 
     @property
     def currency(self) -> str:
@@ -26,7 +27,7 @@ class PriceForm(RouteForm):
         return RateField(currency=self.currency, label=label, error_messages=required, **options)
 
     def doubt(self, name: str) -> None:
-        """Ask about a price that looks a hundred times off."""
+        """Ask about a price that looks a hundred times too high or too low."""
         rate, usual = self.cleaned_data.get(name), money.unit(self.currency).ordinary
         if not rate or not usual or usual / 20 < rate < usual * 12:
             return
@@ -43,18 +44,15 @@ class PriceForm(RouteForm):
         prices = {"price": money.price(rate, self.currency), "exact": money.exactly(rate, self.currency)}
         return gettext("%(price)s (%(exact)s) per kWh") % prices
 
-    @property
-    def sells(self) -> bool:
-        return self.page.body.get("direction") == "EXPORT"
-
-    def year(self, rate: Decimal) -> dict[str, str]:
-        """The bill and the use of an ordinary year at a price, for a sentence."""
-        use = money.unit(self.currency).year
-        return {"bill": money.amount(rate * use, self.currency), "use": money.plain(Decimal(use))}
+    def year(self, rate: Decimal, bought: str, sold: str) -> str:
+        """One of two sentences with the bill of an ordinary year at a price per kWh."""
+        use, sentence = money.unit(self.currency).year, sold if self.page.body.get("direction") == "EXPORT" else bought
+        values = {"bill": money.amount(rate * use, self.currency), "use": money.plain(Decimal(use))}
+        return sentence % (values | {"price": self.in_words(rate)})
 
 
 class FixedPriceForm(PriceForm):
-    """A flat price: page data `{"currency_code": "GBP", "cost": Decimal("0.2815")}`, and `{"cost"}` back."""
+    """One price for all hours: page data `{"currency_code": "GBP", "cost": Decimal("0.2815")}`, answer `{"cost"}`."""
 
     def build(self) -> None:
         self.fields["cost"] = self.price_field(gettext("Price per kWh"))
@@ -66,26 +64,23 @@ class FixedPriceForm(PriceForm):
         return {"cost": self.cleaned_data["cost"]}
 
     def said_back(self, data: JSON) -> list[str]:
-        if self.sells:
-            said = gettext("%(price)s: about %(bill)s paid to you for %(use)s kWh in a year.")
-        else:
-            said = gettext("%(price)s: about %(bill)s to pay for %(use)s kWh in a year.")
-        return [said % ({"price": self.in_words(data["cost"])} | self.year(data["cost"]))]
+        bought = gettext("%(price)s: about %(bill)s to pay for %(use)s kWh in a year.")
+        sold = gettext("%(price)s: about %(bill)s paid to you for %(use)s kWh in a year.")
+        return [self.year(data["cost"], bought, sold)]
 
 
 class TimedPricesForm(PriceForm):
     """Prices by time of day: `{"hours": [{valid_from "HH:mm:ss", valid_to, cost}]}` both ways.
 
-    A period is typed as its beginning and its price, and ends where the next begins, so that a day has no gap.
+    The customer types when each period begins and what it costs. It ends when the next one begins, so a day has no gap.
     """
 
     MOST = 48
-    codes = {"cost_value_zero": "cost_0", "cost_value_negative": "cost_0", "valid_from_invalid": "start_0"} | {
-        "valid_to_invalid": "start_0"
-    }
+    codes = dict.fromkeys(["cost_value_zero", "cost_value_negative"], "cost_0")
+    codes |= dict.fromkeys(["valid_from_invalid", "valid_to_invalid"], "start_0")
 
     def build(self) -> None:
-        known = len(self.page.typed) // 2 or len(self.periods(self.page.data))
+        known = len(self.page.typed) // 2 or len(self.periods())
         asked = self.data.get("periods", "") if self.is_bound else ""
         more = 1 if self.is_bound and "add" in self.data else 0
         self.count = min(max(int(asked) + more if re.fullmatch(r"\d{1,2}", asked) else known, 2), self.MOST)
@@ -99,12 +94,9 @@ class TimedPricesForm(PriceForm):
             )
             self.fields[f"cost_{n}"] = self.price_field(gettext("Price %(n)s per kWh") % {"n": n + 1}, required=False)
 
-    @staticmethod
-    def periods(data: JSON) -> list[JSON]:
-        """The page's hours in order, with a night that Connect split at midnight as one period."""
-        listed = data.get("hours")
-        hours = [hour for hour in (listed if isinstance(listed, list) else []) if isinstance(hour, dict)]
-        hours = sorted(hours, key=lambda hour: str(hour.get("valid_from")))
+    def periods(self) -> list[JSON]:
+        """The page's periods in order; two of equal cost that meet at midnight are joined, since Connect may split one."""
+        hours = sorted(self.page.parts("hours"), key=lambda hour: str(hour.get("valid_from")))
         if len(hours) > 2:
             first, last = hours[0], hours[-1]
             split = str(first.get("valid_from")).startswith("00:00") and str(last.get("valid_to")).startswith("00:00")
@@ -114,7 +106,7 @@ class TimedPricesForm(PriceForm):
 
     def from_data(self, data: JSON) -> JSON:
         initial: JSON = {}
-        for n, period in enumerate(self.periods(data)):
+        for n, period in enumerate(self.periods()):
             initial |= {f"start_{n}": str(period.get("valid_from") or "")[:5], f"cost_{n}": period.get("cost")}
         return initial
 
@@ -123,7 +115,7 @@ class TimedPricesForm(PriceForm):
         return [(self[f"start_{n}"], self[f"cost_{n}"]) for n in range(self.count)]
 
     def clean(self) -> None:
-        if "add" in self.data:  # a row more is asked for; whether the answer is whole is looked at when it is sent
+        if "add" in self.data:  # the customer wants one more row, and is not done yet
             return
         begins: dict[Any, str] = {}
         for n in range(self.count):
@@ -158,20 +150,16 @@ class TimedPricesForm(PriceForm):
 
     def said_back(self, data: JSON) -> list[str]:
         line = gettext("%(start)s to %(end)s: %(price)s")
-        if self.sells:
-            all_in_all = gettext(
-                "If you sold the same at every hour: about %(bill)s paid to you for %(use)s kWh in a year."
-            )
-        else:
-            all_in_all = gettext("If you used the same at every hour: about %(bill)s to pay for %(use)s kWh in a year.")
+        bought = gettext("If you used the same at every hour: about %(bill)s to pay for %(use)s kWh in a year.")
+        sold = gettext("If you sold the same at every hour: about %(bill)s paid to you for %(use)s kWh in a year.")
         return [
             line % {"start": h["valid_from"][:5], "end": h["valid_to"][:5], "price": self.in_words(h["cost"])}
             for h in data["hours"]
-        ] + [all_in_all % self.year(self.mean(data["hours"]))]
+        ] + [self.year(self.mean(data["hours"]), bought, sold)]
 
     @staticmethod
     def mean(hours: list[JSON]) -> Decimal:
-        """The price of a kWh, hours counted by their length."""
+        """The mean price of a kWh, weighted by the length of each period."""
 
         def minute(text: str) -> int:
             return int(text[:2]) * 60 + int(text[3:5])
@@ -181,13 +169,10 @@ class TimedPricesForm(PriceForm):
 
 
 class SurchargeForm(PriceForm):
-    """`{"surcharge": {"fixed", "percentage"}}` both ways, `region` too where the page has `regions`; 18.5 is 18.5 %."""
+    """`{"surcharge": {"fixed", "percentage"}}` both ways, and `region` if the page has `regions`; 18.5 is 18.5 %."""
 
-    codes = {
-        "surcharge_percentage_invalid": "percentage",
-        "market_region_invalid": "region",
-        "geo_location_not_found": "region",
-    }
+    codes = {"surcharge_percentage_invalid": "percentage"}
+    codes |= dict.fromkeys(["market_region_invalid", "geo_location_not_found"], "region")
 
     def build(self) -> None:
         self.fields["fixed"] = self.price_field(
@@ -211,8 +196,7 @@ class SurchargeForm(PriceForm):
             )
 
     def from_data(self, data: JSON) -> JSON:
-        surcharge = data.get("surcharge")
-        surcharge = surcharge if isinstance(surcharge, dict) else {}
+        surcharge = self.page.part("surcharge")
         return {name: surcharge.get(name) or "" for name in ("fixed", "percentage")} | {"region": data.get("region")}
 
     def clean_percentage(self) -> Decimal:

@@ -11,70 +11,51 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tariffs.details import OPEN_ENDED, STRUCTURES, day_told
+from tariffs.flatpeak import JSON
 
 from ..fields import CountryField, in_words, today_in
 from ..search import search
-from .base import JSON, RouteForm
+from .base import RouteForm
+
+
+def _text(label: Any, autocomplete: str, missing: Any = None, max_length: int = 200, **attrs: Any) -> forms.CharField:
+    """A text field; without a sentence for when it is `missing` it may be empty."""
+    return forms.CharField(
+        label=label,
+        max_length=max_length,
+        required=missing is not None,
+        widget=forms.TextInput({"autocomplete": autocomplete} | attrs),
+        error_messages={"required": missing},
+    )
 
 
 class AddressForm(RouteForm):
-    """Page data `{"postal_address": {address_line1, …, country_code}}` and the same shape back; "" where unknown."""
+    """Page data `{"postal_address": {address_line1, …, country_code}}` and the same shape back; "" if unknown."""
 
-    address_line1 = forms.CharField(
-        label=_("Street and number"),
-        max_length=200,
-        widget=forms.TextInput({"autocomplete": "address-line1"}),
-        error_messages={"required": _("Type the street and the number.")},
-    )
-    address_line2 = forms.CharField(
-        label=_("Flat, floor or building (optional)"),
-        max_length=200,
-        required=False,
-        widget=forms.TextInput({"autocomplete": "address-line2"}),
-    )
-    city = forms.CharField(
-        label=_("Town or city"),
-        max_length=100,
-        widget=forms.TextInput({"autocomplete": "address-level2"}),
-        error_messages={"required": _("Type the town or city.")},
-    )
-    state = forms.CharField(
-        label=_("County, state or region (optional)"),
-        max_length=100,
-        required=False,
-        widget=forms.TextInput({"autocomplete": "address-level1"}),
-    )
-    post_code = forms.CharField(
-        label=_("Postcode"),
-        max_length=20,
-        widget=forms.TextInput({"autocomplete": "postal-code", "size": 10}),
-        error_messages={"required": _("Type the postcode.")},
-    )
+    address_line1 = _text(_("Street and number"), "address-line1", _("Type the street and the number."))
+    address_line2 = _text(_("Flat, floor or building (optional)"), "address-line2")
+    city = _text(_("Town or city"), "address-level2", _("Type the town or city."), 100)
+    state = _text(_("County, state or region (optional)"), "address-level1", max_length=100)
+    post_code = _text(_("Postcode"), "postal-code", _("Type the postcode."), 20, size=10)
     country_code = CountryField()
     codes = {"timezone_not_found": "city"}
 
     def from_data(self, data: JSON) -> JSON:
-        address = data.get("postal_address")
-        return super().from_data(address if isinstance(address, dict) else {})
+        return super().from_data(self.page.part("postal_address"))
 
     def to_data(self) -> JSON:
         return {"postal_address": dict(self.cleaned_data)}
 
 
 class ListForm(RouteForm):
-    """One of a list, by id; rendered by the page's own template, since 2,000 choices never go through a form."""
+    """One item of a list, by id. The page's own template renders it: 2,000 choices would be slow in a form."""
 
     key, items, name = "", "", ""
     missing: Any = ""
 
     def build(self) -> None:
         self.fields[self.key] = forms.CharField(error_messages={"required": self.missing})
-        offered = self.page.data.get(self.items)
-        self.offered = [
-            item
-            for item in (offered if isinstance(offered, list) else [])
-            if isinstance(item, dict) and item.get("id") and isinstance(item["id"], str)
-        ]
+        self.offered = [each for each in self.page.parts(self.items) if isinstance(each.get("id"), str) and each["id"]]
 
     def from_data(self, data: JSON) -> JSON:
         return {}
@@ -109,7 +90,7 @@ class TariffForm(ListForm):
 
 
 class NameForm(RouteForm):
-    """Page data and answer `{<key>: {"name"}}`. A name that a search did not find stands in the field already."""
+    """Page data and answer `{<key>: {"name"}}`. A name that was searched for in vain is filled in."""
 
     key = ""
     label: Any = ""
@@ -120,10 +101,8 @@ class NameForm(RouteForm):
         self.fields[f"{self.key}_name"] = forms.CharField(label=self.label, max_length=200, error_messages=required)
 
     def from_data(self, data: JSON) -> JSON:
-        named = data.get(self.key)
-        name = named.get("name") if isinstance(named, dict) else ""
-        not_listed = self.page.session.not_listed if self.page.session_id else {}
-        return {f"{self.key}_name": name or not_listed.get(self.key, "")}
+        searched = self.page.session.not_listed.get(self.key, "")
+        return {f"{self.key}_name": self.page.part(self.key).get("name") or searched}
 
     def to_data(self) -> JSON:
         return {self.key: {"name": self.cleaned_data[f"{self.key}_name"]}}
@@ -163,8 +142,15 @@ class StructureForm(RouteForm):
         return {"options": [self.cleaned_data["options"]]}
 
 
+def _day(label: Any) -> forms.DateField:
+    # A browser sends the year 27 for "27", and FlatPeak takes the year 1 for a contract without an end.
+    whole_year = MinValueValidator(date(1970, 1, 1), _("Type the year with four digits."))
+    widget = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    return forms.DateField(label=label, required=False, widget=widget, validators=[whole_year])
+
+
 class ContractForm(RouteForm):
-    """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, year 1 for open-ended, null for unknown."""
+    """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, year 1 if open-ended, null if unknown."""
 
     CHOICES = [("date", _("It ends on a date")), ("open", _("It has no end date")), ("unknown", _("I don't know"))]
     term = forms.ChoiceField(
@@ -173,20 +159,8 @@ class ContractForm(RouteForm):
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose one of the three.")},
     )
-    # Browsers make the year 27 of "27"; and the year 1 would say that there is no end.
-    WHOLE_YEAR = MinValueValidator(date(1970, 1, 1), _("Type the year with four digits."))
-    contract_end_date = forms.DateField(
-        label=_("Last day of the contract"),
-        required=False,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        validators=[WHOLE_YEAR],
-    )
-    contract_start_date = forms.DateField(
-        label=_("First day (optional)"),
-        required=False,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        validators=[WHOLE_YEAR],
-    )
+    contract_end_date = _day(_("Last day of the contract"))
+    contract_start_date = _day(_("First day (optional)"))
     codes = {"date_format_invalid": "contract_end_date"}
 
     def from_data(self, data: JSON) -> JSON:
@@ -210,12 +184,12 @@ class ContractForm(RouteForm):
 
     def to_data(self) -> JSON:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
-        ends = {"date": end and midnight(end), "open": f"{OPEN_ENDED}T00:00:00Z", "unknown": None}
+        ends = {"date": end and _midnight(end), "open": f"{OPEN_ENDED}T00:00:00Z", "unknown": None}
         data: JSON = {"contract_end_date": ends[self.cleaned_data["term"]]}
         if start or self.page.data.get("contract_start_date"):
-            data["contract_start_date"] = start and midnight(start)
+            data["contract_start_date"] = start and _midnight(start)
         return data
 
 
-def midnight(day: date) -> str:
+def _midnight(day: date) -> str:
     return f"{day.isoformat()}T00:00:00Z"

@@ -17,34 +17,31 @@ from ..summary import describe
 
 register = template.Library()
 
-
-# Between two of these stands what of a list a step in place shows a moment later than all else: a phone takes longest
-# over its logos. In longer lists there is none, for each button that is added to a form costs a look at all the others.
+# After a step in place the script inserts the part of a list between two of these after the first paint, because a phone
+# is slow to load the logos. Longer lists have no such part: each button that is added to a form slows down the next one.
 REST = mark_safe("<!-- rest -->")  # nosec B308
 AT_ONCE, NOT_LONG = 6, 300
-# A provider in a list of them. Fifty thousand take two seconds by strings, and seven by a loop in the template.
+# One provider of a list. Strings take 2 s for fifty thousand providers, and a loop in the template takes 7 s.
 CHOICE = '<li><button class="choice" name="provider" value="{}"{}>{}<span class="choice-name">{}</span></button></li>\n'
 LOGO = '<span class="logo" aria-hidden="true">{}{}</span>'
 IMAGE = '<img src="{}" alt="" loading="lazy" decoding="async" referrerpolicy="no-referrer" width="40" height="40">'
-CHOSEN = mark_safe(' aria-current="true"')  # nosec B308  # nothing of anybody's is in it
+CHOSEN = mark_safe(' aria-current="true"')  # nosec B308  # a constant
 
 
 @register.simple_tag
 def providers(items: Iterable[dict[str, Any]], chosen: Any) -> SafeString:
-    """The buttons of a list of providers, `{id, display_name, logo_url}`, with the one marked that was chosen before."""
+    """The buttons for a list of `{id, display_name, logo_url}`. The one that was chosen before is marked."""
     hosts = tuple(settings.LOGO_HOSTS)
     choices = [
-        _provider(
-            item["id"], str(item.get("display_name") or ""), str(item.get("logo_url")), hosts, item["id"] == chosen
-        )
-        for item in items
-    ]
+        _provider(each["id"], str(each.get("display_name") or ""), str(each.get("logo_url")), hosts, each["id"] == chosen)
+        for each in items
+    ]  # fmt: skip
     if AT_ONCE < len(choices) <= NOT_LONG:
         choices[AT_ONCE:] = [REST, *choices[AT_ONCE:], REST]
-    return mark_safe("".join(choices))  # nosec B308 B703  # each is by format_html
+    return mark_safe("".join(choices))  # nosec B308 B703  # format_html made each
 
 
-@lru_cache(maxsize=8192)  # a country's list is the same for all of its customers
+@lru_cache(maxsize=8192)  # all customers of a country get the same list
 def _provider(key: str, name: str, logo_url: str, hosts: tuple[str, ...], chosen: bool) -> SafeString:
     return format_html(CHOICE, key, CHOSEN if chosen else "", _logo(name, logo_url, hosts), name)
 
@@ -56,14 +53,14 @@ def legal_forms() -> str:
 
 @register.simple_tag
 def told(field: BoundField, error: str) -> str:
-    """An error in the summary on top of a page, where Django's own words for an empty field do not say which."""
+    """An error for the list at the top of a page. Django's own words for an empty field do not name the field."""
     empty = error == Field.default_error_messages["required"]
     return gettext("%(field)s: %(error)s") % {"field": field.label, "error": error} if empty else error
 
 
 @register.simple_tag
 def logo(name: Any, url: Any = "") -> SafeString:
-    """A provider's logo over two letters of its name, which are seen where there is none that may be loaded."""
+    """A provider's logo over two letters of its name, which show if the logo is missing or its host not allowed."""
     return _logo(str(name or ""), str(url), settings.LOGO_HOSTS)
 
 
@@ -72,13 +69,13 @@ def _logo(name: str, url: str, hosts: Iterable[str]) -> SafeString:
 
 
 def initials(name: str) -> str:
-    """Two letters for a provider without a logo."""
+    """Two letters that stand for a provider."""
     parts = words(name) or ["?"]
     return "".join(part[0] for part in parts[:2]).upper()
 
 
 def allowed_logo(url: str, hosts: Iterable[str]) -> bool:
-    """Whether a logo is on a configured host; the browser is told the same by the content security policy."""
+    """Whether a logo is on one of LOGO_HOSTS. The content security policy enforces the same."""
     try:
         given = urlsplit(url)
     except ValueError:
@@ -98,5 +95,5 @@ def summary(page: Page) -> dict[str, Any]:
 
 @register.simple_tag(takes_context=True)
 def unfinished(context: Any) -> list[ConnectSession]:
-    """The user's conversations to go on with."""
+    """The user's conversations that can go on."""
     return list(ConnectSession.unfinished(context["request"].user))
