@@ -1,7 +1,7 @@
-"""The catalogs of the site's texts in `locale/`: `make messages` brings them up to date with the sources, and compiles them.
+"""`make messages`: update the catalogs in `locale/` from the sources and compile them.
 
-By Django's `templatize` and Babel, without the gettext tools of a system. The compiled ones are kept in the repository, so
-that nothing has to be made before a start; a test compares them with what this makes.
+It uses Django's `templatize` and Babel and needs no gettext tools. The compiled catalogs are in the repository, so that a
+start needs no build; a test compares them with this module's output.
 """
 
 import io
@@ -25,9 +25,9 @@ KEYWORDS = DEFAULT_KEYWORDS | {
     "ngettext_lazy": (1, 2),
     "pgettext_lazy": ((1, "c"), 2),
 }
-SAME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # a date of today would change the files each time
+SAME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # today's date would change the files each time
 
-# Texts of django-allauth's that are shown or sent here, and that its catalogs put too formally, or not formally enough.
+# allauth's texts that its catalogs translate too formally or too informally.
 ALLAUTH = (
     "Hello from %(site_name)s!",
     "Thank you for using %(site_name)s!\n%(site_domain)s",
@@ -74,7 +74,7 @@ ALLAUTH = (
 
 
 def sources() -> Iterator[Path]:
-    """What has texts for customers; the administration and the commands speak English."""
+    """Yield the sources with texts for customers; the admin and the commands are in English."""
     for package in PACKAGES:
         found = sorted((ROOT / package).rglob("*.py"))
         yield from (path for path in found if not {"migrations", "management"} & set(path.relative_to(ROOT).parts))
@@ -83,11 +83,11 @@ def sources() -> Iterator[Path]:
 
 
 def extracted() -> Catalog:
-    """Every text of the sources, without translations."""
+    """Return every text of the sources, without translations."""
     catalog = Catalog()
     for path in sources():
         text = path.read_text()
-        # In brackets, or what is left of a page's own text would be read as lines of Python with wrong indents.
+        # In brackets, or Babel would read the rest of a template as Python with wrong indents.
         code = f"({templatize(text)}\n)" if path.suffix != ".py" else text
         for _, message, _, context in extract("python", io.BytesIO(code.encode()), keywords=KEYWORDS):
             catalog.add(message, locations=[(str(path.relative_to(ROOT)), 0)], context=context)
@@ -110,7 +110,7 @@ def stored(language: str) -> Catalog:
 
 
 def updated(language: str) -> Catalog:
-    """The texts of the sources with the translations that are stored; what the sources have no more is left out."""
+    """Return the texts of the sources with their stored translations; texts no longer in the sources are left out."""
     old = stored(language)
     dates: dict[str, Any] = {"creation_date": SAME_DAY, "revision_date": SAME_DAY}
     new = Catalog(locale=language, project="FlatPeak Connect", version="1", fuzzy=False, **dates)
@@ -139,7 +139,7 @@ def as_mo(catalog: Catalog) -> bytes:
 
 
 def missing(catalog: Catalog) -> list[str]:
-    """The texts that have no translation yet, or one that is marked as doubtful."""
+    """Return the texts without a translation, or with a fuzzy one."""
     return [
         str(m.id)
         for m in catalog

@@ -24,7 +24,7 @@ from tests.walk import Walk
 
 @pytest.fixture(scope="session")
 def flatpeak_sandbox():
-    """The sandbox on the port that the settings point to, for all tests; each begins with an empty one."""
+    """Run one sandbox for all tests of this process, on the port in the settings."""
     server = make_server(port=django_settings.SANDBOX_PORT, quiet=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield server
@@ -34,7 +34,7 @@ def flatpeak_sandbox():
 
 @pytest.fixture
 def sandbox(flatpeak_sandbox):
-    """The sandbox's world, empty: its clock, its switches and its counts of calls."""
+    """The sandbox's world, reset: its clock, switches and counts of calls."""
     world = flatpeak_sandbox.world
     with world.lock:
         world.reset()
@@ -43,7 +43,7 @@ def sandbox(flatpeak_sandbox):
 
 @pytest.fixture(autouse=True)
 def empty_cache():
-    """The caches are empty when a test begins, and again whenever it calls this."""
+    """Empty the caches before each test; a test can call this to empty them again."""
 
     def empty():
         http._Breaker.well_until.clear()
@@ -55,12 +55,12 @@ def empty_cache():
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two per core, for half of the time a test waits: for a browser, a server, a pause."""
+    """Run two processes per core, because tests wait half of their time for browsers, servers and pauses."""
     return min(8, 2 * (os.cpu_count() or 1))
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many examples of hostile input there were, by however many processes, and how many cells of the faults."""
+    """Print the number of examples of hostile input and of cells of faults, summed over the processes."""
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     if cells := [each.passed for each in reports if "/test_faults.py::" in each.nodeid]:
         terminalreporter.write_line(f"{len(cells)} cells of faults and calls, {sum(cells)} passed")
@@ -70,7 +70,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(autouse=True, scope="session")
 def forms_as_browsers_send_them():
-    """Urlencoded: Django's client sends each as multipart, which the app refuses from everybody."""
+    """Send forms urlencoded: Django's test client sends multipart, which the app refuses."""
     post = RequestFactory.post
 
     def urlencoded(self, path, data=None, content_type=MULTIPART_CONTENT, **options):
@@ -85,7 +85,7 @@ def forms_as_browsers_send_them():
 
 @pytest.fixture(autouse=True, scope="session")
 def addresses_as_set():
-    """Which addresses allauth has depends on settings, of which some tests change a few: they are read before."""
+    """Load the URLs before any test changes a setting, because allauth's URLs depend on settings."""
     import_module(django_settings.ROOT_URLCONF)
 
 
@@ -98,20 +98,20 @@ def scan_logs():
 
 
 def is_routine(record):
-    """Whether a line of the log is the one that each request has, and each call to FlatPeak that went well."""
+    """Return whether a log line is of a request or of a successful call to FlatPeak."""
     return record.name == "flatpeak_app.requests" or getattr(record, "outcome", "") == "ok"
 
 
 @pytest.fixture
 def caplog(caplog):
-    """What is said beside the routine lines, of which tests/test_logs.py knows."""
+    """Leave out routine lines, which tests/test_logs.py tests."""
     caplog.handler.addFilter(lambda record: not is_routine(record))
     return caplog
 
 
 @pytest.fixture(autouse=True)
 def nothing_leaks(mailoutbox):
-    """No test passes that let a token, a bearer or a key out, or a page load something from another origin."""
+    """Fail a test that leaked a token, a bearer or a key, or whose pages load something from another origin."""
     scan.findings.clear()
     yield
     scan.look_at_mails()
@@ -135,7 +135,7 @@ def charlie(db, django_user_model):
 
 @pytest.fixture
 def arabic(settings, monkeypatch):
-    """One language more, which is no one's: each text of ours in Arabic letters, from right to left."""
+    """Add a language with all our texts in Arabic letters, from right to left."""
     settings.LANGUAGES = [*settings.LANGUAGES, ("ar", "العربية")]
     monkeypatch.setitem(trans_real._translations, "ar", Arabic())
 
@@ -174,7 +174,7 @@ def walk(client, alice, sandbox):
 
 @pytest.fixture
 def later(sandbox, monkeypatch):
-    """Put every clock on: the sandbox's, and the app's (`django.utils.timezone.now`)."""
+    """Advance the clocks of the sandbox and of the app (`django.utils.timezone.now`)."""
     ahead = timedelta()
 
     def advance(**by):
@@ -187,4 +187,4 @@ def later(sandbox, monkeypatch):
     return advance
 
 
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs in the thread of the tests
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # because Playwright's event loop runs in the tests' thread

@@ -1,4 +1,4 @@
-"""The repository's programs, run as an operator runs them: in processes of their own, with settings of their own."""
+"""Run the repository's programs as an operator does, in new processes with their own settings."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 import requests
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # As in a shell's background job, whose programs would all ignore a Ctrl-C.
+    # A shell starts background jobs with SIGINT ignored, and child processes would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +33,7 @@ PRODUCTION = {
 
 
 def environment(**settings: object) -> dict[str, str]:
-    """An environment without a setting but these; what measures the coverage of processes goes along."""
+    """Return an environment with these settings alone, and the variables that measure coverage."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME") or "COV" in name[:8]}
     return kept | {"ENV_FILE": os.devnull} | {name: str(value) for name, value in settings.items()}
 
@@ -53,7 +53,7 @@ def get(port: int, path: str = "/", **headers: str) -> requests.Response:
 
 
 def certificate(folder: str | Path) -> tuple[str, str]:
-    """A certificate of a day's for localhost, and its key: gunicorn's options for them, with files in the folder."""
+    """Make a certificate for localhost, valid for a day, and return gunicorn's options for it and its key."""
     file, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     make += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
@@ -62,7 +62,7 @@ def certificate(folder: str | Path) -> tuple[str, str]:
 
 
 def run(*command: str | Path, timeout: float = 60, **settings: object) -> subprocess.CompletedProcess[str]:
-    """Run to the end; stdout has what was said on either stream."""
+    """Run a command to its end; stdout of the result has both streams."""
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -97,10 +97,10 @@ def build(folder: Path) -> None:
 
 
 class Program:
-    """A process for the length of a `with` block, the leader of a process group as under a shell."""
+    """A process during a `with` block, in a process group of its own as under a shell."""
 
     def __init__(self, *command: str, **settings: object) -> None:
-        # A file and not a pipe, which blocks its writer when nobody reads on.
+        # A file, because a pipe blocks its writer when nobody reads.
         self.log = tempfile.NamedTemporaryFile("a")  # noqa: SIM115
         self.process = subprocess.Popen(
             command,
@@ -128,7 +128,7 @@ class Program:
         assert get(port, path).status_code == 200
 
     def press_ctrl_c(self) -> int:
-        """Signal what a terminal signals, the whole group, and return the exit code."""
+        """Send SIGINT to the whole group, as a terminal does, and return the exit code."""
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(30)
 

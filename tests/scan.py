@@ -1,8 +1,8 @@
-"""Looks at every response, address, log line and mail of the whole suite for what must not be there.
+"""Scan every response, address, log line and mail of the suite for secrets and for other origins.
 
-A connect token may stand in the two addresses that FlatPeak sends browsers back to, the secret of a login in one of them,
-and the token in the Location header to a provider. A bearer or an API key may stand nowhere. A page loads nothing from
-another origin, logos apart. Where PAGES is set, the pages are kept in that folder, for an HTML checker.
+A connect token is allowed in the two addresses that FlatPeak sends browsers back to and in the Location header to a
+provider, and a login's secret in one of the two. A bearer or an API key is allowed nowhere. A page loads nothing from
+another origin except logos. If PAGES is set, the pages are saved in that folder for an HTML checker.
 """
 
 import gzip
@@ -38,14 +38,14 @@ def look_at_origins(where: str, html: str) -> None:
         url = urlsplit(address)
         own = not url.netloc or url.hostname in ("testserver", "localhost")
         logo = tag.lower() == "img" and f"{url.scheme}://{url.netloc}" in settings.LOGO_HOSTS
-        # A link is followed by a person, not loaded; the one to the sandbox's list of test providers is the only one.
+        # The only link to another origin, which loads nothing by itself: the sandbox's list of test providers.
         sandbox = tag.lower() == "a" and address == f"{settings.FLATPEAK_CONNECT_URL}/"
         if url.scheme not in ("", "http", "https", "data", "mailto") or not (own or logo or sandbox):
             findings.append(f"another origin in {where}: <{tag}> {address}")
 
 
 def keep(status: int, html: str) -> None:
-    """Save a page unless one with the same tags and attributes, in the same orders, was saved: rows more are no other."""
+    """Save a page unless one with the same sequences of tags and attributes is saved; more rows make no new page."""
     tags = [" ".join(re.findall(r"^\w+|\s[\w:-]+(?==)", tag)) for tag in re.findall(r"<([^>]+)>", html)]
     form = hashlib.sha256(repr(sorted(set(pairwise(tags)))).encode()).hexdigest()[:12]
     if not (page := Path(PAGES or "", f"{status}-{form}.html")).exists():
@@ -69,7 +69,7 @@ def middleware(get_response):
             look(f"the body of {where}", body)
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 look_at_origins(where, body)
-                if PAGES and body.lower().startswith("<!doctype html"):  # and no part of one
+                if PAGES and body.lower().startswith("<!doctype html"):  # not a part of a page
                     keep(response.status_code, body)
         return response
 

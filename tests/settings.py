@@ -30,11 +30,11 @@ MIDDLEWARE = ["tests.scan.middleware", *MIDDLEWARE]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # A file: one connection in memory, shared by a live server's threads, would queue what is parallel in production.
+    # A file, because the threads of a live server would share the one connection of a database in memory.
     DATABASES["default"]["TEST"] = {"NAME": f"{scratch}/test.sqlite3"}
 FLATPEAK_CONNECT_TIMEOUT = FLATPEAK_READ_TIMEOUT = 5.0
 ACCOUNT_RATE_LIMITS = False
 RATE_LIMITS = {}
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and "CACHE_URL" in os.environ:
-    # A Redis database for each: tests empty theirs.
+    # One Redis database per process, because tests empty it.
     CACHES["default"]["LOCATION"] = f"{CACHES['default']['LOCATION'].rpartition('/')[0]}/{worker.removeprefix('gw')}"

@@ -1,4 +1,4 @@
-"""Accounts: by e-mail address, and everything behind a sign-in unless it says otherwise."""
+"""Accounts with e-mail addresses; every page needs a sign-in unless it says otherwise."""
 
 import re
 from unittest.mock import patch
@@ -293,7 +293,7 @@ def code_of(secret):
 
 @pytest.fixture
 def protected(charlie, settings):
-    """Charlie, staff, signed in, with a second factor just set up as the site led to; and its secret."""
+    """Charlie's browser, who is staff and has just set up a second factor, its secret, and the recovery codes."""
     settings.STAFF_MFA = True
     browser = signed_in(charlie)
     page = browser.get("/admin/", follow=True)
@@ -301,7 +301,7 @@ def protected(charlie, settings):
     assert "The administration asks for a second factor" in page.content.decode()
     secret = page.context["form"].secret
     assert page.content.decode().count("<svg") == 2  # the site's mark and the code
-    assert not re.search("data:|style=|<style", page.content.decode())  # which the policy lets no page have
+    assert not re.search("data:|style=|<style", page.content.decode())  # which the Content-Security-Policy forbids
     codes = browser.post("/account/second-factor/totp/activate/", {"code": code_of(secret)}, follow=True)
     assert codes.request["PATH_INFO"] == "/account/second-factor/recovery-codes/"
     return browser, secret, codes.context["unused_codes"]
@@ -344,12 +344,12 @@ def test_the_admin_takes_a_second_factor_away_and_shows_no_secret_of_it(protecte
     assert not Authenticator.objects.filter(pk=factor.pk).exists()
 
 
-# --- pressed twice at once
+# --- two concurrent presses
 
 
 @pytest.fixture
 def not_known_yet(monkeypatch):
-    """The first look for an address finds none: whoever takes it has not done so yet."""
+    """Hide an address from the first query, as if a concurrent request had not stored it yet."""
     known = manage_email.email_already_exists
     looks = iter([lambda email, **_: (email, False)])
     monkeypatch.setattr(manage_email, "email_already_exists", lambda *args, **more: next(looks, known)(*args, **more))
@@ -370,7 +370,7 @@ def test_a_new_address_asked_for_twice_at_once_is_one_and_the_old_one_signs_in_u
     assert alice.email == "alice@example.com"
     waiting = EmailAddress.objects.filter(user=alice, verified=False)
     assert [address.email for address in waiting] == ["new@example.com"]
-    waiting.update(verified=True)  # so that the second does not take its place, as when both look before either writes
+    waiting.update(verified=True)  # so that the second does not replace it, as if both had read before either wrote
     with patch.object(AddEmailForm, "clean_email", lambda form: form.cleaned_data["email"]):
         assert client.post("/account/email/", change)["Location"] == "/account/email/"
     assert EmailAddress.objects.filter(user=alice).count() == 2

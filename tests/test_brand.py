@@ -1,4 +1,4 @@
-"""White label: whose name, colours, logo, help and legal pages are shown, by settings and a folder; light and dark."""
+"""White label: name, colours, logo, help and legal pages from settings and a folder; light and dark pages."""
 
 import re
 
@@ -27,7 +27,7 @@ def test_a_brand_has_its_colours_and_readable_text_on_them(name):
     style = brand.style(*BRANDS[name])
     assert re.findall(r"([^{}]+){--accent:(#\w+);", style) == [
         (":root", light),
-        (":root:not([data-theme=light])", dark),  # as the device has it, where nothing else was chosen
+        (":root:not([data-theme=light])", dark),  # the device's theme, if none was chosen
         (":root[data-theme=dark]", dark),
     ]
     assert style.count("@media (prefers-color-scheme:dark){:root:not") == 1

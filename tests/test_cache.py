@@ -1,4 +1,4 @@
-"""The cache that workers share, and pages without it."""
+"""The shared cache, and pages without it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from flatpeak_app.web.cache import JSON, Client, ForgivingRedisCache
 
 @pytest.fixture
 def gone():
-    """A Redis at a port where nobody listens."""
+    """A Redis on a port where nobody listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield ForgivingRedisCache(f"redis://127.0.0.1:{closed.getsockname()[1]}/0", {})
@@ -22,7 +22,7 @@ def gone():
 
 @pytest.fixture
 def hanging():
-    """A Redis that takes connections and says nothing."""
+    """A Redis that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield ForgivingRedisCache(
             f"redis://127.0.0.1:{server.getsockname()[1]}/0", {"OPTIONS": {"socket_timeout": 0.05}}

@@ -1,4 +1,4 @@
-"""What Dockerfile, compose.yaml and .env.example contain, run here as far as it goes without a container engine."""
+"""The commands of Dockerfile, compose.yaml and .env.example, run without a container engine."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(pr
         assert "immutable" in file.headers["Cache-Control"]
         assert "/*" not in file.text
         assert file.headers["X-Content-Type-Options"] == "nosniff"
-        # The first page of Connect has to fit into the first flight with all its headers: no file says what is for pages.
+        # The first page and its files must fit into TCP's first flight, so files leave out headers meant for pages.
         assert not {"Permissions-Policy", "Access-Control-Allow-Origin"} & file.headers.keys()
         form = get(port, "/account/login/", **HTTPS)
         cookie = form.headers["Set-Cookie"]
@@ -104,7 +104,7 @@ def test_connections_that_are_kept_are_shared_evenly_by_the_workers(production, 
     with Program(*here(SERVE, port), **production, WEB_CONCURRENCY=2, CACHE_URL=shared) as app:
         app.wait_for_page(port, "/healthz")
         app.wait_until(lambda: app.output.count("Booting worker") == 2)
-        time.sleep(1)  # a worker that boots listens to no signal yet
+        time.sleep(1)  # a booting worker ignores signals
         first = re.search(r"Booting worker with pid: (\d+)", app.output)[1]
         os.kill(int(first), signal.SIGKILL)  # its connections count no more
         app.wait_until(lambda: app.output.count("Booting worker") == 3)
@@ -133,7 +133,7 @@ def test_two_workers_start_with_a_cache_that_they_share(production, tmp_path):
     with Program(*here(SERVE, port), **production, WEB_CONCURRENCY=2, CACHE_URL=shared) as app:
         app.wait_for_page(port, "/healthz")
         app.wait_until(lambda: app.output.count("Booting worker") == 2)
-        time.sleep(1)  # a worker that boots listens to no signal yet
+        time.sleep(1)  # a booting worker ignores signals
         assert app.terminate() == 0
 
 
@@ -166,7 +166,7 @@ def test_the_proxy_of_compose_leads_to_the_app_and_says_itself_where_a_request_c
         proxy.wait_until(lambda: not is_free(front))
         assert get(front, "/healthz", **HTTPS).text == "ok\n"
         assert [get(front, path, **HTTPS).status_code for path in ("/readyz", "/metrics")] == [404, 404]
-        # Production would show its page to whom it believes to have come by https; the proxy knows better.
+        # The proxy overwrites X-Forwarded-Proto, so the app redirects to https instead of showing its page.
         assert get(front, **HTTPS).headers["Location"] == "https://connect.example.com/"
         large = requests.post(f"http://127.0.0.1:{front}/connect/", "x" * 257_000, headers=HTTPS, timeout=10)
         assert large.status_code == 413
@@ -250,7 +250,7 @@ def test_the_example_has_every_variable_that_the_settings_read_and_no_other():
 def test_the_docs_have_every_variable_of_the_example_and_no_other():
     rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE)
     told = [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
-    beside = ["ENV_FILE"]  # names the file, so the file can't hold it
+    beside = ["ENV_FILE"]  # it names the file, so it can't be in it
     example = set(re.findall(r"^#([A-Z_]+)=", EXAMPLE, re.MULTILINE)) - {"POSTGRES_PASSWORD"}
     assert sorted(told) == sorted([*example, *beside])
 

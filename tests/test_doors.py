@@ -1,4 +1,4 @@
-"""Who may open what: every address that there is, asked by everybody; the headers and errors on the way in."""
+"""Who may open which address, and the headers and errors of every answer."""
 
 import io
 import logging
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
-# What a GET and a POST of an empty form get, by who asks: nobody; Bob, a stranger; Alice, whose it is; Charlie, staff
-# without a permission. A name stands for where a redirect leads, "sign in" for the sign-in, "admin sign in" for the way
-# there that the admin takes, which refuses whoever is not staff.
+# The answers to a GET and to a POST of an empty form, for: nobody; Bob, a stranger; Alice, the owner; Charlie, staff
+# without a permission. A number is a status, a name the target of a redirect: "sign in" is the sign-in, "admin sign in"
+# the admin's redirect to it.
 TO_SIGN_IN = "sign in, sign in"
 TO_ADMIN = "admin sign in, admin sign in"
-CONFIRM = "account_reauthenticate, account_reauthenticate"  # the password again
+CONFIRM = "account_reauthenticate, account_reauthenticate"  # asks for the password
 HOME = "home, home"
 
 
@@ -66,7 +66,7 @@ RULES = {
     "account_reauthenticate": everybody(OPEN),
     "account_email": everybody("200, account_email"),
     "account_email_verification_sent": everybody("account_email, account_email"),
-    "account_confirm_email": everybody("200, 404", "200, 404"),  # the page says that the link is not valid
+    "account_confirm_email": everybody("200, 404", "200, 404"),  # the page says that the link is invalid
     "account_change_password": everybody(OPEN),
     "account_set_password": everybody("account_change_password, account_change_password"),
     "account_reset_password": everybody(OPEN, OPEN),
@@ -92,10 +92,10 @@ RULES = {
     "connect_ui:newest": owner("connect_ui:page, connect_ui:page", "404, 404"),
     "connect_ui:again": owner("connect_ui:newest, connect_ui:newest", "404, 404"),
     "connect_ui:returned": owner("connect_ui:newest, 405", "404, 405"),
-    "connect_ui:confirm": everybody("404, 404", "404, 404"),  # for a browser that has been at the login alone
+    "connect_ui:confirm": everybody("404, 404", "404, 404"),  # only for a browser that was at the login
     "connect_ui:called_back": owner("connect_ui:newest, 405", "404, 405"),
     "connect_ui:page": owner("200, 422", "404, 404"),
-    "connect_ui:login": owner("404, 405", "404, 405"),  # this page is no login
+    "connect_ui:login": owner("404, 405", "404, 405"),  # this page has no login
     "tariffs:locations": everybody(READ),
     "tariffs:rates": OWNERS_PAGE,
     "tariffs:day": OWNERS_PAGE,
@@ -120,7 +120,7 @@ RULES = {
     "admin:*_change": NO_PERMISSION,
     "admin:*_delete": NO_PERMISSION,
     "admin:auth_user_password_change": NO_PERMISSION,
-    # Of something that is not there, where the admin redirects; of what is, further down.
+    # Of an unknown object, for which the admin redirects; a test below has known ones.
     "admin:*_history": staff("admin:index, admin:index", TO_SIGN_IN),
     "admin:<path:object_id>/": staff("admin change, admin change", TO_SIGN_IN),
 }
@@ -129,7 +129,7 @@ NAMES = {"account_login": "sign in", "admin:login": "admin sign in"}
 
 
 def every_address(resolver=None, prefix="", namespace=""):
-    """(name with its namespace, route, pattern) of every address that there is; without a name its own part of the route."""
+    """Yield (name with namespace, route, pattern) of every URL; one without a name has its own part of the route."""
     for entry in (resolver or get_resolver()).url_patterns:
         route = prefix + str(entry.pattern)
         if isinstance(entry, URLResolver):
@@ -139,7 +139,7 @@ def every_address(resolver=None, prefix="", namespace=""):
 
 
 def address_of(name, route, entry, **known):
-    """An address of that name: with what is known, else with what is not there."""
+    """Return a URL of that name, with known arguments, else with ids that do not exist."""
     if not entry.name:
         return "/" + re.sub(r"<path:object_id>|\(\?P<url>.*", UNKNOWN, route)
     known = {
@@ -156,20 +156,20 @@ def address_of(name, route, entry, **known):
 
 
 def rules_of(name):
-    """The rule of an address: of its name, or else of the patterns that it fits."""
+    """Return the rules of a URL: that of its name, else those of matching patterns."""
     return [RULES[name]] if name in RULES else [rule for key, rule in RULES.items() if fnmatchcase(name, key)]
 
 
 @pytest.fixture
 def addresses(walk):
-    """Each name with an address: of Alice's open conversation and of her location, of what is not there else."""
+    """Each name with a URL: of Alice's conversation and location, else of ids that do not exist."""
     walk.fixed()
     walk.start()
     ids = {"connect_ui": walk.session.pk, "tariffs": Location.objects.get().pk}
     every = [
         (name, address_of(name, route, entry, pk=ids.get(name.split(":")[0]))) for name, route, entry in every_address()
     ]
-    return sorted(every, key=lambda each: "delete" in each[0])  # last, for the sandbox undoes nothing
+    return sorted(every, key=lambda each: "delete" in each[0])  # deletions last, because the sandbox rolls nothing back
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def people(alice, bob, django_user_model):
 
 
 def asks(user, method, address, **headers):
-    """What a browser of that user's gets; what it changes is undone."""
+    """Return the answer to a user's browser, and roll back what it changed."""
     with transaction.atomic():
         browser = Client()
         if user:
@@ -242,7 +242,7 @@ def test_every_address_opens_to_whom_its_rule_says_with_safe_headers(addresses, 
 
 
 def rows():
-    """Every row of every model, as it is stored; not the browsers' own sessions."""
+    """Return every row of every model except sessions."""
     models = [model for model in apps.get_models() if model.__name__ != "Session"]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
 
@@ -284,7 +284,7 @@ def test_ids_in_our_addresses_are_random_uuids():
         name: {word: type(kind) for word, kind in entry.pattern.converters.items()} for name, entry in ours.items()
     }
     assert all(kind == converters.UUIDConverter for found in kinds.values() for kind in [found.pop("pk", None)] if kind)
-    # The number of a page says which question of a conversation, and without the conversation nothing.
+    # A page's number is useless without its conversation's id.
     numbers = {name for name, found in kinds.items() if found == {"number": converters.IntConverter}}
     assert numbers == {name for name, found in kinds.items() if found} == {"connect_ui:page", "connect_ui:login"}
 
@@ -342,12 +342,12 @@ def test_cookies_are_for_this_site_and_not_for_scripts(client, alice):
         assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Lax", "/", "")
 
 
-# --- Forms without a token that fits
+# --- Forms without a valid CSRF token
 
 
 @pytest.fixture
 def strict(walk):
-    """Alice's browser on the address question, where tokens are checked."""
+    """Alice's browser on the address page, with CSRF checks."""
     browser = Client(enforce_csrf_checks=True)
     browser.cookies = walk.client.cookies
     walk.start()
@@ -427,7 +427,7 @@ def test_who_was_signed_out_midway_is_asked_the_question_again_after_signing_in(
 
 def breaks(error):
     def view(*_, **__):
-        where = "1 Example Street"  # noqa: F841  # a variable, whose value a report could show
+        where = "1 Example Street"  # noqa: F841  # a report could show its value
         raise error
 
     return view
@@ -501,7 +501,7 @@ def test_a_command_has_an_id_for_its_lines():
 
 
 def test_an_error_answer_of_ours_leaves_no_line_of_its_own_and_no_mail(walk, settings, caplog, monkeypatch, sandbox):
-    """Only what nobody caught is logged by Django, and mailed; the reason of the others is in a line already."""
+    """Django logs and mails unhandled exceptions only; another line has the reason of other errors."""
     settings.ADMINS = [("Operator", "operator@example.com")]
     walk.client.raise_request_exception = False
     walk.start()
@@ -525,7 +525,7 @@ def test_an_error_answer_of_ours_leaves_no_line_of_its_own_and_no_mail(walk, set
 
 @pytest.fixture
 def console(monkeypatch):
-    """What an operator reads: the lines of the settings' own handler."""
+    """The output of the console handler of the settings."""
     [handler] = [each for each in logging.getLogger().handlers if each.name == "console"]
     monkeypatch.setattr(handler, "stream", io.StringIO())
     return handler.stream
@@ -548,7 +548,7 @@ def test_what_nobody_can_answer_is_a_400_and_no_mail_or_traceback(charlie, setti
 
 
 def test_what_is_not_to_be_logged_goes_nowhere(settings):
-    """For of a logger that has no handler and whose lines go no further Python writes even the tracebacks to stderr."""
+    """Python writes lines of a logger without any handler to stderr, with tracebacks."""
     ends = [logger for logger in settings.LOGGING["loggers"].values() if not logger.get("propagate", True)]
     assert ends
     assert all(logger["handlers"] for logger in ends)
@@ -598,7 +598,7 @@ def test_an_error_mail_about_a_sign_in_or_a_call_has_no_password_token_or_key(
     token = walk.start().token
 
     def fails(*_, **__):
-        password, key, connect_token = PASSWORD, settings.FLATPEAK_API_KEY, token  # noqa: F841  # which a report could show
+        password, key, connect_token = PASSWORD, settings.FLATPEAK_API_KEY, token  # noqa: F841  # a report could show them
         raise ValueError(password)
 
     monkeypatch.setattr("flatpeak_app.accounts.adapter.Accounts.pre_authenticate", fails)
@@ -643,7 +643,7 @@ def test_the_operator_has_one_mail_per_cause_and_day(settings, empty_cache, mail
     assert len(mailoutbox) == 1
     refused("another_code", 1)
     assert len(mailoutbox) == 2
-    empty_cache()  # as the next day does
+    empty_cache()  # as on the next day
     refused("not_complete", 1)
     assert len(mailoutbox) == 3
 

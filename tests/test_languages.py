@@ -1,4 +1,4 @@
-"""The language of pages and mails: as chosen, on every device; else as the browser asks."""
+"""The language of pages and mails: the chosen one on every device, else the browser's."""
 
 import re
 
@@ -194,7 +194,7 @@ def test_no_text_of_the_account_pages_is_the_same_as_in_english(client, alice, l
 
 # --- Every text of every page
 
-# Names, units, what was typed, and the words of other languages' own switch.
+# Names, units, input, and languages' own names.
 NAMES = "FlatPeak Connect kWh CSV JSON GBP Ecotricity Simple Example Street London Octopus Energy com alice example UTC Test"
 
 
@@ -207,7 +207,7 @@ def test_every_text_of_the_pages_and_of_their_errors_goes_through_gettext(arabic
         html = response.content.decode()
         assert '<html lang="ar" dir="rtl">' in html
         name = name or response.request["PATH_INFO"]
-        if found := latin(re.sub(r"[0-9a-f-]{32,36}", "", html)) - set(NAMES.split()):  # a reference is no text
+        if found := latin(re.sub(r"[0-9a-f-]{32,36}", "", html)) - set(NAMES.split()):  # ids are no text
             pages[name] = found
 
     visitor = Client(headers={"accept-language": "ar"})

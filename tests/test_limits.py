@@ -1,4 +1,4 @@
-"""Limits: how often what may be asked, counted in the cache that workers share; what is said beyond them, and until when."""
+"""Limits per person and minute, counted in the shared cache, and the answers beyond them."""
 
 import shutil
 import sys
@@ -31,7 +31,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def limits(settings, monkeypatch):
-    """Limits as in production, in a minute that does not end."""
+    """Production's limits, in a minute that does not end."""
     settings.ACCOUNT_RATE_LIMITS, settings.RATE_LIMITS = {}, product.RATE_LIMITS
     monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 1)
 
@@ -145,7 +145,7 @@ def test_a_password_asked_for_again_and_a_second_factor_are_guessed_at_a_few_tim
 
 @pytest.fixture
 def two_servers(image, tmp_path):
-    """The ports of two gunicorns with a database and a Redis between them, as two workers or two machines have."""
+    """The ports of two gunicorns that share a database and a Redis, as two machines do."""
     url = shared_cache() or "redis://127.0.0.1:6379/15"
     try:
         redis.from_url(url).ping()
@@ -163,8 +163,8 @@ def two_servers(image, tmp_path):
 
 def test_what_one_worker_counted_another_refuses(two_servers):
     browser = requests.Session()
-    run_id = uuid4().hex[:12]  # the Redis may remember an earlier run's sign-ins
-    browser.headers["X-Forwarded-For"] = f"2001:db8:{run_id[:4]}:{run_id[4:8]}::1"  # networks of 64 bits are counted
+    run_id = uuid4().hex[:12]  # Redis may still have an earlier run's counts
+    browser.headers["X-Forwarded-For"] = f"2001:db8:{run_id[:4]}:{run_id[4:8]}::1"  # allauth counts networks of 64 bits
     browser.get(f"http://127.0.0.1:{two_servers[0]}/account/login/")
 
     def sign_in(port, email):
@@ -228,7 +228,7 @@ def test_answers_are_taken_sixty_times_a_minute_at_most(walk, limits):
     assert {walk.client.post(page, {}).status_code for _ in range(60)} == {422}
     check_refusal(walk.client.post(page, walk.ADDRESS))
     assert walk.client.get(page).status_code == 200
-    # What was counted is in the cache that workers share, so each of them refuses.
+    # The count is in the shared cache, so every worker refuses.
     cache.clear()
     assert walk.client.post(page, {}).status_code == 422
 
@@ -253,7 +253,7 @@ def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, lim
         assert response["Content-Type"] == kind
         assert "no-store" in response["Cache-Control"]
     assert list(response.json()) == ["error"]
-    for path in (export + "csv", "/account/data.json"):  # what is stored about a person counts as one more
+    for path in (export + "csv", "/account/data.json"):  # the download of the account counts too
         assert walk.client.head(path).status_code == walk.client.get(path).status_code == 429
     assert walk.client.get(export.removesuffix("rates.")).status_code == 200
 
@@ -269,7 +269,7 @@ def test_a_limit_of_ours_is_over_when_the_answer_says(walk, limits, monkeypatch)
 
 
 def addresses(patterns=None, before=""):
-    """The name of each address of ours; the admin and allauth's have views of their own, which FlatPeak is unknown to."""
+    """Yield the names of our URLs; the views of the admin and of allauth do not call FlatPeak."""
     for pattern in patterns or get_resolver().url_patterns:
         if not isinstance(pattern, URLResolver):
             yield before + pattern.name
@@ -278,7 +278,7 @@ def addresses(patterns=None, before=""):
 
 
 def parts(name):
-    """The names of what an address is made with."""
+    """Return the names of a URL's arguments."""
     return next(
         list(pattern.pattern.converters)
         for resolver in [get_resolver(), *get_resolver().url_patterns]
@@ -290,7 +290,9 @@ def parts(name):
 
 
 def calls(sandbox):
-    return sum(count for call, count in sandbox.counts.items() if "." not in call)  # Connect's count by route again
+    return sum(
+        count for call, count in sandbox.counts.items() if "." not in call
+    )  # names with a dot count Connect's calls again, by route
 
 
 def at_providers(walk):
@@ -317,7 +319,7 @@ def at_rates(walk):
     walk.fixed()
 
 
-# What stands before 120 requests, and how many calls to FlatPeak these make at most; all else makes none, at five.
+# The preparation for 120 requests, and the most calls to FlatPeak that they make; all other URLs make none in five.
 MOST = {
     ("home", "GET"): (at_owed, 1),
     ("account_delete", "POST"): (at_rates, 4),

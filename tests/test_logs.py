@@ -1,4 +1,4 @@
-"""One line of the log for each request and for each call to FlatPeak, as production writes it, and its id."""
+"""Production's log: one line per request and per call to FlatPeak, with the request's id."""
 
 import io
 import json
@@ -22,13 +22,13 @@ GIVEN = "0123456789abcdef" * 2
 
 @pytest.fixture
 def trusted(settings):
-    """A proxy that gives each request its id."""
+    """A proxy that sets X-Request-ID."""
     settings.TRUST_REQUEST_ID = True
 
 
 @pytest.fixture
 def log():
-    """The lines that production would have written since it was last called."""
+    """Return production's log lines since the last call."""
     options = dict(product.LOGGING["formatters"]["json"])
     handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(import_string(options.pop("()"))(**options))
@@ -101,7 +101,7 @@ def test_a_sign_in_is_a_line_with_who_it_was(client, alice, log):
 
 
 def test_an_error_that_nobody_caught_is_its_traceback_and_the_line(client, alice, log, monkeypatch):
-    reason = " ".join(["a", "reason"])  # in no line of code
+    reason = " ".join(["a", "reason"])  # assembled, so that no line of code has it
 
     def broken(*_, **__):
         raise ValueError(reason)
@@ -114,8 +114,8 @@ def test_an_error_that_nobody_caught_is_its_traceback_and_the_line(client, alice
     assert (error["logger"], error["level"]) == ("django.request", "ERROR")
     assert "in broken" in error["exc_info"]
     assert "ValueError" in error["exc_info"]
-    assert reason not in json.dumps(error)  # which may quote an address
-    assert "secret" not in json.dumps(error)  # Django hangs the request on its line
+    assert reason not in json.dumps(error)  # messages may quote an address
+    assert "secret" not in json.dumps(error)  # Django's line carries the request
     assert error["request_id"] == line["request_id"] == response["X-Request-ID"]
     assert (line["status"], line["user"]) == (500, alice.pk)
 
@@ -138,7 +138,7 @@ def test_a_call_to_flatpeak_is_one_line_whatever_becomes_of_it(walk, sandbox, lo
         assert (line["call"], line["logger"]) == ("Connect", "tariffs.flatpeak")
         assert line["request_id"] == request["request_id"]
         assert 0 <= line["ms"] < 5000
-        # FlatPeak names a request in its errors alone.
+        # FlatPeak gives a request id in errors only.
         assert re.fullmatch(r"req_\w+" if fault.startswith("status_") else "", line["flatpeak_request_id"])
         assert line["flatpeak_request_id"] in line["message"]
 
@@ -146,7 +146,7 @@ def test_a_call_to_flatpeak_is_one_line_whatever_becomes_of_it(walk, sandbox, lo
 # --- failed sign-ins
 
 
-ELSEWHERE = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7"}  # through one proxy of ours
+ELSEWHERE = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7"}  # through one of our proxies
 
 
 def failed(log):

@@ -1,4 +1,4 @@
-"""A mail server that is down, or that refuses an address: what the page says, and that nothing half-made remains."""
+"""A mail server that is down or refuses an address: what the page says, and that nothing half-done remains."""
 
 import re
 import smtplib
@@ -30,7 +30,7 @@ def confirmed(alice):
 
 @pytest.fixture
 def mail_server(monkeypatch):
-    """Each attempt to send raises what stands in the list, until that is taken out."""
+    """Raise the list's first error at each attempt to send, until it is removed."""
     trouble = []
     send = EmailBackend.send_messages
 
@@ -60,7 +60,7 @@ def confirmation(message):
 
 
 def sent_again(browser, response):
-    """The answer to the button of the page."""
+    """Press the page's button and return the answer."""
     [form] = re.findall(r'<form method="post">(.*?)</form>', response.content.decode(), re.S)
     fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form)
     assert "Send again" in form

@@ -1,4 +1,4 @@
-"""How long a sign-in lasts, what asks for the password again, and whom failed tries of others leave alone."""
+"""How long a sign-in lasts, what asks for the password again, and who is locked out by failed tries."""
 
 import re
 import time
@@ -35,7 +35,7 @@ def limits(settings):
 
 @pytest.fixture
 def put_on(monkeypatch):
-    """Put the clock on."""
+    """Advance the clock."""
     ahead = timedelta()
     real = timezone.now
 
@@ -47,7 +47,7 @@ def put_on(monkeypatch):
     return advance
 
 
-# --- the password once more
+# --- the password again
 
 GUARDED = {
     "the data": lambda browser: browser.get("/account/data.json"),
@@ -92,7 +92,7 @@ def test_the_old_address_is_told_of_the_new_one(verified):
     assert "new@example.com" in mail.outbox[1].body
 
 
-# --- tries of others
+# --- failed tries of others
 
 
 def test_wrong_passwords_from_elsewhere_lock_no_browser_out_that_has_signed_in_before(alice, limits):
@@ -138,7 +138,7 @@ def test_a_browser_is_known_for_a_year_and_by_its_last_five_accounts(
     def known(user):
         request = RequestFactory().get("/")
         request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
-        return bool(adapter_known.browser(request, user.email))
+        return bool(adapter_known.browser_id(request, user.email))
 
     for user in (alice, *users[:4]):
         browser.post("/account/login/", {"login": user.email, "password": PASSWORD})
@@ -190,7 +190,7 @@ def test_mails_that_others_asked_for_do_not_keep_a_known_browser_from_a_reset(ve
 
 
 def at_once(browser, address, codes):
-    """Answers to requests that each read the session before another wrote it."""
+    """Yield answers to concurrent guesses: each reads the session before another writes it."""
     session = browser.session
     before = dict(session.items())
     for code in codes:
@@ -217,7 +217,7 @@ def test_guesses_of_the_code_of_a_new_account_that_come_at_once_all_count(verifi
     assert not is_signed_in(client)
 
 
-# --- how long
+# --- duration
 
 
 def test_a_sign_in_ends_14_days_after_its_last_use(alice, put_on):

@@ -1,4 +1,4 @@
-"""Settings: production is SITE_URL being https, and what is missing is said in a sentence; each case is a process."""
+"""Settings: https in SITE_URL means production, and a missing setting stops the start; each case is a new process."""
 
 import json
 import os
@@ -20,7 +20,7 @@ PRODUCTION = {
 
 
 def load(tmp_path, *names, **environment):
-    """The settings' values in a fresh process with this environment alone; its last line of error if it fails."""
+    """Load the settings in a new process with this environment; returns values, or the last line of the error."""
     code = (
         "import json; from django.conf import settings as s; "
         f"print(json.dumps({{n: getattr(s, n, None) for n in {names!r}}}, default=str))"

@@ -1,4 +1,4 @@
-"""Connect tokens where they are stored: encrypted, found by a digest, and wiped when the conversation is over."""
+"""Stored connect tokens: encrypted, found by a digest, and wiped at the end of the conversation."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A customer who walks through Connect by Django's test client, over real HTTP to the sandbox."""
+"""A customer who walks through Connect with Django's test client; the app calls the sandbox over real HTTP."""
 
 import html
 import re
@@ -19,7 +19,7 @@ class Walk:
     def __init__(self, client):
         self.client = client
         self.response = None
-        self.token = ""  # which the session forgets when it is over
+        self.token = ""  # kept here, because the session deletes it at its end
 
     # -- what is seen
 
@@ -43,7 +43,7 @@ class Walk:
 
     @property
     def price(self):
-        """The price now on a rates page, "" where it is not known."""
+        """Return the current price on a rates page, "" if it is unknown."""
         found = re.search(r'class="price">([^<]+) <', self.response.content.decode())
         return found.group(1) if found else ""
 
@@ -61,7 +61,7 @@ class Walk:
         return self
 
     def post(self, path, data, **options):
-        form = urlencode(data, doseq=True)  # as browsers send it: what Django's client sends, multipart, is refused
+        form = urlencode(data, doseq=True)  # as browsers send it; the app refuses multipart
         self.response = self.client.post(path, form, "application/x-www-form-urlencoded", follow=True, **options)
         return self
 
@@ -71,7 +71,7 @@ class Walk:
         return self
 
     def answer(self, **data):
-        """Fill the form of the page in view and press its button."""
+        """Submit the form of the current page."""
         if "newest" not in data:
             data["newest"] = self.response.context["session"].newest
         return self.post(f"/connect/{self.page.session_id}/{self.page.number}/", data)
@@ -107,12 +107,12 @@ class Walk:
         return self.by_hand(**start).answer(cost=cost).name_and_term().act("SAVE")
 
     def way_back(self, sandbox):
-        """Where a login of this conversation returns to, which FlatPeak alone knows: a path, and its query."""
+        """Return the path and query that a provider's login returns to, from the sandbox's state."""
         token = sandbox.state["tokens"][self.session.connect_token]
         return f"{urlsplit(token['connect_web_uri']).path}?fp_cot={token['id']}"
 
     def leave(self):
-        """Follow the link to the provider; the address of the login there."""
+        """Follow the link to the provider and return the URL of its login."""
         return self.client.get(f"/connect/{self.page.session_id}/{self.page.number}/login/")["Location"]
 
     def log_in_at_provider(self, outcome="approve", meanwhile=lambda: None):
@@ -123,7 +123,7 @@ class Walk:
 
 
 def sign_in_at_provider(login, outcome="approve"):
-    """Choose an outcome on the sandbox's login page, as anybody can who has its address; where that leads."""
+    """Choose an outcome on the sandbox's login page, and return where it redirects; no cookie is needed."""
     there = requests.get(login, allow_redirects=False, timeout=5)
     if there.status_code == 200:
         there = requests.post(login, {"outcome": outcome}, allow_redirects=False, timeout=5)

@@ -1,6 +1,6 @@
-"""Too much of everything: in each field of each form that there is, in addresses, in numbers of fields, and as a file.
+"""Too long input: in every field of every form, in addresses, in numbers of fields, and as files.
 
-The forms are those that pages show and those of the conversation's routes: a new one is tried without a line here.
+The forms come from the pages and the table of routes, so a new one is tested without a line here.
 """
 
 import io
@@ -18,12 +18,12 @@ from tests.test_forms import ANSWERS, answered
 pytestmark = pytest.mark.django_db
 
 MUCH = 100_000
-# What patterns take longest over, and what fits no column.
+# Inputs that are slow for regular expressions or too long for a column.
 LONG = {"letters": "x" * MUCH, "spaces": "1" + " " * (MUCH - 2) + "1", "address": "a@" + "b." * (MUCH // 2) + "com"}
 
 
 class Fields(HTMLParser):
-    """What the forms of a page are sent with: (method, where to, name of a field)."""
+    """Collects the fields of a page's forms as (method, action, field name)."""
 
     def __init__(self, response):
         super().__init__()
@@ -41,7 +41,7 @@ class Fields(HTMLParser):
 
 @pytest.fixture
 def table(addresses, walk, charlie):  # noqa: F811
-    """Every field of every form that nobody, Alice or an operator is shown, with a browser of whom it is shown to."""
+    """Map every field of every form to a browser that is shown it: signed out, Alice's or an operator's."""
     operator, found = Client(), {}
     operator.force_login(charlie)
     for browser in (Client(), walk.client, operator):
@@ -127,7 +127,7 @@ def test_files_are_refused_by_the_header_before_they_are_read(client, alice, kin
 
 
 def sends(client, kind, length):
-    """The answer to a body of that kind and length, of which no byte may be read."""
+    """Send a body of that type and length; reading any byte of it fails."""
     unread = io.BytesIO()
     unread.close()
     return client.post("/connect/", "x", kind, **{"CONTENT_LENGTH": length, "wsgi.input": unread})

@@ -1,4 +1,4 @@
-"""Connections that say nothing, or half of something, or a byte now and then: how they end, and nobody waits for them."""
+"""Connections that send nothing, half a request, or a byte now and then: how they end, and that they delay nobody."""
 
 import re
 import socket
@@ -10,7 +10,7 @@ from tests.test_deploy import HTTPS, SERVE, proxy_of_compose
 
 BEGIN = "POST /account/login/ HTTP/1.1\r\nHost: connect.example.com\r\nX-Forwarded-Proto: https\r\n"
 FORM = BEGIN + "Content-Type: application/x-www-form-urlencoded\r\n"
-# What is sent at once, and then each second; None ends what is sent.
+# What is sent at once, and then each second; None closes the sending side.
 KINDS = {
     "nothing": ("", ""),
     "half a header": (BEGIN, ""),
@@ -21,11 +21,11 @@ KINDS = {
     "a body that is cut off": (FORM + "Content-Length: 1000\r\n\r\nlogin=", None),
     "a connection that stays": (BEGIN.replace("POST", "GET") + "Connection: close\r\n\r\n", ""),
 }
-SECONDS = 13  # more than proxy and gunicorn wait for a request
+SECONDS = 13  # longer than the proxy and gunicorn wait for a request
 
 
 def endings(port, times, meanwhile):
-    """By kind what becomes of so many connections in that time: the statuses answered, "closed" or "open"."""
+    """Open `times` connections of each kind, and return their ends by kind: statuses, "closed" or "open"."""
     with ExitStack() as kept:
         clients = [
             (kind, kept.enter_context(socket.create_connection(("127.0.0.1", port))))
@@ -71,11 +71,11 @@ def test_behind_the_proxy_none_of_them_reaches_the_app_or_holds_anybody_up(produ
 
         found = endings(front, 20, ask)
         assert max(waited) < 1
-        assert set(re.findall(r'"method": "(\w+)"', app.output)) == {"GET"}  # of those that sent a whole request
+        assert set(re.findall(r'"method": "(\w+)"', app.output)) == {"GET"}  # only whole requests arrived
         assert app.terminate() == 0
     for kind in ("nothing", "half a header", "a header by the byte"):
         assert found[kind] == {"closed"}, kind
-    # Caddy gives a body that is late up after ten seconds, but keeps the connection, which costs the app nothing.
+    # Caddy gives up a late body after ten seconds but keeps the connection, which costs the app nothing.
     assert not {answer for kind in found if "body" in kind for answer in found[kind]} & {"200", "302", "403"}
 
 
@@ -83,7 +83,7 @@ def test_gunicorn_alone_gives_each_of_them_ten_seconds(production):
     port = free_port()
     with Program(*here(SERVE, port), **production) as app:
         app.wait_for_page(port, "/healthz")
-        found = endings(port, 2, lambda: None)  # nearly as many as it has threads
+        found = endings(port, 2, lambda: None)  # as many as it has threads
         get(port, "/healthz").raise_for_status()
         assert "Traceback" not in app.output
         assert app.terminate() == 0
@@ -91,15 +91,15 @@ def test_gunicorn_alone_gives_each_of_them_ten_seconds(production):
     for kind in ("half a header", "a header by the byte"):
         assert found.pop(kind) == {"closed"}, kind
     assert found.pop("a connection that stays") == {"200"}
-    found.pop("chunks by the byte")  # Django takes none, and answers at once
+    found.pop("chunks by the byte")  # Django reads no chunks and answers at once
     assert found == {kind: {"400"} for kind in found}
 
 
 def test_a_stop_does_not_wait_for_a_connection_that_says_nothing(production):
-    """Browsers and proxies open some ahead of need."""
+    """Browsers and proxies open connections in advance."""
     port = free_port()
     with Program(*here(SERVE, port), **production) as app:
         app.wait_for_page(port, "/healthz")
         with socket.create_connection(("127.0.0.1", port)):
-            time.sleep(1)  # gunicorn has put it aside, to wait without a thread
+            time.sleep(1)  # until gunicorn waits for it without a thread
             assert app.terminate() == 0

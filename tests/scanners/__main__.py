@@ -1,7 +1,7 @@
-"""`make scan` ends here: wapiti against the app as it runs in production, signed out and as a customer.
+"""The end of `make scan`: run wapiti against the app with production settings, signed out and as a customer.
 
-On loopback: gunicorn with TLS and a certificate of a day's, the sandbox for FlatPeak, everything in a folder that goes
-afterwards. Exits with 1 where wapiti finds what EXPLAINED does not name, or the app breaks on the way.
+On loopback: gunicorn with TLS and a certificate valid for a day, and the sandbox for FlatPeak, in a folder that is deleted
+afterwards. Exits with 1 if wapiti finds what EXPLAINED does not name, or if the app fails.
 """
 
 import json
@@ -22,25 +22,25 @@ from tests.programs import PRODUCTION, PYTHON, Program, certificate, free_port, 
 WAPITI = Path(sys.argv[1])
 SECONDS = os.environ.get("SCAN_SECONDS", "420")  # for each of the four scans at most
 EMAIL, PASSWORD = "alice@example.com", "correct horse battery"  # nosec B105
-# All of wapiti's but those that need the internet or a list of other people's software (cms, htp, log4shell, nikto,
-# takeover, wapp, wp_enum, network_device), that guess passwords or names of files (brute_login_form, buster), and
-# `ssl`, which looks at the certificate of the proxy.
+# All of wapiti's modules except those that need the internet or a list of known software (cms, htp, log4shell, nikto,
+# takeover, wapp, wp_enum, network_device), that guess passwords or file names (brute_login_form, buster), and `ssl`,
+# which checks the proxy's certificate.
 LOOKS = "backup,cookieflags,csp,csrf,htaccess,http_headers,https_redirect,methods"
 ATTACKS = "crlf,exec,file,ldap,permanentxss,redirect,shellshock,spring4shell,sql,ssrf,timesql,upload,xss,xxe"
-# What would end the session, take away what is looked at, or the English by which wapiti knows that it is signed in.
+# Pages that would end the session, delete what is scanned, or change the English text by which wapiti detects its session.
 KEPT_OUT = ("account/logout/", "account/delete/", "locations/*/delete/", "language/")
 KINDS = ("vulnerabilities", "anomalies", "additionals")
-# Findings that SECURITY.md explains, by category: that addresses answer OPTIONS is all that this one says.
+# Categories of findings that SECURITY.md explains; this one says only that addresses answer OPTIONS.
 EXPLAINED = ("HTTP Methods",)
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """The address that wapiti tries to make the app ask."""
+    """A server that wapiti tries to make the app call."""
 
     asked: list[str] = []
 
     def do_GET(self) -> None:
-        if not self.path.startswith("/get_"):  # where wapiti asks who came
+        if not self.path.startswith("/get_"):  # wapiti itself reads the results here
             self.asked.append(self.path)
         self.send_response(200)
         self.end_headers()
@@ -53,7 +53,7 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 
 def prepare(settings: dict[str, str]) -> None:
-    """Make the database, and in it Alice with a location and an open conversation."""
+    """Create the database, with Alice, a location and an open conversation."""
     os.environ |= settings
     import django
     from django.core.management import call_command
@@ -85,7 +85,7 @@ def location_stays() -> bool:
 
 
 def scan(site: str, modules: str, report: Path, *options: str) -> dict[str, Any]:
-    """Wapiti's report; its own log stands beside it."""
+    """Run wapiti and return its report; its log is beside the report."""
     command = [str(WAPITI), f"--url={site}", f"--module={modules}", f"--max-scan-time={SECONDS}", "--verify-ssl=0"]
     command += ["--no-bugreport", "--flush-session", f"--store-session={report.parent}", "--format=json"]
     command += [f"--store-config={report.parent}", f"--output={report}", "--depth=4", "--max-attack-time=60"]
@@ -96,7 +96,7 @@ def scan(site: str, modules: str, report: Path, *options: str) -> dict[str, Any]
 
 
 def tell(who: str, report: dict[str, Any]) -> int:
-    """Print what was found; how much of it is not explained."""
+    """Print the findings and return the number of unexplained ones."""
     infos, unexplained = report["infos"], 0
     counts = ", ".join(f"{kind} {sum(map(len, report[kind].values()))}" for kind in KINDS)
     signed_in = "" if who != "customer" or infos["auth"]["logged_in"] else " BUT NOT SIGNED IN"

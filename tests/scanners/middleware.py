@@ -5,7 +5,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 
 class Unchecked(CsrfViewMiddleware):
-    """Gives forms their tokens and takes any."""
+    """Add CSRF tokens to forms and accept any."""
 
     def process_view(self, request: HttpRequest, *_: Any) -> None:
         return None

@@ -1,4 +1,4 @@
-"""The product's settings as production has them, without what would keep a scanner from trying the rest."""
+"""Production's settings, without limits and slow password hashes, which would stop a scanner."""
 
 import os
 
@@ -9,6 +9,6 @@ ACCOUNT_RATE_LIMITS = False
 RATE_LIMITS = {}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if "UNCHECKED" in os.environ:
-    # Wapiti sends the tokens that it once read, with other cookies: no form would ever see what else it sends.
+    # Wapiti sends old tokens with new cookies, so no form would get to its other input.
     csrf = MIDDLEWARE.index("django.middleware.csrf.CsrfViewMiddleware")
     MIDDLEWARE = [*MIDDLEWARE[:csrf], "tests.scanners.middleware.Unchecked", *MIDDLEWARE[csrf + 1 :]]
