@@ -211,6 +211,19 @@ def test_what_was_typed_is_deleted_after_so_many_days_and_the_rest_stays(walk, s
     assert walk.path == "/locations/"
 
 
+def test_a_name_that_was_searched_for_goes_with_what_was_typed(walk, settings):
+    settings.KEEP_TYPED_DAYS = 3
+    walk.to_providers().act("PROVIDER_MISSING", q="Mine").answer(provider_name="Mine").answer(options="FIXED")
+    walk.answer(cost="28.15").name_and_term().act("SAVE")
+    purge()
+    age(days=2)
+    purge()
+    assert walk.session.not_listed == {"provider": "Mine"}
+    age(days=3)
+    purge()
+    assert walk.session.not_listed == {}
+
+
 def test_an_unfinished_one_is_closed_when_its_token_expires_and_its_answers_go_later(walk, later, alice):
     walk.by_hand()
     ConnectSession.objects.update(not_listed={"provider": "Example Energy"})

@@ -220,6 +220,41 @@ def told(monkeypatch, meanwhile, name="Simple", city="London"):
     monkeypatch.setattr(flatpeak, "location_status", status)
 
 
+ADDRESS = {
+    "address_line1": "2 Other Street",
+    "address_line2": "Flat 3",
+    "city": "Leeds",
+    "state": "West Yorkshire",
+    "post_code": "LS1 1AA",
+    "country_code": "gb",
+}
+
+
+def test_whatever_flatpeak_tells_of_a_location_and_its_tariff_is_stored(tariffs, monkeypatch):
+    tariff = tariffs.save("Simple", contract_end="2027-06-15T00:00:00Z")
+    about = {"timezone": "Europe/Dublin", "currency_code": "EUR", "postal_address": ADDRESS}
+    of_tariff = {
+        "name": "Dearer",
+        "structure_type": "MARKET",
+        "contract_end_date": "0001-01-01T00:00:00Z",
+        "tiered": True,
+    }
+    status = {"status": "ERROR ", "provider": {"display_name": "Another"}, "tariff": of_tariff}
+    statuses = {"commodity_import": status, "commodity_export": {"status": "CONNECTED", "tariff": {"name": "Wrong"}}}
+    monkeypatch.setattr(flatpeak, "location", lambda location_id: about)
+    monkeypatch.setattr(flatpeak, "location_status", lambda location_id: {"tariff_status": statuses})
+    Tariff.objects.update(state_since=NOW - timedelta(days=1))
+    tariff.refresh_from_db(fields=["state_since"])
+    details.complete(tariff)
+    location = Location.objects.values().get()
+    assert {name: location[name] for name in ADDRESS} == ADDRESS | {"country_code": "GB"}
+    assert (location["time_zone"], location["currency_code"], location["told_at"]) == ("Europe/Dublin", "EUR", NOW)
+    stored = Tariff.objects.get()
+    assert (stored.provider, stored.name, stored.structure, stored.tiered) == ("Another", "Dearer", "MARKET", True)
+    assert (stored.contract_end, stored.contract_open_ended) == (None, True)
+    assert (stored.state, stored.state_since) == ("failed", NOW)
+
+
 def test_the_old_name_is_not_written_over_a_tariff_that_has_changed(tariffs, monkeypatch):
     tariff = tariffs.save("Simple")
     told(monkeypatch, lambda: tariffs.save("Dearer"))

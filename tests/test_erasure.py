@@ -21,6 +21,7 @@ from django.db.models.signals import post_delete
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.accounts.personal import everything
@@ -568,6 +569,26 @@ def test_two_who_ask_at_once_ask_once(client, location, flatpeak_says, sandbox):
     one, other = Erasure.objects.get(), Erasure.objects.get()
     assert finish([one, other]) == (1, 1)
     assert counts(sandbox) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, DOWN, *(flatpeak.Rejected("DELETE", status, {"code": "x"}, 7200) for status in (404, 409, 429))],
+    ids=["done", "down", "gone", "refused", "too many"],
+)
+def test_whatever_an_answer_changes_of_a_deletion_is_stored(client, location, flatpeak_says, answer):
+    flatpeak_says(DOWN)
+    delete(client, location)
+    flatpeak_says(answer)
+    owed = Erasure.objects.get()
+    finish([owed])
+    stored = Erasure.objects.get()
+    for field in Erasure._meta.concrete_fields:
+        assert getattr(stored, field.attname) == getattr(owed, field.attname), field.name
+    assert stored.attempts == 2
+    assert bool(stored.done_at) is (answer is None or getattr(answer, "status", 0) == 404)
+    if getattr(answer, "status", 0) in (409, 429):
+        assert stored.try_after - timezone.now() > timedelta(minutes=119)
 
 
 def test_a_run_that_is_killed_in_its_call_loses_nothing(client, location, flatpeak_says, later, sandbox):

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from connect_ui import conversation
 from connect_ui.models import ConnectSession, Page, oldest_claim
 from tariffs import flatpeak
 from tariffs.flatpeak import calls
@@ -141,6 +142,59 @@ def test_what_has_gone_on_since_it_was_read_is_not_claimed(walk, sandbox):
     walk.post(f"/connect/{session.pk}/again/", {})
     assert not session.claim(held=True)
     assert walk.session.claim(held=True)
+
+
+def columns(row):
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The steps of a conversation that were made; after each all columns are stored as it left them."""
+    made = []
+
+    def checked(name):
+        step = getattr(conversation, name)
+
+        def call(session, *arguments, **options):
+            made.append(name)
+            try:
+                return step(session, *arguments, **options)
+            finally:
+                assert columns(ConnectSession.objects.get(pk=session.pk)) == columns(session)
+
+        monkeypatch.setattr(conversation, name, call)
+
+    for name in ("catch_up", "send", "exchange"):
+        checked(name)
+    return made
+
+
+def test_whatever_a_step_changes_of_a_conversation_is_stored(walk, sandbox, steps, unreachable):
+    walk.start().address().act("PROVIDER_MISSING", q="Mine").answer(provider_name="Mine").answer(options="FIXED")
+    walk.answer(cost="0.0000001")  # which Connect refuses
+    unreachable()
+    walk.answer(cost="28.15")
+    unreachable(False)
+    walk.answer(cost="28.15").name_and_term("Simple", term="open")
+    walk.back().answer(term="unknown").act("SAVE")
+    assert walk.route == "session_complete"
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider("decline")
+    walk.provider("Octopus Energy").log_in_at_provider().act("SAVE")
+    walk.post("/connect/", {"location": Location.objects.earliest("created_at").pk, "direction": "IMPORT"})
+    walk.act("DISCONNECT").by_hand()
+    with sandbox.lock:
+        sandbox.state["tokens"][walk.session.connect_token]["expires"] = "2020-01-01T00:00:00Z"
+    walk.answer(cost="28.15")
+    assert walk.session.state == "expired"
+    assert set(steps) == {"catch_up", "send"}
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "exchange", "fault": "status_409"}])
+    walk.fixed()
+    ConnectSession.objects.update(exchange_after=timezone.now())
+    walk.get(f"/connect/{walk.session.pk}/")
+    assert walk.session.state == "connected"
+    assert set(steps) == {"catch_up", "send", "exchange"}
 
 
 def test_who_has_lost_the_claim_writes_nothing(walk):

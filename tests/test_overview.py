@@ -243,6 +243,20 @@ def test_nothing_of_another_account_or_mode_needs_anybody(staff, alice, elsewher
     assert staff.get(reverse(ATTENTION)).context["matters"] == []
 
 
+def test_of_many_the_five_oldest_are_shown_the_oldest_first(staff, alice):
+    hours = [60, 80, 50, 70, 90, 100, 55]
+    for n, age in enumerate(hours):
+        [session] = sessions(alice, 1, state=State.OWED, routes=("end",), provider=f"{age} hours")
+        Page.objects.filter(session=session).update(shown_at=ago(hours=age))
+        tariff(alice, n, rates="failing", rates_since=ago(hours=age), state="pending", state_since=ago(hours=age))
+        Erasure.objects.create(kind="location", flatpeak_id=f"loc_{n}", requested_at=ago(hours=age))
+    matters = {matter.title: matter for matter in staff.get(reverse(ATTENTION)).context["matters"]}
+    assert len(matters) == 4
+    for title, matter in matters.items():
+        ages = [round((timezone.now() - case.since) / timedelta(hours=1)) for case in matter.cases]
+        assert (matter.number, ages) == (7, [100, 90, 80, 70, 60]), title
+
+
 def test_a_page_that_is_not_known_is_named_also_when_its_conversation_was_purged(staff, alice):
     sessions(alice, 2, routes=("provider", "meter_photo_capture"))
     for purged in (False, True):

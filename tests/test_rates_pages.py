@@ -712,6 +712,35 @@ def test_a_stored_price_of_another_account_or_mode_is_shown_nowhere(noon, tariff
     assert len(asked) == 1
 
 
+def test_what_is_paid_and_what_is_sold_are_asked_for_stored_and_shown_apart(noon, tariff, client, alice, monkeypatch):
+    Tariff.objects.create(location=tariff.location, direction="EXPORT", ask_at=NOW, provider="Buyer")
+    calls = []
+
+    def answer(location_id, start, end, direction):
+        calls.append(direction)
+        entry = {"valid_from": start.isoformat(), "valid_to": end.isoformat()}
+        return {"data": [entry | {"tariff": {"rate": Decimal("0.3" if direction == "IMPORT" else "0.05")}}]}
+
+    monkeypatch.setattr(flatpeak, "rates", answer)
+    client.force_login(alice)
+    path, prices = f"/locations/{tariff.location_id}/", {"IMPORT": "30.00p", "EXPORT": "5.00p"}
+    for query in ("", "day/?date=2026-11-20", "week/?date=2026-11-12"):
+        parts = client.get(path + query).content.decode().split('<section class="tariff">')[1:]
+        assert ["What you pay" in parts[0], "What you are paid" in parts[1]] == [True, True]
+        for part, direction, other in ((parts[0], "IMPORT", "EXPORT"), (parts[1], "EXPORT", "IMPORT")):
+            assert prices[direction] in part
+            assert prices[other] not in part
+            assert f"direction={direction}" in part
+            assert f"direction={other}" not in part
+        assert sorted(calls) == ["EXPORT", "IMPORT"]
+        calls.clear()
+    for direction, cost in (("IMPORT", "0.3"), ("EXPORT", "0.05")):
+        taken = client.get(f"{path}rates.json", {"direction": direction}).json()
+        assert (taken["direction"], {row["rate"] for row in taken["rates"]}) == (direction, {cost})
+    listed = re.sub(r"<[^>]+>|\s+", " ", client.get("/locations/").content.decode())
+    assert "5.00p per kWh" in re.sub(" +", " ", listed).partition("Buyer")[2]
+
+
 def test_somebody_elses_location_is_a_404_and_staff_may_look(
     noon, tariff, asked, client, bob, charlie, django_user_model
 ):

@@ -21,6 +21,7 @@ from tariffs.flatpeak import http
 from tariffs.management.commands import refresh_rates
 from tariffs.models import Customer, Location, RateDay, Tariff, Wait
 from tariffs.notices import tell
+from tariffs.rates.refresh import refresh
 
 # The command's threads have connections of their own, which see what is committed alone.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -199,6 +200,30 @@ def test_how_long_an_answer_stands_is_stored_and_begins_anew_with_another(add, a
         tariff.refresh_from_db()
         assert tariff.rates == ("failing" if answer is DOWN else "ok")
         assert tariff.rates_since == NOW + timedelta(minutes=since), minutes
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [rates, DOWN, rates],
+        [PENDING, PENDING, rates],
+        [refused("no_price_data"), refused(status=429, retry_after=7), rates],
+        [lambda start, end: rates(start, end) | {"data": []}, DOWN],
+    ],
+    ids=["down", "pending", "refused", "empty"],
+)
+@pytest.mark.parametrize("contract_end", [None, NOW.date()], ids=["goes on", "ends"])
+def test_whatever_an_answer_changes_of_a_tariff_is_stored(add, asked, clock, answers, contract_end):
+    tariff = add("loc_1", contract_end=contract_end, rates_since=NOW - timedelta(days=1))
+    for minutes, answer in enumerate(answers):
+        clock(minutes=20 * minutes)
+        tariff.ask_at = timezone.now()
+        tariff.save()
+        asked.answer = answer
+        assert refresh(tariff, timezone.now())
+        stored = Tariff.objects.get()
+        for field in Tariff._meta.concrete_fields:
+            assert getattr(stored, field.attname) == getattr(tariff, field.attname), (minutes, field.name)
 
 
 def test_two_runs_at_once_ask_once(add, asked):

@@ -169,7 +169,7 @@ def test_no_server_is_waited_for_without_a_limit(tmp_path):
     names = ["EMAIL_TIMEOUT", "FLATPEAK_CONNECT_TIMEOUT", "FLATPEAK_READ_TIMEOUT"]
     assert load(tmp_path, *names) == dict(zip(names, [10, 3.05, 15.0], strict=True))
     [sqlite] = load(tmp_path, "DATABASES")["DATABASES"].values()
-    assert sqlite["OPTIONS"]["timeout"] == 10
+    assert (sqlite["OPTIONS"]["timeout"], sqlite["OPTIONS"]["transaction_mode"]) == (10, "IMMEDIATE")
     [postgresql] = load(tmp_path, "DATABASES", DATABASE_URL="postgres://user@127.0.0.1/name")["DATABASES"].values()
     assert postgresql["OPTIONS"]["pool"]["timeout"] == 3
 

@@ -261,6 +261,30 @@ def test_a_summary_shows_the_facts(shown):
     assert "Electricity you sell" in shown(page("summary_fixed_confirm", direction="EXPORT"))
 
 
+@pytest.mark.django_db
+def test_back_leads_to_the_page_before_while_the_conversation_is_open(shown):
+    later = page("rate_fixed_capture")
+    later.came_from = 7
+    back = re.compile(r'<a href="[^"]*/7/">Back</a>')
+    assert back.search(shown(later, account="sandbox"))
+    for closed in ({"account": "sandbox", "state": "owed"}, {"account": "acc_other"}):
+        assert not back.search(shown(later, **closed))
+    assert not back.search(shown(page("rate_fixed_capture"), account="sandbox"))
+
+
+@pytest.mark.parametrize(
+    ("route", "bought", "sold"),
+    [
+        ("provider_select", "Who is your electricity provider?", "Who buys your electricity?"),
+        ("rate_fixed_capture", "What do you pay for a kilowatt-hour?", "What are you paid for a kilowatt-hour?"),
+    ],
+)
+def test_a_question_is_that_of_its_direction(shown, route, bought, sold):
+    for direction, asked in (("IMPORT", bought), ("EXPORT", sold)):
+        [heading] = re.findall(r"<h1[^>]*>(.*?)</h1>", shown(page(route, direction=direction)))
+        assert heading == asked
+
+
 def test_a_price_that_is_a_whole_number_is_shown(shown):
     html = shown(page("summary_fixed_confirm", DATA["summary_fixed_confirm"] | {"cost": 31, "currency_code": "JPY"}))
     assert "31.00 ¥ per kWh" in html
