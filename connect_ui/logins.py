@@ -1,9 +1,10 @@
-"""To a provider's login and back: a conversation goes on in the browser that began it, or by another browser's yes.
+"""To a provider's login and back.
 
-The link to a login has the connect token, and may be passed on. What FlatPeak alone is told is the secret in the address
-that it sends the browser of the login back to: whoever brings that has been there. A signed cookie tells whether it is a
-browser of this account that followed the link from our page. Any other is asked, on a page that it alone can open. If two
-others come, neither is believed: one may be of the person who passed the link on.
+Whoever has the link to a login knows the connect token, because FlatPeak puts it into the link, and links are passed on. So
+the conversation goes on only in the browser that left for the login, which a signed cookie remembers. The address that
+FlatPeak sends browsers back to has a secret that only FlatPeak knows: any other browser that brings it has been at the login.
+That browser is asked on a page that it alone can open. If two others come back, neither is believed, because one of them may
+belong to whoever passed the link on.
 """
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -30,18 +31,18 @@ from .routes import Kind, named
 from .views import State, catch_up, own, tell
 
 Login = ConnectSession.Login
-LEFT, RETURNED, AGREED = "left", "returned", "agreed"  # what a browser has done in a conversation
-MOST = 5  # conversations of one browser; that which it went to a login for longest ago is forgotten
-LASTS = 24 * 3600  # seconds; as long as a connect token
+LEFT, RETURNED, AGREED = "left", "returned", "agreed"  # what a browser did last in a conversation
+MOST = 5  # conversations that the cookie remembers; the oldest is dropped first
+LASTS = 24 * 3600  # seconds, as long as a connect token
 
 
 def key(session: ConnectSession) -> str:
-    """Of the conversation by its present token: what a browser did for an earlier one counts no more."""
+    """The cookie's key of a conversation. A new token makes a new key, so what was done with the old one is void."""
     return f"{session.pk.hex}{session.return_digest[:16]}"
 
 
 def done(request: HttpRequest) -> dict[str, str]:
-    """What this browser has done last, by conversation."""
+    """What this browser did last in each conversation."""
     try:
         cookie = request.COOKIES.get(settings.LOGIN_COOKIE_NAME, "")
         return signing.loads(cookie, salt="login", max_age=LASTS)
@@ -51,7 +52,7 @@ def done(request: HttpRequest) -> dict[str, str]:
 
 def note(request: HttpRequest, response: HttpResponse, session: ConnectSession, what: str) -> HttpResponse:
     known = done(request)
-    known.pop(key(session), None)
+    known.pop(key(session), None)  # the order is by last use
     known[key(session)] = what
     response.set_cookie(
         settings.LOGIN_COOKIE_NAME,
@@ -65,9 +66,9 @@ def note(request: HttpRequest, response: HttpResponse, session: ConnectSession, 
 
 
 def moves(session: ConnectSession, to: str, *frm: str) -> bool:
-    """Whether the login went on to this from one of those; of two requests at once, one does it.
+    """Change the state of the login from one of some states; of two requests at once, one succeeds.
 
-    Where another browser is asked, an answer that is under way loses its claim: what comes of it is not shown.
+    When another browser is to be asked, an answer under way loses its claim, so its result is not shown.
     """
     lost = {"claimed_at": None, "doubtful": True} if to in (Login.ASKED, Login.SPOILT) else {}
     here = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, state=State.OPEN)
@@ -75,15 +76,15 @@ def moves(session: ConnectSession, to: str, *frm: str) -> bool:
 
 
 @require_GET
-def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
-    """Off to the provider's login. A link leads here, for browsers stop a form's post that ends on another origin."""
+def leave(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+    """Redirect to the provider's login. This is a link: a form's POST may not be redirected to another origin (CSP)."""
     session = own(request, pk)
     shown = get_object_or_404(Page, session=session, number=number, route__in=named(kind=Kind.REDIRECT))
     target = shown.redirect_url
     newest = number == session.newest and not session.is_busy
     if not (newest and session.may_leave and conversation.may_leave_to(target)):
         return redirect("connect_ui:newest", pk)
-    # Not while an answer is under way that leads elsewhere.
+    # Conditional on the claim, since an answer under way may lead elsewhere.
     as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_at=session.claimed_at)
     if not as_read.filter(return_digest=session.return_digest, login=session.login).update(
         login=Login.AWAY, updated_at=timezone.now()
@@ -97,7 +98,7 @@ def login(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 @login_not_required
 @require_GET
 def find(request: HttpRequest, to: str) -> HttpResponse:
-    """FlatPeak sends the browser here, with the token in the address: on at once to an address without it."""
+    """FlatPeak sends the browser here with the token in the query. Redirect at once to an address without it."""
     session = ConnectSession.of_token(request.GET.get("fp_cot", ""))
     return redirect(f"connect_ui:{to}", session.pk) if session else redirect("home")
 
@@ -105,7 +106,7 @@ def find(request: HttpRequest, to: str) -> HttpResponse:
 @login_not_required
 @require_GET
 def back(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """FlatPeak sends the browser of a login here: on at once to an address without the secret and the token."""
+    """FlatPeak sends the browser here after a login. Redirect at once to an address without the secret and the token."""
     session = ConnectSession.objects.here().filter(pk=pk).first()
     if not session or not session.made_return(getattr(request, "return_secret", "")):
         messages.info(request, gettext("This sign-in is over. Nothing was connected."))
@@ -114,9 +115,9 @@ def back(request: HttpRequest, pk: UUID) -> HttpResponse:
     if did == LEFT and request.user.pk == session.user_id:
         moves(session, Login.BACK, Login.AWAY)
         return redirect("connect_ui:returned", pk)
-    if did == AGREED:  # and has been at the login once more
+    if did == AGREED:  # it was at the login once more
         moves(session, Login.ASKED, Login.AGREED)
-    # Of two other browsers that have the secret either may be the victim's: neither's yes counts.
+    # Two other browsers have the secret, and either may be the victim's, so neither's yes counts.
     elif did != RETURNED and not moves(session, Login.ASKED, Login.NONE, Login.AWAY, Login.BACK):
         moves(session, Login.SPOILT, Login.ASKED, Login.AGREED)
     return note(request, redirect("connect_ui:confirm", pk), session, RETURNED)
@@ -125,7 +126,7 @@ def back(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 @limited("connect_ask", "GET")
 def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Back from the provider's login: Connect tells what came of it."""
+    """Back from the provider's login: ask Connect what came of it."""
     session = own(request, pk)
     if session.is_open and session.is_at_login and session.login in (Login.BACK, Login.AGREED) and session.claim():
         catch_up(request, session)
@@ -137,7 +138,7 @@ def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_ask", "POST")
 def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Ask another browser, which has signed in at the provider, whether that is to be connected, and for whom."""
+    """Ask another browser, which signed in at the provider, whether to connect the tariff for this account."""
     session = ConnectSession.objects.select_related("user", "location").filter(pk=pk).first()
     mine = {of: what for of, what in done(request).items() if of.startswith(pk.hex) and what != LEFT}
     if not session or not mine:
@@ -150,26 +151,19 @@ def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
         if request.POST.get("answer") == "no":
             decline(session)
         elif request.POST.get("answer") == "yes" and moves(session, Login.AGREED, Login.ASKED):
-            own_too = session.user_id == request.user.pk
-            return note(
-                request, redirect("connect_ui:returned" if own_too else "connect_ui:confirm", pk), session, AGREED
-            )
+            to = "connect_ui:returned" if session.user_id == request.user.pk else "connect_ui:confirm"
+            return note(request, redirect(to, pk), session, AGREED)
         return redirect("connect_ui:confirm", pk)
-    if asked:
-        says = "asks"
-    elif did == AGREED:
-        says = "agreed"
-    else:
-        connected = did and session.state in (State.OWED, State.CONNECTED)
-        says = "connected" if connected else "over"
+    connected = did and session.state in (State.OWED, State.CONNECTED)
+    says = "asks" if asked else "agreed" if did == AGREED else "connected" if connected else "over"
     context = {"session": session, "says": says, "account": masked(session.user.email), "town": town(session)}
     return render(request, "connect_ui/confirm.html", context)
 
 
 def decline(session: ConnectSession) -> None:
-    """End it as one whose token has expired; an answer that is under way loses its claim.
+    """End a conversation as if its token had expired. An answer under way loses its claim.
 
-    Connect may have taken it, or what it was told past this site: what that made is to be deleted.
+    Connect may have a location by now, from that answer or from one that did not come through us, so its deletion is owed.
     """
     token = session.encrypted_token
     session.end(State.EXPIRED)
@@ -183,13 +177,13 @@ def decline(session: ConnectSession) -> None:
 
 
 def masked(email: str) -> str:
-    """`a•••@example.com`: enough for who knows the address."""
+    """`a•••@example.com`: whoever knows the address recognises it."""
     name, _, host = email.rpartition("@")
     return f"{name[:1]}•••@{host}"
 
 
 def town(session: ConnectSession) -> str:
-    """Where the tariff would be, as far as whoever is asked may be a stranger: without street and postcode."""
+    """The town of the tariff. Whoever is asked may be a stranger, so street and postcode are left out."""
     if session.location:
         return session.location.city
     said = session.pages.filter(route__in=named(asks="address")).exclude(answer=None).order_by("-number").first()
@@ -200,9 +194,9 @@ def town(session: ConnectSession) -> str:
 @require_GET
 @limited("connect_ask", "GET")
 def called_back(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """FlatPeak says that the conversation is over; whether it is, the exchange tells.
+    """FlatPeak sends the browser here when a conversation is over; the exchange tells whether it is.
 
-    One that is held for the browser of a login stays as it is, whatever FlatPeak has by now.
+    A conversation that is held for a login is left as it is, because FlatPeak may have somebody else's tariff.
     """
     session = own(request, pk)
     if session.state in (State.OPEN, State.OWED) and session.is_here and session.claim():

@@ -1,4 +1,4 @@
-"""The table of Connect's routes: whatever is true of a route stands in its row."""
+"""The table of Connect's routes: whatever is true of a route is in its row."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,27 +8,37 @@ from typing import Any
 
 from tariffs.flatpeak import release
 
-from .forms import prices, questions
 from .forms.base import RouteForm
+from .forms.prices import FixedPriceForm, SurchargeForm, TimedPricesForm
+from .forms.questions import (
+    AddressForm,
+    ContractForm,
+    ProviderForm,
+    ProviderNameForm,
+    StructureForm,
+    TariffForm,
+    TariffNameForm,
+)
 
 
 class Kind(Enum):
-    SENT = auto()  # by us alone: to start a session, and to ask where it stands
+    SENT = auto()  # only sent by us, to start a session or to ask where it stands
     QUESTION = auto()
     SUMMARY = auto()
     PENDING = auto()
     FAILED = auto()
-    REDIRECT = auto()  # to a provider's login; one to our callback is stored as the end
+    REDIRECT = auto()  # to a provider's login; a redirect to our callback is stored as the end
     END = auto()
     ERROR = auto()
     UNKNOWN = auto()
 
 
 class Route:
-    """One row. `name` is ours, `wire` has FlatPeak's names by release; the first of several is the one to send.
+    """One row of the table.
 
-    `asks` groups questions about one subject. `needs` names what `data` can't be without. `actions` are those that have a
-    button; where Connect lists none, a question offers none and any other page all of them.
+    name: ours; pages are stored under it. wire: FlatPeak's names by release; of several, the first is the one to send.
+    asks: the subject that several questions share. needs: what `data` must hold, by name and type.
+    actions: those that have a button. If Connect lists none, a question offers none and any other page all of them.
     """
 
     def __init__(
@@ -51,78 +61,50 @@ class Route:
 
 START, RESUME, END = "start", "resume", "end"
 PRICES = {"currency_code": str}
-
+SUMMARY = "SAVE EDIT DISCONNECT"
+# fmt: off
 ROUTES = [
     Route(START, Kind.SENT, zero="session_restore"),
     Route(RESUME, Kind.SENT, zero="session_restore"),
-    Route("address", form=questions.AddressForm, asks="address", zero="postal_address_capture"),
-    Route(
-        "provider",
-        form=questions.ProviderForm,
-        asks="provider",
-        needs={"providers": list},
-        actions="PROVIDER_MISSING ADDRESS_CHANGE",
-        zero="provider_select",
-    ),
-    Route(
-        "provider_name",
-        form=questions.ProviderNameForm,
-        asks="provider",
-        actions="ADDRESS_CHANGE",
-        zero="provider_name_capture",
-    ),
-    Route(
-        "tariff",
-        form=questions.TariffForm,
-        asks="tariff",
-        needs={"tariffs": list},
-        actions="TARIFF_MISSING ADDRESS_CHANGE",
-        zero="tariff_select",
-    ),
-    Route("tariff_name", form=questions.TariffNameForm, asks="tariff", zero="tariff_name_capture"),
-    Route("structure", form=questions.StructureForm, needs={"options": list}, zero="tariff_structure_select"),
-    Route("fixed_price", form=prices.FixedPriceForm, needs=PRICES, zero="rate_fixed_capture"),
-    Route("timed_prices", form=prices.TimedPricesForm, needs=PRICES, zero="rate_tod_capture"),
-    Route("surcharge", form=prices.SurchargeForm, needs=PRICES, zero="market_surcharge_capture"),
-    Route("contract", form=questions.ContractForm, zero="contract_term_capture"),
-    Route(
-        "fixed_summary",
-        Kind.SUMMARY,
-        template="summary",
-        needs=PRICES | {"cost": int | Decimal},
-        actions="SAVE EDIT DISCONNECT",
-        zero="summary_fixed_confirm",
-    ),
-    Route(
-        "summary",
-        Kind.SUMMARY,
-        needs=PRICES | {"rates": dict},
-        actions="SAVE EDIT DISCONNECT",
-        zero="summary_tou_confirm",
-    ),
+    Route("address", form=AddressForm, asks="address", zero="postal_address_capture"),
+    Route("provider", form=ProviderForm, asks="provider", needs={"providers": list},
+          actions="PROVIDER_MISSING ADDRESS_CHANGE", zero="provider_select"),
+    Route("provider_name", form=ProviderNameForm, asks="provider", actions="ADDRESS_CHANGE", zero="provider_name_capture"),
+    Route("tariff", form=TariffForm, asks="tariff", needs={"tariffs": list},
+          actions="TARIFF_MISSING ADDRESS_CHANGE", zero="tariff_select"),
+    Route("tariff_name", form=TariffNameForm, asks="tariff", zero="tariff_name_capture"),
+    Route("structure", form=StructureForm, needs={"options": list}, zero="tariff_structure_select"),
+    Route("fixed_price", form=FixedPriceForm, needs=PRICES, zero="rate_fixed_capture"),
+    Route("timed_prices", form=TimedPricesForm, needs=PRICES, zero="rate_tod_capture"),
+    Route("surcharge", form=SurchargeForm, needs=PRICES, zero="market_surcharge_capture"),
+    Route("contract", form=ContractForm, zero="contract_term_capture"),
+    Route("fixed_summary", Kind.SUMMARY, template="summary", needs=PRICES | {"cost": int | Decimal},
+          actions=SUMMARY, zero="summary_fixed_confirm"),
+    Route("summary", Kind.SUMMARY, needs=PRICES | {"rates": dict}, actions=SUMMARY, zero="summary_tou_confirm"),
     Route("pending", Kind.PENDING, actions="SAVE DISMISS_DIRECT DISCONNECT", zero="summary_tariff_inprogress"),
     Route("failed", Kind.FAILED, actions="RECONNECT DISCONNECT", zero="summary_tariff_failed"),
     Route("redirect", Kind.REDIRECT, zero="session_redirect"),
     Route(END, Kind.END, zero=("session_complete", "complete_tariff")),  # the second is zero's old name
     Route("error", Kind.ERROR, zero="error"),
 ]
+# fmt: on
 
 _ROWS = {each.name: each for each in ROUTES}
 _UNKNOWN = Route("unknown", Kind.UNKNOWN)
 
 
 def row(name: str) -> Route:
-    """The row by our name; that of unknown routes where there is none."""
+    """The row with our name, or the row of unknown routes."""
     return _ROWS.get(name, _UNKNOWN)
 
 
 def named(**facts: Any) -> list[str]:
-    """Our names of the routes of which this is true: `named(kind=Kind.END)`."""
+    """Our names of the routes with these values: `named(kind=Kind.END)`."""
     return [each.name for each in ROUTES if all(getattr(each, fact) == value for fact, value in facts.items())]
 
 
 def ours(wire: str) -> str:
-    """Our name of what Connect sent; an unknown route keeps FlatPeak's, marked where we have given that to another."""
+    """Our name of a route that Connect sent. An unknown one keeps its own, marked if that is also one of ours."""
     for each in ROUTES:
         if each.kind is not Kind.SENT and wire in each.wire.get(release.SPOKEN.name, ()):
             return each.name
@@ -130,11 +112,11 @@ def ours(wire: str) -> str:
 
 
 def theirs(name: str) -> str:
-    """What the release that is spoken calls a route of ours."""
+    """What the spoken release calls a route, given our name."""
     return row(name).wire[release.SPOKEN.name][0]
 
 
 def form_for(page: Any, data: Any = None) -> RouteForm | None:
-    """The form of a page, None for one that takes no input."""
+    """The form of a page; None if it takes no input."""
     form = row(page.route).form
     return form(page, data) if form else None

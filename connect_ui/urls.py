@@ -5,8 +5,8 @@ from . import logins, views
 app_name = "connect_ui"
 urlpatterns = [
     path("", views.start, name="start"),
-    # FlatPeak sends browsers to these, with the connect token in the query; the first is from before there was a secret.
-    # That is the last part of the third, which no view sees in its path: see middleware.return_secret.
+    # FlatPeak sends browsers to these three, with the connect token in the query. The first is for tokens from before there
+    # was a secret. The third is followed by the secret, which middleware.return_secret takes off before any view sees it.
     path("return/", logins.find, {"to": "newest"}, name="return_without_secret"),
     path("callback/", logins.find, {"to": "called_back"}, name="callback"),
     path("<uuid:pk>/return/", logins.back, name="return"),
@@ -16,5 +16,5 @@ urlpatterns = [
     path("<uuid:pk>/confirm/", logins.confirm, name="confirm"),
     path("<uuid:pk>/called-back/", logins.called_back, name="called_back"),
     path("<uuid:pk>/<int:number>/", views.step, name="page"),
-    path("<uuid:pk>/<int:number>/login/", logins.login, name="login"),
+    path("<uuid:pk>/<int:number>/login/", logins.leave, name="login"),
 ]

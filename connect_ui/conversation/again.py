@@ -1,4 +1,4 @@
-"""A conversation whose token has expired, led to the same question by another one."""
+"""A new conversation in place of one whose token has expired."""
 
 from tariffs import flatpeak
 
@@ -9,11 +9,10 @@ from .tokens import REPEATED_ACTIONS, path_to
 
 
 def again(old: ConnectSession) -> ConnectSession:
-    """Another conversation in the place of one whose token has expired, led to the same question as far as Connect goes.
+    """Start a new conversation and repeat the answers of the old one for as long as Connect asks the same questions.
 
-    The answers that were given are given again, page by page, for as long as Connect asks the same; what was typed last
-    and never taken stands in the form. Raises FlatPeakError where FlatPeak is not there for all of that; it can be begun
-    anew then.
+    What was typed last and not accepted is filled in. Raises FlatPeakError if FlatPeak fails meanwhile; nothing is kept
+    then, so the customer can try again.
     """
     new = begin(
         old.user_id, direction=old.direction, country_code=old.country_code, location=old.location, type=old.type
@@ -21,16 +20,16 @@ def again(old: ConnectSession) -> ConnectSession:
     try:
         catch_up(new)
         new.not_listed = old.not_listed
-        follow(old, new)
+        repeat_answers(old, new)
     except flatpeak.FlatPeakError:
-        ConnectSession.objects.filter(pk=new.pk).update(counted=True)  # no customer saw it, so none has left it
+        ConnectSession.objects.filter(pk=new.pk).update(counted=True)  # not for the funnel: no customer saw it
         new.delete()
         raise
     return new
 
 
-def follow(old: ConnectSession, new: ConnectSession) -> None:
-    """Give the answers of one conversation in another. Raises Unavailable."""
+def repeat_answers(old: ConnectSession, new: ConnectSession) -> None:
+    """Give the answers of the old conversation in the new one. Raises Unavailable."""
     for said in path_to(old, old.newest):
         asked = new.pages.filter(number=new.newest, route=said.route).first()
         if not asked or not new.is_open:

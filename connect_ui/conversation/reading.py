@@ -1,4 +1,4 @@
-"""What a page of Connect says: whether it is known and whole, what it names, what of it is kept."""
+"""What a page of Connect says: whether it can be answered, and which provider it is about."""
 
 import logging
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def report(page: Page) -> None:
-    """Tell the log of a page that the customer can't answer; a page of a kind that is not known here is an error."""
+    """Log a page that the customer can't answer; an unknown route is an error, which is mailed to the operator."""
     if page.row.kind is Kind.UNKNOWN:
         logger.error("Connect: the unknown route %r, for session %s", flatpeak.word(page.route), page.session_id)
     elif page.row.kind is Kind.ERROR:
@@ -25,14 +25,14 @@ def report(page: Page) -> None:
 
 
 def is_incomplete(page: Page) -> bool:
-    """Whether something is missing without which a page can't be answered, or not knowingly."""
+    """Whether a page lacks something that the customer needs to answer it."""
     if page.row.kind is Kind.REDIRECT:
         return not may_leave_to(page.redirect_url)
     return not all(isinstance(page.data.get(name), kind) for name, kind in page.row.needs.items())
 
 
 def may_leave_to(url: str) -> bool:
-    """Whether the customer may be led to an address of a provider's login."""
+    """Whether the customer may be sent to the address of a provider's login: by https, or to the sandbox."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -41,10 +41,10 @@ def may_leave_to(url: str) -> bool:
 
 
 def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> list[str]:
-    """The provider that a page is about, or that was chosen on the page before it; and what the funnel counts it under.
+    """Note the provider that a page is about, or that was chosen before it. Returns the columns that have changed.
 
-    That is a name of FlatPeak's list, and never one that the customer typed: Connect shows those too, also in a later
-    conversation about the same location. The columns that have changed.
+    `listed_provider` is for the funnel: a name from FlatPeak's list, or OTHER. A name that the customer typed would
+    identify people, and Connect repeats it on later pages and in later conversations about the location.
     """
     before = session.provider, session.listed_provider
     about = page.part("provider")

@@ -1,4 +1,4 @@
-"""Connect tokens: a new one, and a new one with the same answers."""
+"""New connect tokens: for a new conversation, and for the same one with its answers repeated."""
 
 import logging
 import secrets
@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 
 
 def make_token(session: ConnectSession) -> None:
-    """Give the conversation a connect token of its own; the caller saves TOKEN. Raises FlatPeakError."""
+    """Give the conversation a new connect token. The caller saves it. Raises FlatPeakError."""
     user_id, location = session.user_id, session.location
     if location:
         customer = location.customer
     else:
-        with transaction.atomic():  # one, also for a start that is pressed twice at once
+        with transaction.atomic():  # the lock keeps two starts at once from creating two customers
             get_user_model().objects.select_for_update(no_key=True).get(pk=user_id)
             customers = Customer.objects.here().filter(user_id=user_id)
             customer = customers.order_by("-customer_id").first() or Customer.objects.create(user_id=user_id)
@@ -57,15 +57,14 @@ def make_token(session: ConnectSession) -> None:
     session.login = ConnectSession.Login.NONE
 
 
-# What may be said again to a new conversation without asking: nothing that ends one, or leads to another site.
+# Actions that a new conversation may repeat: none that ends it or leads to another site.
 REPEATED_ACTIONS = ("PROVIDER_MISSING", "TARIFF_MISSING")
-
-# And to the same one by a new token.
+# Actions that the same conversation may repeat with a new token.
 RENEWED_ACTIONS = (*REPEATED_ACTIONS, "ADDRESS_CHANGE", "EDIT", "RECONNECT")
 
 
 def path_to(session: ConnectSession, number: int | None) -> list[Page]:
-    """The pages that led to this one, and it, without those that were left by going back."""
+    """The pages that led to this one, and this one, without those that the customer left by going back."""
     pages = {page.number: page for page in session.pages.all()}
     path: list[Page] = []
     while number and (page := pages.pop(number, None)):
@@ -75,10 +74,10 @@ def path_to(session: ConnectSession, number: int | None) -> list[Page]:
 
 
 def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tuple[Page, bool]:
-    """Take another token, for the present one is known to whoever has the link to a login; raises FlatPeakError.
+    """Take a new token and repeat the answers on the way to a page, then its own answer. Raises FlatPeakError.
 
-    The answers on the way to a page are given again, and its own if there is one. Where that led, and whether the
-    page's own answer was given; Connect may ask something else on the way.
+    Whoever has the link to a provider's login knows the old token. Returns the page where this led, and whether the
+    page's own answer was given: Connect may ask something else on the way.
     """
     path = [(page.route, page.answer or {}) for page in path_to(session, to.number)]
     path[-1] = (to.route, answer or {})
@@ -87,7 +86,7 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
     try:
         make_token(session)
         stands = stand(session, START)
-        # Of what was asked twice the last answer counts.
+        # If a question was asked twice, its last answer counts.
         while after := [n for n, (route, _) in enumerate(path) if n > at and route == stands.route]:
             at = after[-1]
             said, action = path[at][1], path[at][1].get("action", "")

@@ -1,4 +1,4 @@
-"""One call to Connect: our names go out in the words of the release that is spoken, and its page comes back as a `Page`."""
+"""One call to Connect. Our names are translated to those of the spoken release, and its page becomes a `Page`."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -15,13 +15,13 @@ from ..models import ConnectSession, Page
 
 
 def stand(session: ConnectSession, route: str = "") -> Page:
-    """Ask where the conversation stands, or start it, which it does where no page has come; changes nothing at FlatPeak."""
+    """Ask where the conversation stands, or start it if it has no page yet. Changes nothing at FlatPeak."""
     route = route or (routes.RESUME if session.newest else routes.START)
     return _page(session, flatpeak.answer(session.connect_token, routes.theirs(route)))
 
 
 def say(session: ConnectSession, page: Page, answer: JSON) -> Page:
-    """Answer a page; the page that comes next. Neither is stored."""
+    """Answer a page and return the next one. Neither is stored."""
     route = page.body.get("route") or routes.theirs(page.route)
     action = release.SPOKEN.actions.theirs(answer.get("action", ""))
     return _page(session, flatpeak.answer(session.connect_token, route, answer.get("data"), action=action))
@@ -30,7 +30,7 @@ def say(session: ConnectSession, page: Page, answer: JSON) -> Page:
 def _page(session: ConnectSession, sent: flatpeak.Page) -> Page:
     body: JSON = {key: value for key, value in sent.items() if key != "connect_token"}
     token = session.connect_token
-    # Most pages have the token nowhere else: one search of the text is faster than a look at each of thousands of names.
+    # Few pages repeat the token. One search of the text is faster than a look at thousands of values.
     if simplejson.dumps(token)[1:-1] in simplejson.dumps(body, use_decimal=True):
         body = without_token(body, token)
     page = Page(session=session, route=routes.ours(sent["route"])[:100], body=body)
@@ -45,7 +45,7 @@ def _is_callback(url: str) -> bool:
 
 
 def without_token(value: Any, token: str) -> Any:
-    """The same JSON without the connect token, be it in an address (`fp_cot=…`) or anywhere else."""
+    """The same JSON without the connect token, also in addresses (`fp_cot=…`)."""
     if isinstance(value, dict):
         return {key: without_token(item, token) for key, item in value.items()}
     if isinstance(value, list):
