@@ -599,6 +599,11 @@ def test_neighbours_are_one_row_where_price_and_carbon_are_equal_and_one_until_a
     assert page.count('<th scope="row">') == rows
 
 
+def test_the_carbon_intensity_has_a_column_where_a_part_of_the_day_has_one(look, asked):
+    asked.answer = flat(lambda n: 123 if n == 40 else None)
+    assert "20:00 20:30 30.00p 123 20:30 00:00 30.00p " in look()
+
+
 def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomorrow_names_the_day(look, asked):
     for changes, words in ((NOW - timedelta(days=2), ""), (NOW + timedelta(hours=20), " until tomorrow 08:30")):
         asked.answer = lambda start, end, changes=changes: {

@@ -19,6 +19,7 @@ from ..rates import Segment
 from ..rates.windows import best, next_time
 
 HOURS = (1, 2, 3, 4, 6, 8)
+WRONG_HOURS = format_lazy(_("Choose one of {hours} hours."), hours=", ".join(map(str, HOURS)))
 WRONG_ENERGY = _("Type the energy in kWh, above 0 and up to 1000.")
 
 
@@ -43,9 +44,7 @@ class CheapestForm(forms.Form):
         label=_("For how long"),
         choices=lambda: [(n, ngettext("%(hours)s hour", "%(hours)s hours", n) % {"hours": n}) for n in HOURS],
         coerce=int,
-        error_messages={
-            "invalid_choice": format_lazy(_("Choose one of {hours} hours."), hours=", ".join(map(str, HOURS)))
-        },
+        error_messages={"invalid_choice": WRONG_HOURS},
     )
     before = forms.TimeField(
         label=_("Over by (optional)"),

@@ -24,17 +24,7 @@ from .day import segments_of
 from .forms import SpanForm
 from .views import readable_location
 
-COLUMNS = [
-    "valid_from",
-    "valid_to",
-    "local_from",
-    "local_to",
-    "rate",
-    "currency",
-    "unit",
-    "confidence",
-    "carbon_intensity",
-]
+COLUMNS = "valid_from,valid_to,local_from,local_to,rate,currency,unit,confidence,carbon_intensity"
 DIRECTIONS = ("IMPORT", "EXPORT")
 NOT_ASKED = _("FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute.")
 NO_ZONE = _(
@@ -99,10 +89,8 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
         return refused(str(NOT_ASKED if answered == FAILED else ASKED_NOW), form, 503)
     response: HttpResponse
     if form == "csv":
-        response = HttpResponse(content_type="text/csv; charset=utf-8")
-        writer = csv.DictWriter(response, COLUMNS)  # ends lines with CRLF, as RFC 4180 does
-        writer.writeheader()
-        writer.writerows(content["rates"])
+        response = HttpResponse(f"{COLUMNS}\r\n", "text/csv; charset=utf-8")
+        csv.DictWriter(response, COLUMNS.split(",")).writerows(content["rates"])  # with CRLF, as in RFC 4180
     else:
         response = JsonResponse(content)
     name = "-".join(["rates", direction.lower(), *dict.fromkeys(map(str, (days[0], days[-1])))])

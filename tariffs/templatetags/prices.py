@@ -67,58 +67,45 @@ def contract_reason(tariff: Tariff, day: Day, now: datetime, zone: ZoneInfo) -> 
     return said % {"day": times.long_date(end)}
 
 
-# By direction and the sign of the price: now, now with its end, the mean of a time to come, and alone.
-PAID_FOR = (
-    _("Now %(price)s per kWh."),
-    _("Now %(price)s per kWh until %(time)s."),
-    _("%(price)s on average"),
-    "%(price)s",
-)
-MEANINGS = {
-    ("IMPORT", 1): PAID_FOR,
-    ("IMPORT", 0): (_("Now free."), _("Now free until %(time)s."), _("free on average"), _("free")),
-    ("IMPORT", -1): (
-        _("Now you are paid %(price)s per kWh."),
-        _("Now you are paid %(price)s per kWh until %(time)s."),
-        _("you are paid %(price)s on average"),
-        _("you are paid %(price)s"),
-    ),
-    ("EXPORT", 1): PAID_FOR,
-    ("EXPORT", 0): (
-        _("Now nothing is paid."),
-        _("Now nothing is paid until %(time)s."),
-        _("nothing is paid on average"),
-        _("nothing is paid"),
-    ),
-    ("EXPORT", -1): (
-        _("Now you pay %(price)s per kWh."),
-        _("Now you pay %(price)s per kWh until %(time)s."),
-        _("you pay %(price)s on average"),
-        _("you pay %(price)s"),
-    ),
+# What a price means, by direction and sign: now, without and with its end; and at any time, alone and as a mean.
+NOW = {
+    ("IMPORT", 1): (_("Now %(price)s per kWh."), _("Now %(price)s per kWh until %(time)s.")),
+    ("IMPORT", 0): (_("Now free."), _("Now free until %(time)s.")),
+    ("IMPORT", -1): (_("Now you are paid %(price)s per kWh."), _("Now you are paid %(price)s per kWh until %(time)s.")),
+    ("EXPORT", 0): (_("Now nothing is paid."), _("Now nothing is paid until %(time)s.")),
+    ("EXPORT", -1): (_("Now you pay %(price)s per kWh."), _("Now you pay %(price)s per kWh until %(time)s.")),
 }
-NOW, NOW_UNTIL, MEAN, ALONE = range(4)
+PRICE = {
+    ("IMPORT", 1): ("%(price)s", _("%(price)s on average")),
+    ("IMPORT", 0): (_("free"), _("free on average")),
+    ("IMPORT", -1): (_("you are paid %(price)s"), _("you are paid %(price)s on average")),
+    ("EXPORT", 0): (_("nothing is paid"), _("nothing is paid on average")),
+    ("EXPORT", -1): (_("you pay %(price)s"), _("you pay %(price)s on average")),
+}
+NOW["EXPORT", 1], PRICE["EXPORT", 1] = NOW["IMPORT", 1], PRICE["IMPORT", 1]
 
 
-def meaning(which: int, rate: Decimal, currency: str, direction: str, **words: str) -> str:
-    """A price in words that need no minus: you are paid 3.19p on average."""
+def sign(rate: Decimal, currency: str) -> int:
+    """The sign of a price as it is shown: a small part of a penny is free."""
     shown = money.shown(rate, currency)
-    said = MEANINGS[direction, (shown > 0) - (shown < 0)][which]
-    return str(said) % ({"price": money.price(abs(rate), currency)} | words)
+    return (shown > 0) - (shown < 0)
 
 
 @register.simple_tag
 def rate_in_words(rate: Decimal, currency: str, direction: Any, unit: str = "kWh") -> str:
     """24.56p per kWh, you are paid 3.19p per kWh; without a unit 24.56p."""
     price = per_kwh(abs(rate), currency) if unit else money.price(abs(rate), currency)
-    return meaning(ALONE, rate, currency, "EXPORT" if direction == "EXPORT" else "IMPORT", price=price)
+    said, _mean = PRICE["EXPORT" if direction == "EXPORT" else "IMPORT", sign(rate, currency)]
+    return str(said) % {"price": price}
 
 
 @register.simple_tag
 def now_in_words(view: dict[str, Any], now: datetime) -> str:
     """Now 24.56p per kWh until 16:00."""
+    rate, currency = view["now"].rate, view["currency"]
     end = times.until(view["until"], now, view["zone"]) if view["until"] else ""
-    return meaning(NOW_UNTIL if end else NOW, view["now"].rate, view["currency"], view["tariff"].direction, time=end)
+    said = NOW[view["tariff"].direction, sign(rate, currency)][bool(end)]
+    return said % {"price": money.price(abs(rate), currency), "time": end}
 
 
 @register.simple_tag
@@ -138,11 +125,12 @@ def window_in_words(view: dict[str, Any], now: datetime) -> SafeString:
             "Cheapest {hours} hours: <strong>{span}</strong>, {mean}.",
             hours,
         )
-    mean = meaning(MEAN, window.mean, currency, direction)
+    below = sign(window.mean, currency) < 0
+    mean = str(PRICE[direction, sign(window.mean, currency)][1]) % {"price": money.price(abs(window.mean), currency)}
     if gain := asked["gain"]:
-        if money.shown(window.mean, currency) < 0 < gain:
+        if below and gain > 0:
             compared = gettext("%(mean)s, %(gain)s better than now")
-        elif money.shown(window.mean, currency) < 0:
+        elif below:
             compared = gettext("%(mean)s, %(gain)s worse than now")
         elif (gain > 0) == (direction == "EXPORT"):
             compared = gettext("%(mean)s, %(gain)s more than now")
