@@ -10,10 +10,10 @@ from .errors import Failure, granted
 from .wire import CALLS, SIGNED_IN, Reply, Request, json_reply, new_id
 from .world import World
 
-Handler = Callable[[World, Request], Reply | Json]
+Work = Callable[[World, Request], Reply | Json]
 TOKEN, LOCATION, LOGIN = "/connect/tariff/token", "/locations/([^/]+)", "/provider/login/([^/]+)"
-# The name of a call, by which it is counted and logged; its method, path and handler.
-PATHS: list[tuple[str, str, str, Handler]] = [
+# The name of a call, by which it is counted and logged; its method, path and work.
+PATHS: list[tuple[str, str, str, Work]] = [
     ("connect", "POST", "/", connect.converse),
     ("login", "GET", "/login", tokens.login),
     ("token", "POST", TOKEN, tokens.create_token),
@@ -38,18 +38,18 @@ def dispatch(world: World, request: Request) -> Reply:
         return Reply(204)
     wanted = "GET" if request.method == "HEAD" else request.method
     allowed = {"OPTIONS"}
-    for name, method, path, handler in PATHS:
+    for name, method, path, work in PATHS:
         if match := re.fullmatch(world.release.paths.get(name, path), request.path):
             request.name, request.part = name, "".join(match.groups())
             if method == wanted:
-                return _answer(world, request, handler)
+                return _answer(world, request, work)
             allowed.add(method)
     if request.name == "unknown":
         return json_reply({"message": "Not Found"}, 404)
     return Reply(405, b'{"message":"Method Not Allowed"}', headers={"Allow": ", ".join(sorted(allowed))})
 
 
-def _answer(world: World, request: Request, handler: Handler) -> Reply:
+def _answer(world: World, request: Request, work: Work) -> Reply:
     call = request.name
     if call in CALLS:
         time.sleep(int(world.switch("delay_ms")) / 1000)
@@ -66,7 +66,7 @@ def _answer(world: World, request: Request, handler: Handler) -> Reply:
             if found is None:
                 if call in SIGNED_IN:
                     request.account = tokens.account(world, request)
-                found = handler(world, request)
+                found = work(world, request)
         except Failure as failure:
             found = _error(world, request, failure)
         else:

@@ -31,10 +31,12 @@ def converse(world: World, request: Request) -> Json | Reply:
         return _render(session)
     if token["complete"]:
         raise Failure("connect_token_finished")
+    if world.release.route(token["route"]) == body["route"]:  # a release may call two of zero's pages the same
+        route = token["route"]
     _check_shown(session, route)
     _refuse_once(session, route, body, request.body)
     token["no_providers"] = False
-    found = _take(session, route, body)
+    found = _move(session, route, body)
     if isinstance(found, Reply):
         return found
     if isinstance(found, dict):  # the page of a test provider
@@ -125,7 +127,7 @@ def _refuse_once(session: Session, route: str, body: Json, raw: bytes) -> None:
         raise test_failure(typed[1])
 
 
-def _take(session: Session, route: str, body: Json) -> str | Json | Reply:
+def _move(session: Session, route: str, body: Json) -> str | Json | Reply:
     """Do what the answer or the action does. Returns the next page's route, or an answer that is no page of zero's."""
     page, action, data, release = PAGES[route], body.get("action"), body.get("data"), session.release
     actions = {release.action(name): name for name in page.actions}

@@ -6,8 +6,7 @@ from . import catalog, checks, rates
 from .codec import Json, rfc3339
 from .errors import Failure, tolerated
 from .rates import DAY
-from .tariff import is_market, market_of, pending, provider_of
-from .tariff import status as tariff_status
+from .tariff import is_market, market_of, pending, provider_of, tariff_status
 from .wire import Reply, Request, json_reply, new_id
 from .world import World
 

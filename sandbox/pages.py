@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from . import checks, holds, takes
+from . import checks, holds, moves
 from .catalog import COUNTRIES
 from .codec import Json
 from .holds import drafted, drafted_name
@@ -61,8 +61,8 @@ class Page:
 START, REDIRECT, END, ERROR = "session_restore", "session_redirect", "session_complete", "error"
 # By a tariff's stage, and by its structure.
 READY = {"fixed": "summary_fixed_confirm", "varying": "summary_tou_confirm"}
-READ = READY | {"pending": "summary_tariff_inprogress"}
-SUMMARIES = READ | {"failed": "summary_tariff_failed"}
+AFTER_LOGIN = READY | {"pending": "summary_tariff_inprogress"}
+SUMMARIES = AFTER_LOGIN | {"failed": "summary_tariff_failed"}
 CAPTURES = {"FIXED": "rate_fixed_capture", "TIME_OF_DAY": "rate_tod_capture", "MARKET": "market_surcharge_capture"}
 # Fields, codes and actions that several pages share.
 ADDRESS = {"postal_address": lambda session: session.token["postal_address"]}
@@ -77,21 +77,21 @@ CONFIRM = {"SAVE": Action(END), "EDIT": Action("provider_select"), "DISCONNECT":
 PAGES = {
     START: Page(
         instead="no data",
-        resume=takes.begin,
+        resume=moves.begin,
         next={"address": "postal_address_capture", "provider": "provider_select", **SUMMARIES},
     ),
     REDIRECT: Page(
         holds={"redirect_uri": holds.redirect},
         instead=f"nothing: send the browser to the address, then POST {START}",
-        resume=takes.after_login,
-        next={"decline": "provider_select", "manual": "tariff_structure_select", **READ},
+        resume=moves.after_login,
+        next={"decline": "provider_select", "manual": "tariff_structure_select", **AFTER_LOGIN},
     ),
     END: Page(holds={"callback_uri": holds.callback}, instead="nothing: exchange the connect token"),
     ERROR: Page(instead=f"nothing: it has error_code and error_message, no data; POST {START}"),
     "postal_address_capture": Page(
         holds=ADDRESS,
         takes={"postal_address": Field()},
-        answer=takes.address,
+        answer=moves.address,
         codes=(
             *("address_line1_missing", "city_missing", "post_code_missing", "country_code_missing"),
             *("country_code_invalid", "timezone_not_found"),
@@ -101,7 +101,7 @@ PAGES = {
     "provider_select": Page(
         holds=ADDRESS | {"providers": holds.providers},
         takes={"provider": Field(checks.id_of, "{id}")},
-        answer=takes.provider,
+        answer=moves.provider,
         codes=("provider_id_missing", "provider_not_found", "provider_id_invalid"),
         actions={"PROVIDER_MISSING": Action("provider_name_capture"), **CHANGE_ADDRESS},
         next={
@@ -124,7 +124,7 @@ PAGES = {
     "tariff_select": Page(
         holds=PROVIDER | {"tariffs": holds.tariffs},
         takes={"tariff": Field(checks.id_of, "{id}")},
-        answer=takes.library_tariff,
+        answer=moves.library_tariff,
         codes=("tariff_id_missing", "tariff_not_found", "tariff_id_invalid"),
         actions={"TARIFF_MISSING": Action("tariff_structure_select"), **CHANGE_ADDRESS},
         next=READY,
@@ -132,7 +132,7 @@ PAGES = {
     "tariff_structure_select": Page(
         holds=PROVIDER | {"options": holds.options},
         takes={"options": Field(checks.option, "[one]")},
-        answer=takes.structure,
+        answer=moves.structure,
         codes=("option_invalid", "option_not_supported"),
         next=CAPTURES,
     ),
@@ -161,7 +161,7 @@ PAGES = {
             "surcharge": Field(checks.surcharge, "{fixed, percentage}"),
             "region": Field(shape="if asked", required=False),
         },
-        answer=takes.surcharge,
+        answer=moves.surcharge,
         codes=("surcharge_percentage_invalid", "geo_location_not_found", "market_region_invalid"),
         next={None: "tariff_name_capture"},
     ),
@@ -177,7 +177,7 @@ PAGES = {
         takes=dict.fromkeys(
             ("contract_start_date", "contract_end_date"), Field(checks.contract_date, "if known", required=False)
         ),
-        answer=takes.contract_term,
+        answer=moves.contract_term,
         codes=("date_format_invalid",),
         next=READY | CAPTURES | {"structure": "tariff_structure_select", "name": "tariff_name_capture"},
     ),
@@ -191,12 +191,12 @@ PAGES = {
         holds=CONNECTION,
         actions={
             "SAVE": Action(END),
-            "DISCONNECT": Action("provider_select", takes.start_again),
-            "DISMISS_DIRECT": Action("tariff_structure_select", takes.dismiss_login),
+            "DISCONNECT": Action("provider_select", moves.start_again),
+            "DISMISS_DIRECT": Action("tariff_structure_select", moves.dismiss_login),
         },
         codes=ACTION_CODES,
         resume=lambda session: session.stage,
-        next=READ,
+        next=AFTER_LOGIN,
     ),
     "summary_tariff_failed": Page(
         holds=CONNECTION,

@@ -10,12 +10,13 @@ from .codec import Json
 class Release:
     """Zero, or zero by other names: `make_server(release=Release(actions={"SAVE": "STORE"}))`.
 
-    routes, actions and fields go from zero's name to this release's; a name that is left out stays. fields are those of
-    the connect token: in the request for one, its answer, the query of the exchange and its answer. paths go from a call
-    (by its name in the counts) to its path.
-    start: the route that begins a conversation, which zero's own then only resumes. back: the action by which Connect
-    shows the previous page again. ends_by_redirect: the last page is of the kind that leads to a login, but leads to
-    callback_uri.
+    routes, actions, fields: from zero's name to this release's. A name that is left out stays; two routes may become one.
+    The fields are those of a connect token: in the request for one, its answer, and the exchange's query and answer.
+    paths: from a call, by its name in the counts, to its path.
+    start: the route that begins a conversation; zero's own then only resumes it.
+    back: the action by which Connect shows the previous page again. An earlier page can be answered all the same, unless
+    the switch earlier_answers says refuse.
+    ends_by_redirect: the last page is the one that also leads to a login, and leads to callback_uri.
     """
 
     version: str = "2024-08-24.zero"

@@ -10,7 +10,7 @@ from .errors import Failure
 from .release import Release
 from .wire import new_id
 
-TEMPLATE = ("name", "structure", "cost", "hours", "surcharge", "tiered", "reconnect_required", "step")
+TAKEN_OVER = ("name", "structure", "cost", "hours", "surcharge", "tiered", "reconnect_required", "step")
 # Errors that a test input can ask for on every page.
 TEST_FAULTS = ("rate_limit", "api_error")
 
@@ -77,7 +77,7 @@ class Session:
         """Replace the draft by a tariff of its provider's, from a login or a library; return its stage."""
         days = int(template.get("days", 0))
         end = (self.now + timedelta(days=days)).strftime("%Y-%m-%dT00:00:00Z") if days else None
-        own = {name: template[name] for name in TEMPLATE if name in template}
+        own = {name: template[name] for name in TAKEN_OVER if name in template}
         self.token["draft"] = {"provider": self.draft["provider"], "end": end, **own, **more}
         return self.stage
 

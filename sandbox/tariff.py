@@ -49,7 +49,7 @@ def stage(tariff: Json, now: datetime) -> str:
     return "fixed" if tariff["structure"] == "FIXED" else "varying"
 
 
-def status(tariff: Json | None, now: datetime) -> str:
+def tariff_status(tariff: Json | None, now: datetime) -> str:
     """CONNECTED if a tariff can be priced, ERROR if it cannot, NOT_CONNECTED if it is pending or None."""
     if not tariff or pending(tariff, now):
         return "NOT_CONNECTED"

@@ -8,7 +8,7 @@ from . import checks
 from .codec import Json, rfc3339
 from .errors import Failure, check_fields
 from .session import tariff_key
-from .tariff import status as tariff_status
+from .tariff import tariff_status
 from .wire import Request, new_id
 from .world import World
 

@@ -9,7 +9,7 @@ from sandbox.pages import PAGES
 from sandbox.release import Release
 from sandbox.tokens import TOKEN_FIELDS
 
-from .conftest import ADDRESS, HOURS, Client, Talk
+from .conftest import ADDRESS, BY_HAND, HOURS, Client, Talk
 from .test_sandbox_server import serving, stop
 
 ACTIONS = {name for page in PAGES.values() for name in page.actions}
@@ -151,6 +151,16 @@ def test_another_release_is_spoken_until_the_next_reset(sandbox):
     assert Talk(sandbox, "cot_x").refused("step_first") == "connect_token_invalid"
     sandbox.control(reset=True)
     assert Talk(sandbox, "cot_x").refused("step_first") == "route_invalid"
+
+
+def test_two_pages_can_have_one_name(sandbox):
+    sandbox.world.speak(
+        Release(routes=dict.fromkeys(("summary_fixed_confirm", "summary_tou_confirm"), "tariff_summary"))
+    )
+    for structure in BY_HAND:
+        talk = sandbox.talk().by_hand(structure)
+        assert talk.route == "tariff_summary"
+        assert talk.act("SAVE").route == "session_complete"
 
 
 def test_a_name_that_zero_does_not_have_is_refused():
