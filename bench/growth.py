@@ -69,7 +69,7 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
     from django.test import Client
     from django.utils import timezone
 
-    from tariffs.management.commands.refresh_rates import batches
+    from flatpeak_app.operations.queues import RATES
     from tariffs.models import Tariff
 
     customer, staff = Client(), Client()
@@ -95,7 +95,7 @@ def works() -> tuple[dict[str, Callable[[], Any]], list[tuple[str, str]]]:
         return look
 
     def due() -> None:
-        assert next(batches(timezone.now() + timedelta(minutes=1)), None)  # reads the whole first batch
+        assert next(RATES.rows.each_due(timezone.now() + timedelta(minutes=1)), None)  # reads the whole first batch
 
     return {
         "My locations": as_a_customer(rates=False),
@@ -140,7 +140,7 @@ def fill(tariff: UUID, first: int, last: int) -> None:
     told = ConnectSession.objects.get(tariff=like)
     location, customer, user = like.location, like.location.customer, like.location.customer.user
     told.last_error_code = like.name = ""
-    like.ask_at = timezone.now() + timedelta(days=1)
+    like.due_at = timezone.now() + timedelta(days=1)
     user.is_superuser = user.is_staff = False
 
     def key(of: str) -> str:
@@ -187,7 +187,7 @@ def fill(tariff: UUID, first: int, last: int) -> None:
         state=first_sixty("owed", "connected"),
     )
     due = [f"grown{n}" for n in range(first + 1, min(last, 400), 2)]
-    Tariff.objects.filter(connect_sessions__token_digest__in=due).update(ask_at=timezone.now())
+    Tariff.objects.filter(connect_sessions__token_digest__in=due).update(due_at=timezone.now())
     with connection.cursor() as cursor:
         day = connection.ops.quote_name("day")
         cursor.execute(

@@ -104,7 +104,7 @@ def due(site: Site, quick: bool) -> Iterator[Row]:
     with site.sandbox(), site.app():
         before = site.control(switches={"delay_ms": 500})["counts"].get("rates", 0)
         left = iter(range(viewers))
-        Tariff.objects.update(ask_at=timezone.now() + timedelta(seconds=0.5))
+        Tariff.objects.update(due_at=timezone.now() + timedelta(seconds=0.5))
         seen = views(site.port, site.location, site.cookie, 50, lambda: next(left, None) is not None, pause=0.2)
         calls = site.control(switches={"delay_ms": 0})["counts"]["rates"] - before
     slow = sorted((view.seconds for view in seen), reverse=True)
@@ -130,15 +130,15 @@ def refresh_rates(site: Site, quick: bool) -> Iterator[Row]:
     with site.sandbox():
         site.control(switches={"delay_ms": delay})
         for due_now in (count // 4, count):
-            Tariff.objects.update(ask_at=timezone.now() + timedelta(days=1))
-            Tariff.objects.filter(pk__in=Tariff.objects.values("pk")[:due_now]).update(ask_at=timezone.now())
+            Tariff.objects.update(due_at=timezone.now() + timedelta(days=1))
+            Tariff.objects.filter(pk__in=Tariff.objects.values("pk")[:due_now]).update(due_at=timezone.now())
             begin = time.perf_counter()
             command = [sys.executable, "manage.py", "refresh_rates", "--jitter", "0", "--concurrency", str(concurrency)]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             said = process.stdout.read() if process.stdout else ""
             memory[due_now] = os.wait4(process.pid, 0)[2].ru_maxrss
             took = time.perf_counter() - begin
-            assert said == f"{due_now} asked, 0 failed, 0 left\n", said
+            assert said == f"rates: {due_now} tried, 0 failed, 0 left\n", said
         site.control(switches={"delay_ms": 0})
     ideal = count * delay / 1000 / concurrency
     yield (

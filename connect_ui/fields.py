@@ -20,7 +20,7 @@ from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from tariffs import money, rates
-from tariffs.models import zone_named
+from tariffs.flatpeak import zone_named
 
 NUMBER = re.compile(r"[+-]?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})")
 LONGEST = 40  # characters of a typed number, with its unit and spaces

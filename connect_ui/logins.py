@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
+from tariffs.models import Erasure
 
 from . import conversation
 from .in_place import in_place
@@ -70,7 +71,7 @@ def moves(session: ConnectSession, to: str, *frm: str) -> bool:
 
     When another browser is to be asked, an answer under way loses its claim, so its result is not shown.
     """
-    lost = {"claimed_at": None, "doubtful": True} if to in (Login.ASKED, Login.SPOILT) else {}
+    lost = {"claimed_until": None, "doubtful": True} if to in (Login.ASKED, Login.SPOILT) else {}
     here = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, state=State.OPEN)
     return bool(here.filter(login__in=frm).update(login=to, updated_at=timezone.now(), **lost))
 
@@ -85,7 +86,7 @@ def leave(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     if not (newest and session.may_leave and conversation.may_leave_to(target)):
         return redirect("connect_ui:newest", pk)
     # Conditional on the claim, since an answer under way may lead elsewhere.
-    as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_at=session.claimed_at)
+    as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_until=session.claimed_until)
     if not as_read.filter(return_digest=session.return_digest, login=session.login).update(
         login=Login.AWAY, updated_at=timezone.now()
     ):
@@ -169,11 +170,11 @@ def decline(session: ConnectSession) -> None:
     session.end(State.EXPIRED)
     session.note_error(ConnectSession.DECLINED, session.last_route)
     names = (*ConnectSession.ENDED, *ConnectSession.ERROR)
-    ended = {name: getattr(session, name) for name in names} | {"claimed_at": None, "updated_at": timezone.now()}
+    ended = {name: getattr(session, name) for name in names} | {"claimed_until": None, "updated_at": timezone.now()}
     asked = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, login=Login.ASKED)
     with transaction.atomic():
         if asked.filter(state=State.OPEN).update(**ended):
-            session.owe_erasure(token)
+            Erasure.owe(Erasure.Kind.CONVERSATION, session.token_digest, session, token)
 
 
 def masked(email: str) -> str:

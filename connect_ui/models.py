@@ -1,4 +1,3 @@
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -9,16 +8,20 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from flatpeak_app.web import vault
-from tariffs.flatpeak import release, total_timeout
-from tariffs.models import Erasure, ExactJSONField, FlatPeakObject, Location, RealmQuerySet, Tariff
+from tariffs.flatpeak import release
+from tariffs.models import Erasure, ExactJSONField, Location, Tariff
+from tariffs.queue import Queued
 
 from . import routes
 
 OTHER = "other"  # in the place of a name that is not to be counted by itself
 
 
-class ConnectSession(FlatPeakObject):
-    """One conversation with Connect: who leads it, where it stands, and what became of it."""
+class ConnectSession(Queued):
+    """One conversation with Connect: who leads it, where it stands, and what became of it.
+
+    It is due when its exchange is owed. Its claim is that of an answer too: one at a time is under way.
+    """
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -59,10 +62,8 @@ class ConnectSession(FlatPeakObject):
     last_route = models.CharField(max_length=100, blank=True)
     last_error_code = models.CharField(max_length=100, blank=True)
     last_error_route = models.CharField(max_length=100, default="", editable=False)
-    # One answer at a time is under way; `doubtful` is true when Connect may have taken one whose answer was lost.
-    claimed_at = models.DateTimeField(null=True, editable=False)
-    doubtful = models.BooleanField(default=False, editable=False)
-    exchange_after = models.DateTimeField(default=timezone.now, editable=False)
+    doubtful = models.BooleanField(default=False, editable=False)  # Connect may have taken an answer whose own was lost
+    due_at = models.DateTimeField(null=True, blank=True, editable=False)
     login = models.CharField(max_length=10, choices=Login.choices, default="", editable=False)
     # Of the secret in the address that a login returns to, which FlatPeak alone is told; "" for tokens from before it.
     return_digest = models.CharField(max_length=64, default="", editable=False)
@@ -72,16 +73,19 @@ class ConnectSession(FlatPeakObject):
     ended_at = models.DateTimeField(null=True, blank=True)
     counted = models.BooleanField(default=False, editable=False)  # in FunnelCount
 
-    ENDED = ("state", "ended_at", "encrypted_token")
+    OWED = ("state", "due_at", "attempts")
+    ENDED = ("state", "ended_at", "encrypted_token", "due_at")
+    PUT_OFF = ("due_at", "attempts", "last_result")
     ERROR = ("last_error_code", "last_error_route")
     TOKEN = ("token_digest", "encrypted_token", "expires_at", "return_digest", "login")
     DECLINED = "login_declined"  # the error's code, where another browser's no ended it
     _decrypted = ("", "")  # the encrypted token that was decrypted last, and its token
 
-    class Meta:
+    class Meta(Queued.Meta):
         indexes = [
+            *Queued.Meta.indexes,
             models.Index(fields=["user", "-started_at"], name="session_of_user"),
-            models.Index(fields=["state", "exchange_after"], name="session_owed"),
+            models.Index(fields=["state", "id"], name="session_state"),
             models.Index(fields=["started_at"], name="session_begun"),
             models.Index(fields=["started_at"], condition=models.Q(counted=False), name="session_uncounted"),
             # For the admin, which searches for the beginning of a code.
@@ -105,11 +109,6 @@ class ConnectSession(FlatPeakObject):
     @classmethod
     def of_token(cls, token: str) -> "ConnectSession | None":
         return cls.objects.filter(token_digest__in=vault.digests(token)).first()
-
-    @classmethod
-    def owed(cls) -> RealmQuerySet:
-        """The sessions whose exchange is owed, and may be asked for again by now."""
-        return cls.objects.here().filter(state=cls.State.OWED, exchange_after__lte=timezone.now())
 
     @classmethod
     def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
@@ -156,26 +155,21 @@ class ConnectSession(FlatPeakObject):
 
     @property
     def is_busy(self) -> bool:
-        """An answer is under way; a claim that no call can still be behind does not count."""
-        return self.claimed_at is not None and self.claimed_at > oldest_claim()
+        """Whether an answer is under way."""
+        return self.is_claimed(timezone.now())
 
-    def claim(self, held: bool = False) -> bool:
+    def claim(self, held: bool = False) -> bool:  # type: ignore[override]
         """Take the session for one answer, unless another request has it or has changed it since it was read.
 
         `updated_at` tells that: whoever changes where a session stands sets it, or its state. A session that is held is
         claimed only with `held`, by a caller that sends nothing with the present token.
         """
-        now = timezone.now()
-        as_read = {name: getattr(self, name) for name in ("claimed_at", "state", "updated_at")}
-        if (
-            self.is_busy
-            or (self.is_held and not held)
-            or not ConnectSession.objects.filter(pk=self.pk, **as_read).update(claimed_at=now)
-        ):
+        before = self.claimed_until
+        as_read = {name: getattr(self, name) for name in ("claimed_until", "state", "updated_at")}
+        if self.is_busy or (self.is_held and not held) or not super().claim(**as_read):
             return False
         # Whoever held the claim before did not get to give it back: what Connect made of that answer is not known.
-        self.doubtful = self.doubtful or self.claimed_at is not None
-        self.claimed_at = now
+        self.doubtful = self.doubtful or before is not None
         return True
 
     def keep(self, *fields: str, **given: Any) -> bool:
@@ -185,31 +179,25 @@ class ConnectSession(FlatPeakObject):
         """
         self.updated_at = timezone.now()
         values = {name: getattr(self, name) for name in (*fields, "doubtful", "updated_at")} | given
-        return bool(ConnectSession.objects.filter(pk=self.pk, claimed_at=self.claimed_at).update(**values))
+        return bool(ConnectSession.objects.filter(pk=self.pk, claimed_until=self.claimed_until).update(**values))
 
     def release(self, *fields: str) -> bool:
         """Give the claim back, and write these columns; see `keep`."""
-        kept = self.keep(*fields, claimed_at=None)
-        self.claimed_at = None
+        kept = self.keep(*fields, claimed_until=None)
+        self.claimed_until = None
         return kept
 
     def note_error(self, code: str, route: str) -> None:
         """What FlatPeak refused last, and on which page. The caller saves ERROR with it."""
         self.last_error_code, self.last_error_route = code[:100], route
 
+    def owe_exchange(self) -> None:
+        """Note that the exchange is owed, and due when the claim ends if nobody gets to it. The caller saves OWED with it."""
+        self.state, self.due_at, self.attempts = self.State.OWED, self.claimed_until, 1
+
     def end(self, state: str) -> None:
         """The state it ends in; the token is of no more use, and wiped. The caller saves ENDED with it."""
-        self.state, self.ended_at, self.encrypted_token = state, timezone.now(), ""
-
-    def owe_erasure(self, encrypted_token: str) -> None:
-        """Have what the conversation made at FlatPeak, and is not known here, deleted there."""
-        Erasure.objects.create(
-            kind=Erasure.Kind.CONVERSATION,
-            flatpeak_id=self.token_digest,
-            encrypted_token=encrypted_token,
-            account=self.account,
-            live_mode=self.live_mode,
-        )
+        self.state, self.ended_at, self.encrypted_token, self.due_at = state, timezone.now(), "", None
 
 
 @receiver(pre_delete, sender=ConnectSession)
@@ -221,12 +209,7 @@ def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
     if instance.location_id:  # locks in the same order as the deletion of a location, or the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
     if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
-        instance.owe_erasure(instance.encrypted_token)
-
-
-def oldest_claim() -> Any:
-    """Claims from before this moment are dead: no claim is held over more than six calls."""
-    return timezone.now() - timedelta(seconds=6 * total_timeout())
+        Erasure.owe(Erasure.Kind.CONVERSATION, instance.token_digest, instance, instance.encrypted_token)
 
 
 class Page(models.Model):

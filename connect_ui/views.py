@@ -46,7 +46,7 @@ def own(request: HttpRequest, pk: UUID) -> ConnectSession:
 @limited("connect_start", "POST")
 def start(request: HttpRequest) -> HttpResponse:
     """Country and direction, or a stored location, become a connect token and the first page."""
-    locations = Location.objects.here().filter(customer__user=request.user)
+    locations = Location.objects.here().filter(customer__user=request.user.pk)
     initial = {"direction": "IMPORT", "country_code": region_of(request.headers.get("Accept-Language", ""))}
     form = StartForm(locations, request.POST if request.method == "POST" else None, initial=initial)
     status = 200
@@ -173,7 +173,7 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
 
 
 def is_owed(session: ConnectSession) -> bool:
-    return session.state == State.OWED and session.is_here and session.exchange_after <= timezone.now()
+    return session.state == State.OWED and session.is_due(timezone.now())
 
 
 def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpResponse:

@@ -4,15 +4,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from connect_ui.conversation import finish
+from connect_ui.conversation import exchange_owed
 from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import form_for
 from connect_ui.views import show
 
-OWED_PER_VISIT = 2  # exchanges that a visit waits for; `exchange_pending` makes the rest
+OWED_PER_VISIT = 2  # exchanges that a visit waits for; the worker makes the rest
 FORM_EXPIRED = _(
     "This form had expired, so nothing was sent. What you entered is still here: please press the button again."
 )
@@ -24,7 +25,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show the front page; a signed-in user is sent on to the locations, after the exchanges still owed."""
     if request.user.is_authenticated:
         if request.method == "GET":
-            finish(ConnectSession.owed().filter(user=request.user.pk)[:OWED_PER_VISIT])
+            for session in ConnectSession.objects.due(timezone.now()).filter(user=request.user.pk)[:OWED_PER_VISIT]:
+                exchange_owed(session)
         return redirect("tariffs:locations")
     return render(request, "home.html")
 

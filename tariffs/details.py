@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import flatpeak
 from .flatpeak import JSON
-from .models import Location, Tariff, zone_named
+from .models import Location, Tariff
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def complete(tariff: Tariff) -> None:
     known["currency_code"] = fitting(Location, "currency_code", found.get("currency_code"))
     if "country_code" in known:
         known["country_code"] = known["country_code"].upper()
-    if zone_named(found.get("timezone")):
+    if flatpeak.zone_named(found.get("timezone")):
         known["time_zone"] = found["timezone"]
     else:
         zone = flatpeak.word(found.get("timezone"))

@@ -1,57 +1,65 @@
-"""What was deleted here is deleted at FlatPeak too: asked for at once, and again until FlatPeak has done it."""
+"""Deleting at FlatPeak what was deleted here: asked for at once, and again until FlatPeak has done it."""
 
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from collections.abc import Callable
 
 from django.utils import timezone
 
 from flatpeak_app.web import vault
 
 from . import flatpeak
-from .models import Customer, Erasure, Location
+from .models import Customer, Erasure, Location, digest
 
-ASKED_PER_DELETION = 3  # calls to FlatPeak that one press of a button waits for at most; `erase_pending` makes the rest
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+ASKED_PER_DELETION = 3  # calls to FlatPeak that a person who deletes waits for; the worker makes the rest
 
 
 def erase_location(location: Location) -> bool:
     """Delete a location with all that hangs on it; True if FlatPeak has deleted it too."""
     location.delete()
-    return ask_for([location.location_id])
+    return erase_at_once([location.location_id])
 
 
-def ask_for(ids: list[str]) -> bool:
-    """Ask FlatPeak for what was just deleted here, by its ids; True if FlatPeak has deleted all of it."""
-    owed = Erasure.objects.filter(flatpeak_id__in=ids)  # one that is done has a digest in the place of the id
-    for erasure in Erasure.due().filter(flatpeak_id__in=ids)[:ASKED_PER_DELETION]:
-        if not finish([erasure])[0]:  # a press of a button does not wait for one timeout after another
+def erase_at_once(ids: list[str]) -> bool:
+    """Ask FlatPeak to delete what was just deleted here, by its ids; True if FlatPeak has deleted all of it."""
+    owed = Erasure.objects.filter(flatpeak_id__in=ids)  # one that is done has a digest in place of the id
+    for erasure in owed.due(timezone.now())[:ASKED_PER_DELETION]:
+        if not erase(erasure):  # a person does not wait for one timeout after another
             break
     return not owed.exists()
 
 
-def finish(owed: Iterable[Erasure]) -> tuple[int, int]:
-    """Ask FlatPeak for these; how many are done now, and how many are still owed."""
-    done = left = 0
-    for erasure in owed:
-        if erasure.claim(pause_after(erasure.attempts)):
-            _ask(erasure)
-        done, left = done + bool(erasure.done_at), left + (not erasure.done_at)
-    return done, left
-
-
-def pause_after(attempts: int) -> timedelta:
-    """A minute, twice as long after every attempt, a day at most."""
-    return min(MINUTE * 2 ** min(attempts, 11), DAY)
+def erase(erasure: Erasure) -> bool | None:
+    """Ask FlatPeak to delete it; whether that is done, None if another worker has the row."""
+    now = timezone.now()
+    if not erasure.claim():
+        return None
+    if erasure.encrypted_token and not vault.decrypted(erasure.encrypted_token):
+        erasure.put_off(vault.KEY_MISSING, now)  # what the conversation made still exists at FlatPeak
+        erasure.settle()
+        return False
+    result = "accepted"
+    try:
+        with flatpeak.purpose(f"erasure {erasure.pk}"):
+            ASK[erasure.kind](erasure)
+    except flatpeak.FlatPeakError as error:
+        erasure.refused(error, now)
+        result = erasure.last_result
+        # An earlier call whose answer was lost has done it, or its customer was deleted, or the token is of no use any more.
+        if error.status != 404 and "connect_token" not in result:
+            erasure.settle()
+            return False
+    erasure.flatpeak_id, erasure.encrypted_token, erasure.done_at = digest(erasure.flatpeak_id), "", timezone.now()
+    erasure.succeeded(result=result)
+    return erasure.settle("flatpeak_id", "encrypted_token", "done_at") or None
 
 
 def _learn(erasure: Erasure) -> None:
-    """Exchange the token of a conversation that was deleted: what it made, and is not known here, is to be deleted."""
+    """Exchange the token of a deleted conversation, and have what it made deleted, unless it is known here."""
     ids = flatpeak.exchange(vault.decrypted(erasure.encrypted_token))
     of = {"account": erasure.account, "live_mode": erasure.live_mode}
     if not Location.objects.filter(location_id=ids["location_id"], **of).exists():
-        Erasure.objects.create(kind=Erasure.Kind.LOCATION, flatpeak_id=ids["location_id"], **of)
+        Erasure.owe(Erasure.Kind.LOCATION, ids["location_id"], erasure)
     if ids["customer_id"] and not Customer.objects.filter(customer_id=ids["customer_id"], **of).exists():
-        Erasure.objects.create(kind=Erasure.Kind.CUSTOMER, flatpeak_id=ids["customer_id"], **of)
+        Erasure.owe(Erasure.Kind.CUSTOMER, ids["customer_id"], erasure)
 
 
 ASK: dict[str, Callable[[Erasure], None]] = {
@@ -59,22 +67,3 @@ ASK: dict[str, Callable[[Erasure], None]] = {
     Erasure.Kind.CUSTOMER: lambda erasure: flatpeak.delete_customer(erasure.flatpeak_id),
     Erasure.Kind.CONVERSATION: _learn,
 }
-
-
-def _ask(erasure: Erasure) -> None:
-    if erasure.encrypted_token and not vault.decrypted(erasure.encrypted_token):
-        erasure.answered(vault.KEY_MISSING, done=False)  # what the conversation made still exists at FlatPeak
-        return
-    try:
-        with flatpeak.purpose(f"erasure {erasure.pk}"):
-            ASK[erasure.kind](erasure)
-    except flatpeak.Unavailable:
-        erasure.answered("unavailable", done=False)
-    except flatpeak.Rejected as error:
-        # By an earlier call whose answer was lost, or with its customer; or a token that tells nothing any more.
-        gone = error.status == 404 or "connect_token" in error.code
-        if error.retry_after:
-            erasure.try_after = max(erasure.try_after, timezone.now() + timedelta(seconds=error.retry_after))
-        erasure.answered(error.code or str(error.status), done=gone)
-    else:
-        erasure.answered("accepted", done=True)

@@ -1,29 +1,27 @@
 import json
-import uuid
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import simplejson
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.signals import pre_delete
-from django.dispatch import receiver
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 
 from flatpeak_app.web.indexes import Plain
 
+from .flatpeak import zone_named
+from .queue import DAY, Queued
+from .realm import FlatPeakObject
+
 
 class DecimalDecoder(json.JSONDecoder):
-    """Beside simplejson's encoder: what was a Decimal when it was stored is one again, digit for digit."""
+    """Reads numbers as Decimal, as simplejson's encoder writes them: digit for digit."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(parse_float=Decimal, **options)
@@ -32,53 +30,6 @@ class DecimalDecoder(json.JSONDecoder):
 class ExactJSONField(models.JSONField):
     def __init__(self, **options: Any) -> None:
         super().__init__(**(options | {"encoder": simplejson.JSONEncoder, "decoder": DecimalDecoder}))
-
-
-class RealmQuerySet(models.QuerySet[Any]):
-    def here(self) -> "RealmQuerySet":
-        """What belongs to the FlatPeak account and mode that the app speaks to now; other ids mean nothing there."""
-        # In a list, for of a boolean alone SQLite says "NOT live_mode", which goes on in no index.
-        return self.filter(account=settings.FLATPEAK_REALM, live_mode__in=[settings.FLATPEAK_LIVE_MODE])
-
-    def in_turn(self) -> Iterator[Any]:
-        """Each as it is when its turn comes."""
-        for pk in list(self.values_list("pk", flat=True)):
-            if (found := self.model.objects.filter(pk=pk).first()) is not None:
-                yield found
-
-
-def zone_named(name: Any) -> ZoneInfo | None:
-    """None for what is no time zone, or none that this server's time zone database has."""
-    try:
-        return ZoneInfo(name) if isinstance(name, str) else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last of a name that is a folder, or too long for a file
-        return None
-
-
-class FlatPeakObject(models.Model):
-    """Something that exists at FlatPeak too, in one account and one mode."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    account = models.CharField("FlatPeak account", max_length=100, default="", editable=False)
-    live_mode = models.BooleanField(default=False, editable=False)
-
-    objects = RealmQuerySet.as_manager()
-
-    class Meta:
-        abstract = True
-
-    def save(self, **options: Any) -> None:
-        if self._state.adding and not self.account:
-            self.account, self.live_mode = settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE
-        super().save(**options)
-
-    @property
-    def is_here(self) -> bool:
-        return (self.account, self.live_mode) == (settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE)
-
-    def is_still_stored(self) -> bool:
-        """False if somebody has deleted it meanwhile; else nobody else can until the present transaction ends."""
-        return type(self).objects.select_for_update().filter(pk=self.pk).exists()
 
 
 class Customer(FlatPeakObject):
@@ -140,8 +91,8 @@ class Location(FlatPeakObject):
         return self.zone or ZoneInfo("UTC")
 
 
-class Tariff(FlatPeakObject):
-    """A location's contract in one direction and type, and what the last question for its rates was answered."""
+class Tariff(Queued):
+    """A location's contract in one direction and type; due when FlatPeak is to be asked for its rates."""
 
     class State(models.TextChoices):
         CONNECTED = "connected"
@@ -169,23 +120,15 @@ class Tariff(FlatPeakObject):
     state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
     state_since = models.DateTimeField(default=timezone.now)
 
-    # Counts the customer's saves: what was asked before one of them is not written after it.
+    # Counts the customer's saves, so an answer to a question from before a save is not stored after it.
     version = models.PositiveIntegerField(default=0, editable=False)
     rates = models.CharField(max_length=20, choices=Rates.choices, default=Rates.NONE)
     rates_since = models.DateTimeField(default=timezone.now)
-    rates_code = models.CharField("last answer", max_length=100, blank=True)
-    ask_at = models.DateTimeField("ask again at", default=timezone.now)
-    asking_until = models.DateTimeField(null=True, editable=False)  # null: nobody asks at this moment
-    pause: float | None = None  # seconds that a 429 to this very object asked for, or a minute; not stored
 
-    class Meta:
+    class Meta(Queued.Meta):
         constraints = [models.UniqueConstraint(fields=["location", "direction", "type"], name="tariff_once")]
         indexes = [
-            models.Index(
-                fields=["account", "live_mode", "ask_at", "id"],
-                condition=~Q(state="disconnected"),
-                name="tariff_due",
-            ),
+            *Queued.Meta.indexes,
             models.Index(fields=["rates_since"], condition=Q(rates="failing"), name="tariff_failing"),
             models.Index(fields=["state_since"], condition=Q(state__in=["pending", "failed"]), name="tariff_late"),
             models.Index(fields=["state", "id"], name="tariff_state"),
@@ -204,15 +147,10 @@ class Tariff(FlatPeakObject):
         if state != self.state:
             self.state, self.state_since = state, timezone.now()
 
-    def set_rates(self, rates: str, code: str, ask_at: datetime) -> None:
-        """How the last question for rates was answered, and when to ask the next."""
+    def set_rates(self, rates: str) -> None:
+        """Note what the last question for rates found; another kind of answer begins the back-off anew."""
         if rates != self.rates:
-            self.rates, self.rates_since = rates, timezone.now()
-        self.rates_code, self.ask_at, self.asking_until = code, ask_at, None
-
-    def is_asked_for(self, now: datetime) -> bool:
-        """Whether somebody asks for its rates of today and tomorrow at this moment."""
-        return self.asking_until is not None and self.asking_until > now
+            self.rates, self.rates_since, self.attempts = rates, timezone.now(), 1
 
     def days_left(self, now: datetime) -> int | None:
         """Days of the contract after today at its location: 0 on its last, below 0 after it, None without a known end."""
@@ -230,18 +168,29 @@ class Tariff(FlatPeakObject):
             self.refresh_from_db(fields=[field.name for field in self._meta.concrete_fields if not field.is_relation])
 
 
-class Wait(models.Model):
-    """A customer waits for the rates of a pending tariff; deleted when they are told that the rates have arrived.
+class Wait(Queued):
+    """A customer who waits for the rates of a pending tariff; due when there may be a mail to send.
 
-    A row of its own, because whoever refreshes a tariff may write all its columns, and a mail must not be sent twice.
+    It is a row of its own because a tariff is often written whole, which must not undo that a mail was sent.
     """
 
-    tariff = models.OneToOneField(Tariff, models.CASCADE, primary_key=True)
+    tariff = models.OneToOneField(Tariff, models.CASCADE)
     since = models.DateTimeField()
     told_late_at = models.DateTimeField(null=True)
 
+    LATE = timedelta(hours=48)
+
     def __str__(self) -> str:
         return f"since {self.since}"
+
+    @classmethod
+    def begin(cls, tariff: Tariff, since: datetime) -> None:
+        cls.objects.get_or_create(tariff=tariff, defaults={"since": since, "due_at": since + cls.LATE})
+
+    @classmethod
+    def wake(cls, tariff: Tariff, now: datetime) -> None:
+        """Look at it now, since its tariff has changed; whoever looks at it already looks again."""
+        cls.objects.filter(tariff=tariff).update(due_at=now, claimed_until=None, attempts=0)
 
 
 class RateDay(models.Model):
@@ -266,117 +215,40 @@ class RateDay(models.Model):
         return f"{self.day}"
 
 
-class Erasure(FlatPeakObject):
+class Erasure(Queued):
     """A customer or location that was deleted here, and that FlatPeak has still to delete, or has deleted.
 
-    No personal data, and nothing that leads to a person: there is no reference to a user, and once FlatPeak has deleted the
-    thing, its id gives way to a keyed digest, by which it is still known if an answer that was under way names it again.
+    It has no personal data and no reference to a user. Once FlatPeak has deleted the thing, a keyed digest replaces its id,
+    so a late answer that names the id is still recognized.
     """
 
     class Kind(models.TextChoices):
         LOCATION = "location"
         CUSTOMER = "customer"
-        # A conversation that was over, and whose exchange, which alone tells what it made, was still owed.
-        CONVERSATION = "conversation"
+        CONVERSATION = "conversation"  # deleted while its exchange was owed, which alone tells what it made
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
     flatpeak_id = models.CharField("FlatPeak's id, or its digest", max_length=100, db_index=True)
     encrypted_token = models.TextField(blank=True, editable=False)  # of a conversation, until it is exchanged
     requested_at = models.DateTimeField(default=timezone.now)
-    attempts = models.PositiveIntegerField(default=0)
-    try_after = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)
-    code = models.CharField("last answer", max_length=100, blank=True)
 
-    class Meta:
-        indexes = [models.Index(fields=["try_after"], condition=Q(done_at=None), name="erasure_due")]
+    longest_pause = DAY
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
-    def due(cls) -> RealmQuerySet:
-        """What FlatPeak is to be asked for by now, oldest first, of the account and mode in use."""
-        return cls.objects.here().filter(done_at=None, try_after__lte=timezone.now()).order_by("try_after")
+    def owe(cls, kind: str, flatpeak_id: str, of: FlatPeakObject, encrypted_token: str = "") -> None:
+        """Have FlatPeak delete this, in the account and mode of a row that is being deleted."""
+        where = {"account": of.account, "live_mode": of.live_mode}
+        cls.objects.create(kind=kind, flatpeak_id=flatpeak_id, encrypted_token=encrypted_token, **where)
 
     @classmethod
     def names(cls, *flatpeak_ids: str) -> bool:
-        """Whether one of these was deleted here, be FlatPeak through with it or not."""
+        """Whether one of these was deleted here, whether or not FlatPeak has deleted it yet."""
         return cls.objects.here().filter(flatpeak_id__in=[*flatpeak_ids, *map(digest, flatpeak_ids)]).exists()
-
-    def claim(self, pause: timedelta) -> bool:
-        """Take it for one call. The next try is set before the call, so that a run that is killed loses nothing."""
-        again = timezone.now() + pause
-        mine = Erasure.objects.filter(pk=self.pk, attempts=self.attempts, done_at=None)
-        taken = mine.update(attempts=F("attempts") + 1, try_after=again)
-        self.attempts, self.try_after = self.attempts + 1, again
-        return bool(taken)
-
-    def answered(self, code: str, done: bool) -> None:
-        """Write what a call was answered, unless the claim that it was made under has passed to another."""
-        self.code = code[:100]
-        if done:
-            self.flatpeak_id, self.encrypted_token, self.done_at = digest(self.flatpeak_id), "", timezone.now()
-        told = {
-            name: getattr(self, name) for name in ("code", "flatpeak_id", "encrypted_token", "try_after", "done_at")
-        }
-        Erasure.objects.filter(pk=self.pk, attempts=self.attempts, done_at=None).update(**told)
 
 
 def digest(flatpeak_id: str) -> str:
     return salted_hmac("tariffs.erasure", flatpeak_id, algorithm="sha256").hexdigest()
-
-
-@receiver(pre_delete, sender=Location)
-def location_goes(instance: Location, **signal: Any) -> None:
-    """Its conversations go with it, and FlatPeak is to delete it, whoever deletes: a customer, the admin or a queryset.
-
-    Sent within the transaction of the deletion, so that there is never one without the other, and by whoever is first.
-    """
-    if not instance.is_still_stored():
-        return
-    instance.connect_sessions.all().delete()
-    _to_erase(Erasure.Kind.LOCATION, instance.location_id, instance)
-
-
-@receiver(pre_delete, sender=Customer)
-def customer_goes(instance: Customer, **signal: Any) -> None:
-    if instance.customer_id and instance.is_still_stored():
-        _to_erase(Erasure.Kind.CUSTOMER, instance.customer_id, instance)
-
-
-def _to_erase(kind: str, flatpeak_id: str, of: FlatPeakObject) -> None:
-    Erasure.objects.create(kind=kind, flatpeak_id=flatpeak_id, account=of.account, live_mode=of.live_mode)
-
-
-def forget_in_admins_log(instance: models.Model, **signal: Any) -> None:
-    """The admin's log keeps that something was changed or deleted, and by whom, without its name and what was typed."""
-    from django.contrib.admin.models import LogEntry
-    from django.contrib.contenttypes.models import ContentType
-
-    content_type = ContentType.objects.get_for_model(instance)
-    about = LogEntry.objects.filter(content_type=content_type, object_id=str(instance.pk))
-    about.update(object_repr=f"{content_type.model} {instance.pk}", change_message="")
-
-
-for model in (
-    settings.AUTH_USER_MODEL,
-    "account.EmailAddress",
-    "tariffs.Customer",
-    "tariffs.Location",
-    "tariffs.Tariff",
-    "connect_ui.ConnectSession",
-):
-    pre_delete.connect(forget_in_admins_log, sender=model, dispatch_uid=f"forget {model}")
-
-
-def end_their_sessions(instance: Any, **signal: Any) -> None:
-    """With an account go its sign-ins, and any browser's session that names its address, as a pending password reset."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    for session in Session.objects.iterator():
-        data = session.get_decoded()
-        if data.get("_auth_user_id") == str(instance.pk) or instance.email.lower() in str(data).lower():
-            store(session.session_key).delete()
-
-
-pre_delete.connect(end_their_sessions, sender=settings.AUTH_USER_MODEL)

@@ -1,53 +1,68 @@
-"""Telling customers what became of a pending tariff, once each, however many runs there are at the same time.
+"""Mails to customers about a pending tariff: that its rates have arrived, or that they are late.
 
-The claim comes before the mail, and is given back if the mail cannot be sent: a crash in between loses a mail, and none
-is ever sent twice.
+A mail is marked as sent before it is sent: a worker that is killed in between loses one mail, and none is sent twice.
 """
 
 import logging
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import datetime
 
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 
 from .models import Tariff, Wait
 
 logger = logging.getLogger(__name__)
 
-LATE = timedelta(hours=48)
+NOT_SENT = "not_sent"  # as a last result: the mail server did not take the mail
+UNREAD = (Tariff.State.PENDING, Tariff.State.FAILED)
 
 
-def tell(now: datetime) -> int:
-    """Send the mails that are due; the number of those that could not be sent, which the next call tries again."""
-    waits = Wait.objects.filter(tariff__in=Tariff.objects.here())
-    waits.filter(tariff__state=Tariff.State.DISCONNECTED).delete()
-    waits = waits.filter(tariff__location__customer__user__is_active=True)
+def tell(wait: Wait) -> bool | None:
+    """Send the mail that is due; False if it could not be sent, None if another worker has the wait."""
+    now = timezone.now()
+    if not wait.claim():
+        return None
+    tariff = Tariff.objects.select_related("location__customer__user").get(pk=wait.tariff_id)
+    mail = _mail_for(wait, tariff, now)
+    if mail == "late":
+        wait.told_late_at, wait.due_at = now, None
+        marked = wait.settle("told_late_at")
+    elif mail or tariff.state == Tariff.State.DISCONNECTED:
+        marked = bool(Wait.objects.filter(pk=wait.pk, claimed_until=wait.claimed_until).delete()[0])
+    else:
+        if tariff.state in UNREAD and wait.told_late_at:
+            wait.succeeded()  # woken when the rates arrive
+        elif tariff.state in UNREAD and wait.since + Wait.LATE > now:
+            wait.succeeded(wait.since + Wait.LATE)
+        else:  # the rates of a changed tariff have still to come, or the account is closed
+            wait.put_off("", now)
+        marked = wait.settle()
+    if not marked:
+        return None
+    if not mail or _send(mail, tariff):
+        return True
+    wait.told_late_at, wait.claimed_until = None, None
+    wait.put_off(NOT_SENT, now)
+    wait.save()
+    return False
+
+
+def _mail_for(wait: Wait, tariff: Tariff, now: datetime) -> str:
+    """The name of the mail that is due, "" if none is."""
+    if not tariff.location.customer.user.is_active:
+        return ""
+    if tariff.state in UNREAD:
+        return "late" if wait.since + Wait.LATE <= now and not wait.told_late_at else ""
     told: dict[str, str] = {Tariff.Rates.OK: "arrived", Tariff.Rates.ENDED: "ended"}
-    read = waits.filter(tariff__state=Tariff.State.CONNECTED, tariff__rates__in=told).select_related("tariff")
-    late = waits.filter(
-        tariff__state__in=[Tariff.State.PENDING, Tariff.State.FAILED], since__lte=now - LATE, told_late_at=None
-    )
-    failed = 0
-    for pk in list(read.values_list("pk", flat=True)):
-        wait = read.filter(pk=pk).first()
-        if wait and Wait.objects.filter(pk=pk).delete()[0] and not _send(told[wait.tariff.rates], pk):
-            Wait.objects.bulk_create([wait], ignore_conflicts=True)
-            failed += 1
-    for pk in list(late.values_list("pk", flat=True)):
-        claim = Wait.objects.filter(pk=pk, told_late_at=None)
-        if claim.update(told_late_at=now) and not _send("late", pk):
-            Wait.objects.filter(pk=pk).update(told_late_at=None)
-            failed += 1
-    return failed
+    return told.get(tariff.rates, "") if tariff.state == Tariff.State.CONNECTED else ""
 
 
-def _send(name: str, tariff_pk: UUID) -> bool:
-    """The mail `templates/tariffs/mail/<name>.txt`: a first line that is the subject, and the text."""
+def _send(name: str, tariff: Tariff) -> bool:
+    """Send `templates/tariffs/mail/<name>.txt`: its first line is the subject."""
     try:
-        tariff = Tariff.objects.select_related("location__customer__user").get(pk=tariff_pk)
         link = settings.SITE_URL + reverse("tariffs:rates", args=[tariff.location_id])
         user = tariff.location.customer.user
         with user.in_their_language():
@@ -55,6 +70,6 @@ def _send(name: str, tariff_pk: UUID) -> bool:
         subject, text = mail.split("\n", 1)
         send_mail(subject, text, None, [user.email])
     except Exception as error:  # whatever a mail backend raises; its own text may have the customer's address
-        logger.warning("the mail %r of tariff %s was not sent: %s", name, tariff_pk, type(error).__name__)
+        logger.warning("the mail %r of tariff %s was not sent: %s", name, tariff.pk, type(error).__name__)
         return False
     return True

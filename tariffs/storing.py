@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from .details import note
 from .flatpeak import JSON
-from .models import Customer, Erasure, Location, Tariff
+from .models import Customer, Erasure, Location, Tariff, Wait
 from .rates import days as history
 
 
@@ -45,12 +45,16 @@ def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
     contract = {"location": location, "direction": connected.direction, "type": connected.type}
     tariff = Tariff.objects.select_for_update().filter(**contract).first() or Tariff(**contract)
     tariff.location = location
+    now = timezone.now()
     # A saved tariff may have new prices from now on: those that are stored, and those that are on their way, are of the old.
     if not tariff._state.adding:
-        history.close(tariff, timezone.now())
+        history.close(tariff, now)
+        Wait.wake(tariff, now)
     tariff.version += 1
     tariff.set_state(connected.state)
-    tariff.set_rates(Tariff.Rates.NONE, "", timezone.now())
+    tariff.set_rates(Tariff.Rates.NONE)
+    tariff.succeeded(None if connected.state == Tariff.State.DISCONNECTED else now)
+    tariff.claimed_until = None
     if connected.state != Tariff.State.DISCONNECTED:  # an end that is not told of the new contract is not the old one's
         tariff.contract_open_ended, tariff.contract_end = False, None
     if connected.facts.get("name") or connected.facts.get("structure"):  # a summary says it of a tariff that is

@@ -1,4 +1,4 @@
-"""The admin: to look, to search, to download and to finish what is owed; nothing secret in it."""
+"""The admin: to look, to search and to download; nothing secret in it."""
 
 import csv
 import html
@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from flatpeak_app.operations.admin.tariffs import cell
-from tariffs import flatpeak
 from tariffs.models import Customer, Location, Tariff
 
 pytestmark = pytest.mark.django_db
@@ -258,21 +257,6 @@ def test_the_link_to_the_rates_leads_to_them(stored, client):
     for name in ("tariffs_location", "tariffs_tariff"):
         assert f'href="{address}"' in page(client, f"{name}_changelist")
     assert "28.17p" in client.get(address).content.decode()
-
-
-def test_an_action_exchanges_what_is_owed(walk, client, charlie, monkeypatch):
-    def fail(token):
-        raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
-
-    with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", fail)
-        walk.fixed()
-        client.force_login(charlie)
-        response = act(client, "connect_ui_connectsession", "exchange_owed", ConnectSession.objects.all())
-        assert "0 finished, 1 still owed." in response.content.decode()
-    response = act(client, "connect_ui_connectsession", "exchange_owed", ConnectSession.objects.all())
-    assert "1 finished, 0 still owed." in response.content.decode()
-    assert ConnectSession.objects.get().state == "connected"
 
 
 def test_the_admin_says_test_mode_too(client, charlie, settings):

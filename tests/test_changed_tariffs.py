@@ -140,7 +140,7 @@ def test_an_answer_about_the_old_tariff_is_not_written_over_the_new_one(tariffs)
     assert refresh(tariff, NOW)
     stored = Tariff.objects.get()
     assert not RateDay.objects.exists()
-    assert (stored.rates, stored.ask_at) == ("none", NOW)  # it is due still
+    assert (stored.rates, stored.due_at) == ("none", NOW)  # it is due still
     assert (tariff.name, tariff.rates) == ("Dearer", "none")
     assert refresh(stored, NOW)
     assert {row[2] for day in RateDay.objects.all() for row in day.segments} == {Decimal("0.31")}
@@ -169,7 +169,7 @@ def test_a_refusal_of_the_old_tariff_says_nothing_of_the_new_one(tariffs):
     tariffs.price = flatpeak.Rejected("GET /tariffs/rates", 422, {"code": "pending_connect"})
     tariffs.meanwhile = lambda: tariffs.save("Dearer", "0.31")
     refresh(tariff, NOW)
-    assert Tariff.objects.values_list("state", "rates", "rates_code").get() == ("connected", "none", "")
+    assert Tariff.objects.values_list("state", "rates", "last_result").get() == ("connected", "none", "")
 
 
 def test_an_answer_that_came_after_another_had_taken_the_claim_over_is_not_written(tariffs):
@@ -296,14 +296,15 @@ def test_a_location_that_is_deleted_while_flatpeak_tells_of_it_does_not_come_bac
 
 def test_a_deletion_that_another_call_has_done_stays_done(alice):
     slow = Erasure.objects.create(kind="location", flatpeak_id="loc_1", account="acc", requested_at=NOW)
-    assert slow.claim(timedelta(minutes=1))
+    assert slow.claim()
     quick = Erasure.objects.get()
-    assert quick.claim(timedelta(minutes=1))
-    quick.answered("", done=True)
-    slow.answered("500", done=False)
-    stored = Erasure.objects.get()
-    assert stored.done_at
-    assert stored.flatpeak_id != "loc_1"
+    assert quick.claim()
+    quick.done_at = NOW
+    quick.succeeded()
+    assert quick.settle("done_at")
+    slow.put_off("500", NOW)
+    assert not slow.settle("done_at")
+    assert Erasure.objects.get().done_at
 
 
 def test_of_two_answers_about_a_past_day_the_one_asked_for_later_stays(tariffs):

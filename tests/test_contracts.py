@@ -214,7 +214,7 @@ def test_who_waits_for_the_prices_of_a_contract_that_has_ended_is_told_by_mail(w
     Wait.objects.create(tariff=Tariff.objects.get(), since=timezone.now())
     look(0, 9)
     assert Tariff.objects.get().state == "connected"
-    assert tell(timezone.now()) == 0
+    assert tell(Wait.objects.get())
     assert mailoutbox[-1].subject == "Your electricity contract has ended"
     assert "The last day of its contract is Sunday 31 March 2019, so there are no prices." in mailoutbox[-1].body
     assert not Wait.objects.exists()

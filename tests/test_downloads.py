@@ -37,8 +37,8 @@ def location(alice, monkeypatch):
 
 @pytest.fixture
 def tariff(location):
-    """Alice's tariff for buying. Two half hours from midnight on are stored, and `ask_at` is at four."""
-    tariff = Tariff.objects.create(location=location, direction="IMPORT", ask_at=LATER)
+    """Alice's tariff for buying. Two half hours from midnight on are stored, and `due_at` is at four."""
+    tariff = Tariff.objects.create(location=location, direction="IMPORT", due_at=LATER)
     keep(tariff, date(2026, 11, 23), halves(datetime(2026, 11, 23, 12, tzinfo=UTC), 2))
     return tariff
 
@@ -99,7 +99,7 @@ def local_day(monkeypatch, tariff, day, zone):
     """Set the clock to noon UTC of a day, and store its half hours for a location in a time zone."""
     at(monkeypatch, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
     Location.objects.update(time_zone=zone)
-    Tariff.objects.update(ask_at=datetime(2100, 1, 1, tzinfo=UTC))
+    Tariff.objects.update(due_at=datetime(2100, 1, 1, tzinfo=UTC))
     keep(tariff, day, whole_day(day, zone))
 
 
@@ -312,7 +312,7 @@ def test_what_flatpeak_could_not_be_asked_for_and_is_not_there_at_all_is_no_empt
         raise flatpeak.Unavailable("GET /tariffs/rates: no answer")
 
     RateDay.objects.all().delete()
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     with monkeypatch.context() as patched:
         patched.setattr(flatpeak, "rates", down)
         response = take(form, query)
@@ -336,7 +336,7 @@ def test_what_flatpeak_could_not_be_asked_for_and_is_not_there_at_all_is_no_empt
     ],
 )
 def test_days_that_cannot_be_are_refused_with_a_sentence_and_no_call(take, asked, query, sentence):
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     as_csv, as_json = take("csv", query), take("json", query)
     assert (as_csv.status_code, as_csv.content.decode()) == (400, sentence + "\n")
     assert (as_json.status_code, as_json.json()) == (400, {"error": sentence})
@@ -400,7 +400,7 @@ def test_what_did_not_change_is_not_sent_again(tariff, take, form):
 
 
 def test_rates_that_are_due_are_asked_for_as_on_the_page_and_once(take, asked):
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     content = take().json()
     assert [line["rate"] for line in content["rates"]] == ["0.5", "0.5"]
     assert (content["last_updated"], content["next_update"]) == (NOW.isoformat(), LATER.isoformat())
@@ -413,7 +413,7 @@ def test_when_flatpeak_is_down_the_stored_rates_are_given(take, monkeypatch):
         raise flatpeak.Unavailable("GET /tariffs/rates: no answer")
 
     monkeypatch.setattr(flatpeak, "rates", down)
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     response = take()
     assert len(response.json()["rates"]) == 2
     assert "no-cache" in response["Cache-Control"]
@@ -422,7 +422,7 @@ def test_when_flatpeak_is_down_the_stored_rates_are_given(take, monkeypatch):
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_a_head_asks_nothing_and_has_the_headers(take, client, tariff, asked, form):
     whole = take(form)
-    Tariff.objects.update(ask_at=NOW - timedelta(hours=1))
+    Tariff.objects.update(due_at=NOW - timedelta(hours=1))
     response = client.head(f"/locations/{tariff.location_id}/rates.{form}")
     assert (response.status_code, response.content) == (200, b"")
     assert response["Content-Disposition"] == whole["Content-Disposition"]
@@ -435,7 +435,7 @@ def test_a_head_asks_nothing_and_has_the_headers(take, client, tariff, asked, fo
 
 @pytest.fixture
 def sold(tariff):
-    sold = Tariff.objects.create(location=tariff.location, direction="EXPORT", ask_at=LATER)
+    sold = Tariff.objects.create(location=tariff.location, direction="EXPORT", due_at=LATER)
     keep(sold, date(2026, 11, 23), halves(NOW, 1, "0.04"))
     return sold
 
@@ -454,7 +454,7 @@ def test_without_a_direction_what_is_disconnected_gives_way_to_what_is_not(take,
 
 @pytest.mark.parametrize("query", ["?direction=SIDEWAYS", "?direction=import", "?direction=", "?direction=%00"])
 def test_an_unknown_direction_is_refused_with_a_sentence(take, asked, query):
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     sentence = "direction must be IMPORT (what you pay) or EXPORT (what you are paid)."
     as_csv, as_json = take("csv", query), take("json", query)
     assert (as_csv.status_code, as_csv.content.decode()) == (400, sentence + "\n")
@@ -473,12 +473,12 @@ def test_an_unknown_direction_is_refused_with_a_sentence(take, asked, query):
     ],
 )
 def test_a_tariff_that_is_not_read_has_no_rates_and_a_state_that_says_why(take, asked, change, query, state):
-    Tariff.objects.update(ask_at=NOW, **change)
+    Tariff.objects.update(due_at=NOW, **change)
     response = take("json", query)
     content = response.json()
     assert (response.status_code, content["state"], content["rates"]) == (200, state, [])
     assert content["last_updated"] is content["next_update"] is content["complete_until"] is None
-    Tariff.objects.update(ask_at=LATER)
+    Tariff.objects.update(due_at=LATER)
     assert "no-cache" in take("json", query)["Cache-Control"]
     assert take("csv", query).content.decode() == HEADER + "\r\n"
     assert asked == []
@@ -499,14 +499,14 @@ def address(request, tariff):
 
 
 def test_whoever_is_signed_out_is_led_to_the_sign_in(client, address, asked):
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     response = client.get(address)
     assert (response.status_code, response["Location"]) == (302, f"/account/login/?next={address}")
     assert asked == []
 
 
 def test_a_stranger_gets_the_404_of_a_location_that_does_not_exist(client, bob, address, tariff, asked):
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     client.force_login(bob)
     for known in (address, address + "?direction=SIDEWAYS", address.replace(str(tariff.location_id), str(uuid4()))):
         assert client.get(known).status_code == 404

@@ -29,7 +29,7 @@ from flatpeak_app.web import vault
 from sandbox import locations
 from sandbox.wire import Reply, json_reply
 from tariffs import flatpeak, storing
-from tariffs.erasure import finish, pause_after
+from tariffs.erasure import erase
 from tariffs.models import Customer, Erasure, Location, RateDay, Tariff, Wait, digest
 from tests import scan
 
@@ -218,7 +218,7 @@ def test_a_location_is_deleted_after_a_question_here_and_at_flatpeak(walk, clien
     assert not sandbox.state["locations"]
     assert len(sandbox.state["customers"]) == 1
     erasure = Erasure.objects.get()
-    assert (erasure.kind, erasure.attempts, erasure.code) == ("location", 1, "accepted")
+    assert (erasure.kind, erasure.attempts, erasure.last_result) == ("location", 0, "accepted")
     assert client.get(address).status_code == 404
 
 
@@ -323,10 +323,10 @@ def test_a_location_of_another_flatpeak_account_goes_here_and_waits_there(client
     response = delete(client, location)
     assert "FlatPeak is asked again" in response.content.decode()
     assert not Location.objects.exists()
-    assert run() == "0 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 0 tried, 0 failed, 0 left\n"
     assert counts(sandbox) == (0, 0)
     settings.FLATPEAK_REALM = "sandbox"
-    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
     assert counts(sandbox) == (1, 0)
 
 
@@ -369,7 +369,10 @@ def test_an_account_is_deleted_after_the_password_with_everything_here_and_at_fl
     assert counts(sandbox) == (2, 1)
     for box in ("customers", "locations", "tokens"):
         assert not sandbox.state[box]
-    assert set(Erasure.objects.values_list("kind", "code")) == {("location", "accepted"), ("customer", "accepted")}
+    assert set(Erasure.objects.values_list("kind", "last_result")) == {
+        ("location", "accepted"),
+        ("customer", "accepted"),
+    }
 
 
 def test_a_press_that_the_password_interrupts_is_done_after_it(client, location, django_user_model):
@@ -393,7 +396,7 @@ def test_one_press_waits_for_three_calls_at_most_and_the_rest_is_owed(walk, clie
         walk.fixed(cost="30")
     assert "FlatPeak is asked again" in confirm(client).content.decode()
     assert counts(sandbox) == (3, 0)
-    assert run() == "2 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 2 tried, 0 failed, 0 left\n"
     assert counts(sandbox) == (4, 1)
     assert not sandbox.state["customers"]
 
@@ -428,8 +431,8 @@ def test_what_cannot_be_learnt_before_the_account_goes_is_learnt_and_deleted_lat
     assert (owed.kind, walk.token in owed.encrypted_token) == ("conversation", False)
     assert sandbox.state["locations"]
     later(minutes=2)
-    assert run() == "1 erased, 0 failed, 2 still owed\n"
-    assert run() == "2 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 2 left\n"
+    assert run() == "deletions: 2 tried, 0 failed, 0 left\n"
     assert not sandbox.state["locations"]
     assert not Erasure.objects.exclude(encrypted_token="").exists()
 
@@ -439,7 +442,7 @@ def test_a_conversation_about_what_is_still_here_deletes_nothing_of_it(walk, cli
         down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
         walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"}).act("SAVE")
     ConnectSession.objects.filter(state="owed").delete()
-    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
     assert list(sandbox.state["locations"]) == [location.location_id]
     assert Location.objects.get() == location
 
@@ -456,8 +459,8 @@ def test_what_a_conversation_made_is_deleted_though_another_account_has_the_same
     customer = Customer.objects.create(user=bob, customer_id=customer_id, **where)
     Location.objects.create(customer=customer, location_id=location_id, **where)
     ConnectSession.objects.all().delete()
-    assert run() == "1 erased, 0 failed, 2 still owed\n"
-    assert run() == "2 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 2 left\n"
+    assert run() == "deletions: 2 tried, 0 failed, 0 left\n"
     assert not sandbox.state["locations"]
     assert not sandbox.state["customers"]
 
@@ -470,7 +473,7 @@ def test_a_token_that_tells_nothing_any_more_is_done_with(walk, client, monkeypa
     with sandbox.lock:
         sandbox.state["tokens"].clear()
     later(minutes=2)
-    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
 
 
 def test_who_connected_nothing_leaves_without_a_call(client, alice, sandbox, django_user_model):
@@ -492,7 +495,7 @@ def test_a_deletion_in_the_admin_is_owed_at_flatpeak_too(client, location, alice
     assert not ConnectSession.objects.filter(location__isnull=True).exists()
     assert Erasure.objects.filter(done_at=None).count() == kinds
     assert counts(sandbox) == (0, 0)
-    assert run() == f"{kinds} erased, 0 failed, 0 still owed\n"
+    assert run() == f"deletions: {kinds} tried, 0 failed, 0 left\n"
     assert not sandbox.state["locations"]
 
 
@@ -506,32 +509,27 @@ def test_while_flatpeak_is_down_it_is_asked_again_later_and_later_until_it_is_do
     response = delete(client, location)
     assert "FlatPeak is asked again" in response.content.decode()
     assert not Location.objects.exists()
-    assert run() == "0 erased, 0 failed, 1 still owed\n"
+    assert run() == "deletions: 0 tried, 0 failed, 0 left\n"
     later(minutes=2)
-    with pytest.raises(CommandError, match="0 erased, 1 failed, 1 still owed"):
+    with pytest.raises(CommandError, match="deletions: 1 tried, 1 failed, 0 left"):
         run()
     erasure = Erasure.objects.get()
-    assert (erasure.attempts, erasure.code, erasure.done_at) == (2, "unavailable", None)
+    assert (erasure.attempts, erasure.last_result, erasure.done_at) == (2, "unavailable", None)
     assert erasure.flatpeak_id == location.location_id
     flatpeak_says()
     later(minutes=1)
-    assert run() == "0 erased, 0 failed, 1 still owed\n"
+    assert run() == "deletions: 0 tried, 0 failed, 0 left\n"
     later(minutes=2)
-    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
     assert counts(sandbox) == (1, 0)
-    assert run() == "0 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 0 tried, 0 failed, 0 left\n"
     assert counts(sandbox) == (1, 0)
-
-
-def test_the_pause_doubles_up_to_a_day():
-    minutes = [pause_after(n) / timedelta(minutes=1) for n in (0, 1, 2, 10, 11, 12, 5000)]
-    assert minutes == [1, 2, 4, 1024, 1440, 1440, 1440]
 
 
 def test_what_flatpeak_no_longer_has_is_done(client, location, sandbox):
     sandbox.state["locations"].clear()
     assert "FlatPeak is asked again" not in delete(client, location).content.decode()
-    assert Erasure.objects.get().code == "404"
+    assert Erasure.objects.get().last_result == "404"
 
 
 def test_what_flatpeak_refuses_is_reported_once_and_stays_owed(client, location, sandbox, caplog):
@@ -539,7 +537,7 @@ def test_what_flatpeak_refuses_is_reported_once_and_stays_owed(client, location,
         sandbox.set_faults([{"call": "delete_location", "fault": "status_409"}])
     delete(client, location)
     erasure = Erasure.objects.get()
-    assert (erasure.code, erasure.done_at) == ("conflict", None)
+    assert (erasure.last_result, erasure.done_at) == ("conflict", None)
     [record] = caplog.records
     assert record.levelname == "ERROR"
     assert record.getMessage().startswith("DELETE /locations: 409 conflict, request req_")
@@ -557,9 +555,9 @@ def test_a_rate_limit_is_kept_and_not_reported(client, location, sandbox, caplog
     [record] = caplog.records
     assert record.levelno < logging.ERROR
     later(seconds=pause - 10)
-    assert run() == "0 erased, 0 failed, 1 still owed\n"
+    assert run() == "deletions: 0 tried, 0 failed, 0 left\n"
     later(minutes=2)
-    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
 
 
 def test_two_who_ask_at_once_ask_once(client, location, flatpeak_says, sandbox):
@@ -567,7 +565,7 @@ def test_two_who_ask_at_once_ask_once(client, location, flatpeak_says, sandbox):
     delete(client, location)
     flatpeak_says()
     one, other = Erasure.objects.get(), Erasure.objects.get()
-    assert finish([one, other]) == (1, 1)
+    assert (erase(one), erase(other)) == (True, None)
     assert counts(sandbox) == (1, 0)
 
 
@@ -581,14 +579,14 @@ def test_whatever_an_answer_changes_of_a_deletion_is_stored(client, location, fl
     delete(client, location)
     flatpeak_says(answer)
     owed = Erasure.objects.get()
-    finish([owed])
+    erase(owed)
     stored = Erasure.objects.get()
     for field in Erasure._meta.concrete_fields:
         assert getattr(stored, field.attname) == getattr(owed, field.attname), field.name
-    assert stored.attempts == 2
+    assert stored.attempts == (0 if stored.done_at else 2)
     assert bool(stored.done_at) is (answer is None or getattr(answer, "status", 0) == 404)
     if getattr(answer, "status", 0) in (409, 429):
-        assert stored.try_after - timezone.now() > timedelta(minutes=119)
+        assert stored.due_at - timezone.now() > timedelta(minutes=119)
 
 
 def test_a_run_that_is_killed_in_its_call_loses_nothing(client, location, flatpeak_says, later, sandbox):
@@ -598,7 +596,7 @@ def test_a_run_that_is_killed_in_its_call_loses_nothing(client, location, flatpe
     assert not Location.objects.exists()
     flatpeak_says()
     later(minutes=2)
-    assert run() == "1 erased, 0 failed, 0 still owed\n"
+    assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
 
 
 def test_the_record_of_what_is_done_leads_to_nobody_and_to_nothing_at_flatpeak(client, location, alice):
@@ -629,7 +627,7 @@ def test_the_admin_shows_the_records_and_changes_none(client, location, charlie)
 def test_a_deletion_is_understood_with_a_body_and_without(client, location, sandbox, fault):
     sandbox.set_faults([{"call": "*", "fault": fault, "times": 0}] if fault else [])
     confirm(client)
-    assert set(Erasure.objects.values_list("code", flat=True)) == {"accepted"}
+    assert set(Erasure.objects.values_list("last_result", flat=True)) == {"accepted"}
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_what_is_owed_is_counted_when_it_is_no_more(walk, monkeypatch):
     assert not FunnelCount.objects.exists()
     assert routes()["end"] == (1, 0)
     call_command("exchange_pending", stdout=StringIO())
-    ConnectSession.objects.update(exchange_after=timezone.now())
+    ConnectSession.objects.update(due_at=timezone.now())
     call_command("exchange_pending", stdout=StringIO())
     purge()
     assert routes()["end"] == (1, 0)
@@ -293,7 +293,7 @@ def test_an_answer_that_froze_until_the_conversation_was_counted_changes_nothing
     purge()
     session.refresh_from_db()
     assert session.state == State.OPEN  # an answer is under way
-    ConnectSession.objects.update(claimed_at=timezone.now() - timedelta(hours=1))
+    ConnectSession.objects.update(claimed_until=timezone.now() - timedelta(hours=1))
     frozen = ConnectSession.objects.get()
     assert purge() == "1 closed, 0 pages deleted"
     frozen.last_route = "end"

@@ -4,11 +4,11 @@ import re
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from flatpeak_app.web import vault
 from tariffs import flatpeak
+from tariffs.queue import claim_end
 from tests.test_faults import PAGES
 from tests.walk import Walk
 
@@ -128,7 +128,7 @@ def test_a_conversation_that_took_too_long_says_so_in_place(walk, step):
 
 def test_while_another_answer_is_under_way_it_waits(walk, step):
     walk.by_hand()
-    ConnectSession.objects.update(claimed_at=timezone.now())
+    ConnectSession.objects.update(claimed_until=claim_end())
     response = step(cost="28.15")
     assert "One moment" in response.content.decode()
     assert ' data-next="' in response.content.decode()  # the script asks there for the next page

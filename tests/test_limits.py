@@ -18,7 +18,6 @@ from django.utils import timezone
 import flatpeak_app.settings as product
 from connect_ui.models import ConnectSession
 from flatpeak_app.web.limits import is_too_often
-from tariffs import flatpeak
 from tariffs.models import Location
 from tests.programs import Program, free_port
 from tests.races.servers import shared_cache
@@ -71,28 +70,6 @@ def check_failures(response):
     assert (response.status_code, response["Retry-After"]) == (429, "300")
     assert FAILED in response.content.decode()
     assert "no-store" in response["Cache-Control"]
-
-
-def test_the_action_that_exchanges_what_is_owed_is_limited(limits, client, charlie, alice, monkeypatch):
-    asked = []
-
-    def fail(token):
-        asked.append(token)
-        raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
-
-    monkeypatch.setattr(flatpeak, "exchange", fail)
-    expiry = timezone.now() + timedelta(hours=1)
-    session = ConnectSession(user=alice, state=ConnectSession.State.OWED, direction="IMPORT", expires_at=expiry)
-    session.connect_token = "one"
-    session.save()
-    client.force_login(charlie)
-    chosen = {"action": "exchange_owed", "_selected_action": [session.pk]}
-    said = [
-        client.post(reverse("admin:connect_ui_connectsession_changelist"), chosen, follow=True).content.decode()
-        for _ in range(12)
-    ]
-    assert len(asked) == product.RATE_LIMITS["connect_ask"] == 10
-    assert ["too many requests within a minute" in page for page in said] == [False] * 10 + [True] * 2
 
 
 @pytest.mark.parametrize("email", ["alice@example.com", "nobody@example.com"])
@@ -307,7 +284,7 @@ def at_login(walk):
 
 def at_owed(walk):
     at_providers(walk)
-    ConnectSession.objects.update(state="owed", exchange_after=timezone.now())
+    ConnectSession.objects.update(state="owed", due_at=timezone.now())
 
 
 def expired(walk):

@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 
 from connect_ui import conversation
-from connect_ui.models import ConnectSession, Page, oldest_claim
+from connect_ui.models import ConnectSession, Page
 from tariffs import flatpeak
 from tariffs.flatpeak import calls
 from tariffs.models import Customer, Location
+from tariffs.queue import claim_end
 from tests.walk import Walk, sign_in_at_provider
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +105,7 @@ def test_who_asks_where_connect_stands_while_somebody_else_does_waits_too(walk, 
 def test_while_an_answer_is_under_way_others_wait_on_a_page_that_reloads(walk, sandbox):
     walk.by_hand()
     page = walk.page
-    ConnectSession.objects.update(claimed_at=timezone.now())
+    ConnectSession.objects.update(claimed_until=claim_end())
     before = posts(sandbox)
     walk.answer(cost="28.15")
     assert "One moment" in walk.text
@@ -112,7 +113,7 @@ def test_while_an_answer_is_under_way_others_wait_on_a_page_that_reloads(walk, s
     walk.get(f"/connect/{page.session_id}/{page.number}/")
     assert "One moment" in walk.text
     assert posts(sandbox) == before
-    ConnectSession.objects.update(claimed_at=None)
+    ConnectSession.objects.update(claimed_until=None)
     assert walk.get(f"/connect/{page.session_id}/").route == "rate_fixed_capture"
 
 
@@ -191,7 +192,7 @@ def test_whatever_a_step_changes_of_a_conversation_is_stored(walk, sandbox, step
     with sandbox.lock:
         sandbox.set_faults([{"call": "exchange", "fault": "status_409"}])
     walk.fixed()
-    ConnectSession.objects.update(exchange_after=timezone.now())
+    ConnectSession.objects.update(due_at=timezone.now())
     walk.get(f"/connect/{walk.session.pk}/")
     assert walk.session.state == "connected"
     assert set(steps) == {"catch_up", "send", "exchange"}
@@ -201,17 +202,17 @@ def test_who_has_lost_the_claim_writes_nothing(walk):
     session = walk.by_hand().session
     assert session.claim()
     taken_over = timezone.now() + timedelta(minutes=5)
-    ConnectSession.objects.update(claimed_at=taken_over)
+    ConnectSession.objects.update(claimed_until=taken_over)
     session.last_route = "provider"
     assert not session.keep("last_route")
     assert not session.release("last_route")
     session.refresh_from_db()
-    assert (session.claimed_at, session.last_route == "provider") == (taken_over, False)
+    assert (session.claimed_until, session.last_route == "provider") == (taken_over, False)
 
 
 def test_a_claim_that_nobody_can_be_behind_is_taken_over_and_connect_is_asked_first(walk, sandbox):
     walk.by_hand()
-    ConnectSession.objects.update(claimed_at=oldest_claim() - timedelta(seconds=1))
+    ConnectSession.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     before = dict(sandbox.counts)
     walk.answer(cost="28.15")
     assert walk.route == "tariff_name_capture"

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from connect_ui import conversation
+from connect_ui.conversation import exchange_owed
 from connect_ui.models import ConnectSession
 from flatpeak_app.operations import attention
 from flatpeak_app.web.vault import KEY_MISSING
-from tariffs import erasure, flatpeak
+from tariffs import flatpeak
+from tariffs.erasure import erase
 from tariffs.models import Erasure
 
 pytestmark = pytest.mark.django_db
@@ -32,22 +33,22 @@ def test_an_erasure_without_its_key_stays_open_and_is_shown_until_the_key_is_bac
     owed.delete()
     [lost], keys, before = Erasure.objects.all(), settings.TOKEN_KEYS, sandbox.counts["exchange"]
     settings.TOKEN_KEYS = ["another key of the same length as most"]
-    assert erasure.finish([lost]) == (0, 1)
+    assert erase(lost) is False
     assert (Erasure.objects.get().done_at, sandbox.counts["exchange"]) == (None, before)
-    [case] = attention.erasures(timezone.now() + timedelta(days=2)).cases
+    [case] = attention.deletions(timezone.now() + timedelta(days=2)).cases
     assert case.said == KEY_MISSING
     settings.TOKEN_KEYS = [*settings.TOKEN_KEYS, *keys]
-    assert erasure.finish([Erasure.objects.get()]) == (1, 0)
+    assert erase(Erasure.objects.get())
     assert Erasure.objects.filter(kind=Erasure.Kind.LOCATION, done_at=None).exists()
 
 
 def test_an_exchange_without_its_key_stays_owed_and_is_shown_until_the_key_is_back(owed, settings, sandbox):
     keys, before = settings.TOKEN_KEYS, sandbox.counts["exchange"]
     settings.TOKEN_KEYS = ["another key of the same length as most"]
-    assert conversation.finish([owed]) == (0, 1)
+    assert exchange_owed(owed) is False
     assert sandbox.counts["exchange"] == before
-    [case] = attention.owed(timezone.now() + timedelta(hours=2)).cases
+    [case] = attention.exchanges(timezone.now() + timedelta(hours=2)).cases
     assert case.said == KEY_MISSING
     settings.TOKEN_KEYS = [*settings.TOKEN_KEYS, *keys]
-    assert conversation.finish([ConnectSession.objects.get()]) == (1, 0)
+    assert exchange_owed(ConnectSession.objects.get())
     assert ConnectSession.objects.get().state == ConnectSession.State.CONNECTED

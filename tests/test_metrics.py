@@ -126,16 +126,16 @@ def test_what_is_owed_and_stale_is_counted(walk):
     Erasure.objects.create(kind="location", flatpeak_id="loc_2", account=tariff.account, done_at=now)
 
     def stale(**facts):
-        Tariff.objects.update(**{"ask_at": now, "rates": "ok", "rates_since": now, "state": "connected"} | facts)
+        Tariff.objects.update(**{"due_at": now, "rates": "ok", "rates_since": now, "state": "connected"} | facts)
         found = scraped()
         assert found[("erasures_owed",)] == 1
         return [found[("tariff_rates_stale", reason)] for reason in ("overdue", "failing")]
 
-    failing = {"rates": "failing", "rates_since": now - timedelta(hours=2), "rates_code": "unavailable"}
+    failing = {"rates": "failing", "rates_since": now - timedelta(hours=2), "last_result": "unavailable"}
     assert stale() == [0, 0]
-    assert stale(ask_at=now - timedelta(minutes=11)) == [1, 0]
+    assert stale(due_at=now - timedelta(minutes=11)) == [1, 0]
     assert stale(**failing) == [0, 1]
-    assert stale(**failing | {"rates_code": "no_tariff_connected"}) == [0, 0]  # it has none, and that is known
+    assert stale(**failing | {"last_result": "no_tariff_connected"}) == [0, 0]  # it has none, and that is known
     assert stale(**failing | {"rates_since": now - timedelta(minutes=50)}) == [0, 0]
     assert stale(**failing, state="disconnected") == [0, 0]
 

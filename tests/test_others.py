@@ -33,7 +33,7 @@ def browsers(alice, bob, sandbox):
         EmailAddress.objects.create(user=user, email=user.email)
         Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
         browsers.append(browser)
-    ConnectSession.objects.filter(state="open").update(state="owed", exchange_after=timezone.now())
+    ConnectSession.objects.filter(state="open").update(state="owed", due_at=timezone.now())
     return browsers
 
 
@@ -49,7 +49,7 @@ def test_a_download_has_all_rows_of_its_user_and_none_of_another(browsers, alice
 def test_the_deletion_of_an_account_leaves_everything_of_another(browsers, alice, bob, sandbox):
     hers, his = browsers
     before = keys(bob)
-    owed = list(ConnectSession.objects.filter(user=bob).order_by("pk").values("pk", "state", "exchange_after"))
+    owed = list(ConnectSession.objects.filter(user=bob).order_by("pk").values("pk", "state", "due_at"))
     hers.post("/account/reauthenticate/", {"password": PASSWORD})
     hers.post("/account/delete/")
     assert not any(keys(alice).values())
@@ -57,7 +57,7 @@ def test_the_deletion_of_an_account_leaves_everything_of_another(browsers, alice
     assert is_signed_in(his)
     assert not is_signed_in(hers)
     assert UserSession.objects.get().user == bob
-    assert list(ConnectSession.objects.filter(user=bob).order_by("pk").values("pk", "state", "exchange_after")) == owed
+    assert list(ConnectSession.objects.filter(user=bob).order_by("pk").values("pk", "state", "due_at")) == owed
     bobs = Tariff.objects.get().location
     assert bobs.location_id in sandbox.state["locations"]
     assert bobs.customer.customer_id in sandbox.state["customers"]

@@ -15,7 +15,7 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.operations.funnel_page import ROWS
 from tariffs import flatpeak
-from tariffs.models import Customer, Erasure, Location, Tariff
+from tariffs.models import Customer, Erasure, Location, Tariff, Wait
 from tests.test_funnel import sessions
 
 pytestmark = pytest.mark.django_db
@@ -185,11 +185,10 @@ def test_an_exchange_is_named_when_it_is_owed_for_an_hour_however_often_it_was_t
     assert "Exchanges owed for over an hour: 1" in said
     assert "SSE, IMPORT, GB since" in said
     assert "no answer" in said
-    assert "run “Exchange what is owed”" in said
     one, every = links_of(staff, "Exchanges owed")
     assert str(old.pk) in one
     assert rows(staff, every) == 2
-    old.note_error("account_suspended", old.last_route)
+    old.last_result = "account_suspended"
     old.save()
     assert "account_suspended" in text(staff, ATTENTION)
 
@@ -208,7 +207,7 @@ def test_rates_are_named_when_they_have_failed_for_an_hour(staff, alice):
     tariff(alice, 1, rates="failing", rates_since=ago(minutes=59))
     tariff(alice, 2, rates="failing", rates_since=ago(hours=9), state="disconnected")
     assert "Nothing needs anybody" in text(staff, ATTENTION)
-    tariff(alice, 3, rates="failing", rates_since=ago(hours=2), rates_code="no_price_data")
+    tariff(alice, 3, rates="failing", rates_since=ago(hours=2), last_result="no_price_data")
     said = text(staff, ATTENTION)
     assert "Rates that have failed for over an hour: 1 SSE, No. 3 since" in said
     assert "no_price_data" in said
@@ -237,8 +236,9 @@ def test_nothing_of_another_account_or_mode_needs_anybody(staff, alice, elsewher
     tariff(alice, 1, rates="failing", rates_since=ago(hours=2))
     tariff(alice, 2, state="pending", state_since=ago(hours=49))
     Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(days=2))
+    Wait.objects.create(tariff=Tariff.objects.first(), since=ago(days=1), last_result="not_sent", attempts=2)
     assert staff.get(reverse(ATTENTION)).context["fine"] == []
-    for model in (ConnectSession, Tariff, Erasure):
+    for model in (ConnectSession, Tariff, Erasure, Wait):
         model.objects.update(**elsewhere)
     assert staff.get(reverse(ATTENTION)).context["matters"] == []
 
@@ -272,7 +272,7 @@ def test_a_deletion_is_named_when_flatpeak_has_not_made_it_for_a_day(staff):
     Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(hours=23))
     Erasure.objects.create(kind="location", flatpeak_id="loc_2", requested_at=ago(days=3), done_at=timezone.now())
     assert "Nothing needs anybody" in text(staff, ATTENTION)
-    Erasure.objects.create(kind="customer", flatpeak_id="cus_1", requested_at=ago(days=2), code="unavailable")
+    Erasure.objects.create(kind="customer", flatpeak_id="cus_1", requested_at=ago(days=2), last_result="unavailable")
     assert "not made for over a day: 1 customer since" in text(staff, ATTENTION)
     assert rows(staff, links_of(staff, "Deletions")[-1]) == 1
 

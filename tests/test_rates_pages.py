@@ -94,7 +94,7 @@ def at(monkeypatch, moment):
 @pytest.fixture
 def noon(monkeypatch, tariff):
     at(monkeypatch, NOW)
-    Tariff.objects.update(ask_at=NOW, rates_since=NOW)
+    Tariff.objects.update(due_at=NOW, rates_since=NOW)
     tariff.refresh_from_db()
 
 
@@ -132,7 +132,7 @@ def test_today_and_tomorrow_are_asked_for_in_the_locations_time_zone(noon, tarif
 )
 def test_today_and_tomorrow_are_one_question_however_long_they_are(noon, tariff, asked, month, day, hours, tomorrows):
     now = datetime(2026, month, day, 11, tzinfo=UTC)
-    Tariff.objects.update(ask_at=now)
+    Tariff.objects.update(due_at=now)
     refresh(Tariff.objects.get(), now)
     assert [end - start for _, start, end, _ in asked] == [timedelta(hours=hours)]
     today, tomorrow = (len(day.segments) for day in RateDay.objects.order_by("day"))
@@ -179,14 +179,14 @@ def test_at_local_midnight_the_old_tomorrow_is_today_without_a_call(look, asked,
 def test_a_new_local_day_is_asked_for_though_next_update_is_far(noon, tariff, asked, next_update):
     asked.answer = lambda start, end: hourly(start, end, next_update=next_update)
     refresh(tariff, NOW)
-    assert tariff.ask_at == datetime(2026, 11, 24, tzinfo=UTC)
+    assert tariff.due_at == datetime(2026, 11, 24, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("next_update", [None, "nonsense", "2020-01-01T00:00:00Z", 7])
 def test_without_a_usable_next_update_a_quarter_of_an_hour_passes(noon, tariff, asked, next_update):
     asked.answer = lambda start, end: hourly(start, end, next_update=next_update)
     refresh(tariff, NOW)
-    assert tariff.ask_at == NOW + timedelta(minutes=15)
+    assert tariff.due_at == NOW + timedelta(minutes=15)
 
 
 def test_an_answer_of_confidence_0_is_asked_for_again_within_10_seconds(noon, tariff, asked, client, alice):
@@ -196,7 +196,7 @@ def test_an_answer_of_confidence_0_is_asked_for_again_within_10_seconds(noon, ta
     assert "take them as an estimate" in page
     assert '<meta http-equiv="refresh" content="5">' in page
     tariff.refresh_from_db()
-    assert NOW < tariff.ask_at <= NOW + timedelta(seconds=10)
+    assert NOW < tariff.due_at <= NOW + timedelta(seconds=10)
 
 
 def test_an_estimate_is_asked_for_less_often_the_longer_it_stays_one(noon, tariff, asked, monkeypatch):
@@ -207,7 +207,7 @@ def test_an_estimate_is_asked_for_less_often_the_longer_it_stays_one(noon, tarif
         if refresh(Tariff.objects.select_related("location").get(), moment):
             times.append(int((moment - NOW).total_seconds()))
         moment += timedelta(seconds=5)
-    assert times == [*range(0, 60, 5), *range(60, 600, 60), 600, 1500, 2400]
+    assert times == [0, 5, 15, 35, 75, 155, 315, 635, 1275, 2175]
     asked.answer = hourly
     refresh(Tariff.objects.select_related("location").get(), NOW + timedelta(hours=1))
     assert Tariff.objects.get().rates == "ok"
@@ -244,7 +244,7 @@ def midnight_gap(monkeypatch, asked, tariff):
     now = datetime(2026, 11, 24, tzinfo=UTC)
     refresh(tariff, NOW)
     RateDay.objects.filter(day="2026-11-24").update(segments=[])
-    Tariff.objects.update(ask_at=now)
+    Tariff.objects.update(due_at=now)
     asked.clear()
     at(monkeypatch, now)
 
@@ -303,7 +303,7 @@ def test_whoever_comes_after_midnight_while_somebody_asks_is_told_so_on_every_pa
     for path, words in WHEREVER.items():
         address = path if path.startswith("/") else f"/locations/{tariff.location_id}/{path}"
         assert words not in client.get(address).content.decode(), path
-    assert Tariff.objects.get().asking_until is None
+    assert Tariff.objects.get().claimed_until is None
 
 
 def test_a_question_whose_asker_died_is_under_way_no_longer_than_its_claim(
@@ -313,7 +313,7 @@ def test_a_question_whose_asker_died_is_under_way_no_longer_than_its_claim(
     asked.answer = lambda start, end: sys.exit()
     with pytest.raises(SystemExit):
         refresh(Tariff.objects.select_related("location").get(), timezone.now())
-    claim = Tariff.objects.get().asking_until
+    claim = Tariff.objects.get().claimed_until
     client.force_login(alice)
     address = f"/locations/{tariff.location_id}/day/?date=2026-11-24"
     assert "We are asking for these prices." in client.get(address).content.decode()
@@ -327,13 +327,14 @@ def test_a_tariff_that_is_changed_meanwhile_is_asked_for_anew(noon, tariff, aske
     def changed(start, end):
         mine = Tariff.objects.get()
         mine.version += 1
-        mine.set_rates("none", "", NOW)
+        mine.set_rates("none")
+        mine.claimed_until, mine.due_at = None, NOW
         mine.save()
         return hourly(start, end)
 
     asked.answer = changed
     refresh(tariff, NOW)
-    assert (tariff.asking_until, tariff.ask_at) == (None, NOW)
+    assert (tariff.claimed_until, tariff.due_at) == (None, NOW)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +346,7 @@ def test_a_tariff_that_is_changed_meanwhile_is_asked_for_anew(noon, tariff, aske
     ],
 )
 def test_what_takes_longer_than_a_question_is_said_while_one_is_under_way(look, changes, words):
-    Tariff.objects.update(ask_at=NOW + timedelta(seconds=9), asking_until=NOW + timedelta(seconds=9), **changes)
+    Tariff.objects.update(due_at=NOW + timedelta(seconds=9), claimed_until=NOW + timedelta(seconds=9), **changes)
     page = look()
     assert words in page
     assert "being fetched" not in page
@@ -354,7 +355,7 @@ def test_what_takes_longer_than_a_question_is_said_while_one_is_under_way(look, 
 def test_a_day_that_is_asked_for_says_so_beside_the_one_that_is_known(look, client, tariff, asked):
     asked.answer = lambda start, end: hourly(start, end - timedelta(days=1))
     look()
-    Tariff.objects.update(ask_at=NOW + timedelta(seconds=9), asking_until=NOW + timedelta(seconds=9))
+    Tariff.objects.update(due_at=NOW + timedelta(seconds=9), claimed_until=NOW + timedelta(seconds=9))
     page = look()
     assert "Now 12.00p" in page
     assert "Tuesday 24 November 2026 The prices are being fetched. This page looks again by itself." in page
@@ -364,7 +365,7 @@ def test_a_day_that_is_asked_for_says_so_beside_the_one_that_is_known(look, clie
 def test_who_comes_while_known_rates_are_asked_for_again_does_not_wait(noon, tariff, asked, client, alice):
     client.force_login(alice)
     client.get(f"/locations/{tariff.location_id}/")
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     pages = []
 
     def look_meanwhile(start, end):  # answers only when the other view is done
@@ -377,7 +378,7 @@ def test_who_comes_while_known_rates_are_asked_for_again_does_not_wait(noon, tar
     assert "12.00p" in pages[0]
 
 
-def test_a_pending_tariff_is_asked_for_once_a_minute_and_after_ten_minutes_every_15(noon, tariff, asked, monkeypatch):
+def test_a_pending_tariff_is_asked_for_ever_less_often_and_at_last_every_15_minutes(noon, tariff, asked, monkeypatch):
     monkeypatch.setattr("tariffs.rates.refresh.complete", lambda tariff: None)
     asked.answer = refused("pending_connect")
     moment, times = NOW, []
@@ -386,9 +387,9 @@ def test_a_pending_tariff_is_asked_for_once_a_minute_and_after_ten_minutes_every
         if refresh(Tariff.objects.select_related("location").get(), moment):
             times.append(int((moment - NOW).total_seconds() // 60))
         moment += timedelta(seconds=20)
-    assert times == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 25, 40, 55]
+    assert times == [0, 1, 3, 7, 15, 30, 45]
     tariff.refresh_from_db()
-    assert (tariff.rates, tariff.rates_code, tariff.state) == ("pending", "pending_connect", "pending")
+    assert (tariff.rates, tariff.last_result, tariff.state) == ("pending", "pending_connect", "pending")
     assert tariff.rates_since == NOW
 
 
@@ -417,8 +418,8 @@ def test_what_went_wrong_is_said_and_asked_again_after_a_minute(noon, tariff, as
     client.force_login(alice)
     assert words in client.get(f"/locations/{tariff.location_id}/").content.decode()
     tariff.refresh_from_db()
-    assert (tariff.rates, tariff.rates_code) == ("failing", code)
-    assert tariff.ask_at == NOW + timedelta(minutes=1)
+    assert (tariff.rates, tariff.last_result) == ("failing", code)
+    assert tariff.due_at == NOW + timedelta(minutes=1)
     client.get(f"/locations/{tariff.location_id}/")
     assert len(asked) == 1
 
@@ -458,7 +459,7 @@ def test_an_unknown_time_zone_is_said_and_asked_for_again_after_a_quarter_of_an_
     assert "in a minute" not in page
     assert "time zone not known" in client.get("/locations/").content.decode()
     kept = Tariff.objects.get()
-    assert (kept.rates, kept.rates_code, kept.ask_at) == ("failing", "unknown_zone", NOW + timedelta(minutes=15))
+    assert (kept.rates, kept.last_result, kept.due_at) == ("failing", "unknown_zone", NOW + timedelta(minutes=15))
     assert (len(calls), asked) == (1, [])
     assert "unknown time zone" in caplog.text
 
@@ -613,7 +614,7 @@ def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomor
                 if a < b
             ]
         }
-        Tariff.objects.update(ask_at=NOW)
+        Tariff.objects.update(due_at=NOW)
         assert f"p per kWh{words}." in look()
 
 
@@ -655,7 +656,7 @@ def test_a_price_that_is_not_known_now_is_no_number(noon, tariff, asked, client,
 
 def test_when_flatpeak_is_down_the_last_known_rates_are_shown_as_such(noon, tariff, asked, client, alice):
     refresh(tariff, NOW)
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     RateDay.objects.update(fetched_at=NOW - timedelta(hours=2))
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
     client.force_login(alice)
@@ -666,7 +667,7 @@ def test_when_flatpeak_is_down_the_last_known_rates_are_shown_as_such(noon, tari
 
 def test_prices_are_as_old_as_the_oldest_of_those_shown(noon, tariff, asked, client, alice):
     refresh(tariff, NOW)
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     RateDay.objects.filter(day="2026-11-23").update(fetched_at=NOW - timedelta(hours=5))
     RateDay.objects.create(tariff=tariff, day="2026-11-22", fetched_at=NOW - timedelta(hours=9))
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
@@ -676,7 +677,7 @@ def test_prices_are_as_old_as_the_oldest_of_those_shown(noon, tariff, asked, cli
 
 
 def test_a_failed_tariff_says_what_to_do(noon, tariff, asked, client, alice):
-    Tariff.objects.update(state="failed", ask_at=NOW + timedelta(hours=1))
+    Tariff.objects.update(state="failed", due_at=NOW + timedelta(hours=1))
     client.force_login(alice)
     assert "could not be read" in client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "could not be read" in client.get("/locations/").content.decode()
@@ -706,7 +707,7 @@ def test_a_stored_price_of_another_account_or_mode_is_shown_nowhere(noon, tariff
     client.get("/locations/")
     assert b"12.00p" in client.get("/locations/").content
     Location.objects.update(**elsewhere)
-    Tariff.objects.update(**elsewhere, ask_at=NOW)
+    Tariff.objects.update(**elsewhere, due_at=NOW)
     for path in ("", f"{tariff.location_id}/"):
         page = client.get(f"/locations/{path}")
         assert page.status_code == 200
@@ -718,7 +719,7 @@ def test_a_stored_price_of_another_account_or_mode_is_shown_nowhere(noon, tariff
 
 
 def test_what_is_paid_and_what_is_sold_are_asked_for_stored_and_shown_apart(noon, tariff, client, alice, monkeypatch):
-    Tariff.objects.create(location=tariff.location, direction="EXPORT", ask_at=NOW, provider="Buyer")
+    Tariff.objects.create(location=tariff.location, direction="EXPORT", due_at=NOW, provider="Buyer")
     calls = []
 
     def answer(location_id, start, end, direction):
@@ -768,13 +769,13 @@ def add_locations(alice, count):
             customer=customer, location_id=f"loc_more{n}", time_zone="Europe/London", currency_code="GBP"
         )
         tariff = Tariff.objects.create(
-            location=location, direction="IMPORT", ask_at=timezone.now() + timedelta(days=1), provider=f"P{n}"
+            location=location, direction="IMPORT", due_at=timezone.now() + timedelta(days=1), provider=f"P{n}"
         )
         RateDay.objects.create(tariff=tariff, day=timezone.now().date(), segments=[], fetched_at=timezone.now())
 
 
 def test_my_locations_costs_the_same_queries_for_one_and_for_thirty(tariff, client, alice, django_assert_num_queries):
-    Tariff.objects.update(ask_at=timezone.now() + timedelta(days=1))
+    Tariff.objects.update(due_at=timezone.now() + timedelta(days=1))
     client.force_login(alice)
     with django_assert_num_queries(5):
         client.get("/locations/")
@@ -787,8 +788,8 @@ def test_my_locations_costs_the_same_queries_for_one_and_for_thirty(tariff, clie
 
 def test_my_locations_are_in_the_order_of_their_beginning_with_what_is_bought_first(tariff, client, alice):
     add_locations(alice, 2)
-    Tariff.objects.create(location=tariff.location, direction="EXPORT", provider="Sold", ask_at=tariff.ask_at)
-    Tariff.objects.update(ask_at=timezone.now() + timedelta(days=1))
+    Tariff.objects.create(location=tariff.location, direction="EXPORT", provider="Sold", due_at=tariff.due_at)
+    Tariff.objects.update(due_at=timezone.now() + timedelta(days=1))
     client.force_login(alice)
     page = client.get("/locations/").content.decode()
     names = re.findall(r'<span class="tariff-name">(\w+)', page)
@@ -809,7 +810,7 @@ def test_the_rates_page_costs_six_queries_at_most_however_many_segments(
 
 def test_one_view_of_my_locations_asks_for_a_few_tariffs_at_most(noon, tariff, asked, client, alice):
     add_locations(alice, 10)
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     client.force_login(alice)
     client.get("/locations/")
     assert len(asked) == 3
@@ -819,7 +820,7 @@ def test_tariffs_that_fail_keep_no_other_of_my_locations_from_being_asked_for(
     noon, tariff, asked, client, alice, monkeypatch
 ):
     add_locations(alice, 6)
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
     client.force_login(alice)
     for minutes in range(3):
@@ -923,7 +924,7 @@ def test_a_tariff_of_two_prices_says_the_whole_night(look, asked, monkeypatch, t
     """It is 01:33, and the price stays the same until 07:00."""
     now = NOW.replace(hour=1, minute=33)
     at(monkeypatch, now)
-    Tariff.objects.update(ask_at=now)
+    Tariff.objects.update(due_at=now)
     asked.answer = by_clock((0, 7, "9.5"), (7, 23, "30"), (23, 24, "9.5"))
     page = look()
     assert (
@@ -943,7 +944,7 @@ def test_a_tariff_of_two_prices_says_the_whole_night(look, asked, monkeypatch, t
 def test_such_a_night_may_be_the_one_of_a_clock_change(look, asked, monkeypatch, now, words):
     moment = datetime.fromisoformat(now)
     at(monkeypatch, moment)
-    Tariff.objects.update(ask_at=moment)
+    Tariff.objects.update(due_at=moment)
 
     def answer(start, end):
         zone, edges = ZoneInfo("Europe/London"), [start]
@@ -976,7 +977,7 @@ def test_where_there_is_no_window_it_says_why_and_when_to_look_again(look, asked
         "data": prices("20", "30", first=NOW)(start, end)["data"]
         + prices("20", first=NOW + timedelta(hours=3))(start, end)["data"]
     }
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     page = look(direction="IMPORT", hours="3", before="16:20")
     assert "that is over by today 16:20. Choose fewer hours or a later time." in page
 
@@ -1114,7 +1115,7 @@ def test_what_is_sold_looks_for_the_dearest(look, asked):
 def test_a_wrong_query_gets_a_sentence_at_its_field_and_no_call(look, asked, query, words):
     asked.answer = prices("10", "20", "30", "40")
     look()
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     before = len(asked)
     page = look(400, direction="IMPORT", **query)
     assert words in page
@@ -1134,10 +1135,10 @@ def test_what_comes_next_and_where_the_price_stands_are_said(look, asked):
     page = look()
     assert "10.00p per kWh, low for today then 30.00p from 13:00" in page
     asked.answer = prices("30", "10")
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     assert "high for today" in look()
     asked.answer = prices("20", "10", "30")
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     assert "middle for today" in look()
 
 
@@ -1192,7 +1193,7 @@ def test_two_or_three_periods_are_a_line_each_and_a_night_is_one(look, asked, cl
     for line in ("07:00 to 16:00: 30.00p per kWh", "16:00 to 23:00: 40.00p per kWh", "23:00 to 07:00: 9.50p per kWh"):
         assert line in page
     asked.answer = by_clock((0, 6, "1"), (6, 12, "2"), (12, 18, "3"), (18, 24, "4"))
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     look()
     assert 'class="periods"' not in client.get(f"/locations/{tariff.location_id}/").content.decode()
 
@@ -1208,7 +1209,7 @@ def test_a_day_that_is_known_in_part_says_until_when(look, asked):
 def test_the_repeated_hour_comes_twice_with_the_zones_name(look, asked, monkeypatch, client, tariff):
     now = datetime(2026, 10, 24, 12, tzinfo=UTC)
     at(monkeypatch, now)
-    Tariff.objects.update(ask_at=now)
+    Tariff.objects.update(due_at=now)
 
     def half_hours(start, end):
         assert end - start == timedelta(hours=49)
@@ -1226,7 +1227,7 @@ def test_the_repeated_hour_comes_twice_with_the_zones_name(look, asked, monkeypa
 def test_the_short_day_says_that_an_hour_is_skipped(look, asked, monkeypatch):
     now = datetime(2026, 3, 28, 12, tzinfo=UTC)
     at(monkeypatch, now)
-    Tariff.objects.update(ask_at=now)
+    Tariff.objects.update(due_at=now)
     asked.answer = lambda start, end: prices(*[str(n) for n in range(47)], first=start)(start, end)
     assert "The clocks go forward on this day, to 02:00." in look()
 
@@ -1269,7 +1270,7 @@ JUNK = [
 @pytest.mark.parametrize("zone", ["Europe/London", "Asia/Kathmandu", "America/Santiago"])
 def test_the_same_series_is_the_same_page_however_it_is_written(view, asked, zone, zones, order):
     def shown():
-        Tariff.objects.update(ask_at=NOW)
+        Tariff.objects.update(due_at=NOW)
         caches["html"].clear()
         return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", view())
 
@@ -1359,7 +1360,7 @@ def hours_until_final(look_at, asked, monkeypatch, date="2026-11-20"):
 
 
 def test_a_past_day_that_is_an_estimate_is_asked_for_ever_less_often_for_seven_days(look_at, asked, monkeypatch):
-    Tariff.objects.update(ask_at=NOW + timedelta(days=30), rates="ok")
+    Tariff.objects.update(due_at=NOW + timedelta(days=30), rates="ok")
     asked.answer = lambda start, end: hourly(start, end, confidence=0)
     hours = hours_until_final(look_at, asked, monkeypatch)
     assert hours == [0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 56, 80, 104, 128, 152, 176]
@@ -1390,7 +1391,7 @@ def test_one_segment_that_is_an_estimate_keeps_a_day_from_being_final(look_at, a
 
 
 def test_a_day_that_was_an_estimate_ahead_is_asked_for_again_when_it_is_over(look_at, asked, monkeypatch):
-    Tariff.objects.update(ask_at=NOW + timedelta(days=30), rates="ok")
+    Tariff.objects.update(due_at=NOW + timedelta(days=30), rates="ok")
     asked.answer = lambda start, end: hourly(start, end, confidence="0.5")
     look_at("day", date="2026-11-26")
     asked.answer = hourly
@@ -1669,7 +1670,7 @@ def test_an_answer_to_a_question_of_ones_own_is_not_kept(view, made):
 def test_what_is_kept_for_one_tariff_is_not_shown_for_another(view, made, tariff, client):
     view()
     other = Tariff.objects.create(
-        location=tariff.location, direction="EXPORT", provider="Other", ask_at=NOW + timedelta(days=1)
+        location=tariff.location, direction="EXPORT", provider="Other", due_at=NOW + timedelta(days=1)
     )
     assert "Other" in view()
     assert [each.pk for each in made] == [tariff.pk, other.pk]
@@ -1771,7 +1772,7 @@ def test_the_day_that_is_today_ends_at_local_midnight(true_for, asked, monkeypat
     asked.answer = one_price
     now = datetime.fromisoformat(now)
     at(monkeypatch, now)
-    Tariff.objects.update(ask_at=now, rates_since=now)
+    Tariff.objects.update(due_at=now, rates_since=now)
     assert true_for(path) == hours * 3600
 
 
@@ -1811,9 +1812,9 @@ def test_a_list_is_true_as_long_as_each_of_its_locations_and_then_asks_what_is_d
     location.pk, location.location_id, location.time_zone = None, "loc_2", "Asia/Kathmandu"
     location._state.adding = True
     location.save()
-    Tariff.objects.create(location=location, direction="IMPORT", ask_at=NOW, rates_since=NOW)
+    Tariff.objects.create(location=location, direction="IMPORT", due_at=NOW, rates_since=NOW)
     assert true_for("/locations/") == 20_700  # midnight in Kathmandu
-    Tariff.objects.update(ask_at=NOW)
+    Tariff.objects.update(due_at=NOW)
     monkeypatch.setattr("tariffs.screens.views.ASKED_PER_LIST", 1)
     assert true_for("/locations/") == 60
 
@@ -1829,7 +1830,7 @@ def test_a_list_is_true_as_long_as_each_of_its_locations_and_then_asks_what_is_d
 def test_each_page_says_when_it_was_made_on_the_locations_clock(look, look_at, client, tariff, zone, made):
     Location.objects.update(time_zone=zone)
     if not zone:
-        Tariff.objects.update(ask_at=NOW + timedelta(hours=1))
+        Tariff.objects.update(due_at=NOW + timedelta(hours=1))
     assert made in look()
     assert made in look_at("day") if zone else True
     assert made in " ".join(client.get("/locations/").content.decode().split())
@@ -1841,7 +1842,7 @@ def test_my_locations_in_several_zones_were_made_at_one_time(look, client, tarif
     location.pk, location.location_id, location.time_zone = None, "loc_2", "Asia/Kathmandu"
     location._state.adding = True
     location.save()
-    Tariff.objects.create(location=location, direction="IMPORT", ask_at=NOW + timedelta(hours=1))
+    Tariff.objects.create(location=location, direction="IMPORT", due_at=NOW + timedelta(hours=1))
     assert "As of Mon 23 Nov, 12:30. All times: UTC." in client.get("/locations/").content.decode()
 
 

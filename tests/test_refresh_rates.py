@@ -12,15 +12,16 @@ import pytest
 from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from flatpeak_app.operations import queues
+from flatpeak_app.operations.management.commands import refresh_rates
+from flatpeak_app.operations.queues import MAILS, RATES, Run
 from tariffs import flatpeak
 from tariffs.flatpeak import http
-from tariffs.management.commands import refresh_rates
 from tariffs.models import Customer, Location, RateDay, Tariff, Wait
-from tariffs.notices import tell
+from tariffs.queue import QueueQuerySet
 from tariffs.rates.refresh import refresh
 
 # The command's threads have connections of their own, which see what is committed alone.
@@ -89,7 +90,7 @@ def add(alice, clock):
             location = Location.objects.create(
                 customer=customer, location_id=location_id, time_zone="Europe/London", address_line1="1 Example Street"
             )
-            about = {"provider": "Example & Sons", "ask_at": NOW, "state_since": NOW, "rates_since": NOW} | tariff
+            about = {"provider": "Example & Sons", "due_at": NOW, "state_since": NOW, "rates_since": NOW} | tariff
             Tariff.objects.create(location=location, direction="IMPORT", **about)
         return Tariff.objects.get(location__location_id=location_ids[-1])
 
@@ -109,13 +110,13 @@ def passing(monkeypatch):
             Passing.seconds += timeout or 0
             return self.is_set()
 
-    class Run(refresh_rates.Run):
-        def __init__(self, now):
-            super().__init__(now)
+    class PassingRun(Run):
+        def __init__(self, queue, **options):
+            super().__init__(queue, **options)
             self.stopped = Passing()
 
-    monkeypatch.setattr(refresh_rates, "Run", Run)
-    monkeypatch.setattr(refresh_rates.time, "monotonic", lambda: Passing.seconds)
+    monkeypatch.setattr(refresh_rates, "Run", PassingRun)
+    monkeypatch.setattr(queues.time, "monotonic", lambda: Passing.seconds)
     return Passing
 
 
@@ -151,7 +152,7 @@ def at_once(*functions):
 
 def test_what_is_due_is_asked_for_and_stored(add, asked):
     add("loc_1", "loc_2")
-    assert run() == "2 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 2 tried, 0 failed, 0 left\n"
     assert sorted(asked) == ["loc_1", "loc_2"]
     assert RateDay.objects.count() == 4
     assert set(Tariff.objects.values_list("rates", flat=True)) == {"ok"}
@@ -159,11 +160,11 @@ def test_what_is_due_is_asked_for_and_stored(add, asked):
 
 def test_only_what_is_due_here_and_connected_is_asked_for(add, asked):
     add("loc_due")
-    add("loc_later", ask_at=NOW + timedelta(seconds=1))
-    add("loc_disconnected", state="disconnected")
+    add("loc_later", due_at=NOW + timedelta(seconds=1))
+    add("loc_disconnected", state="disconnected", due_at=None)
     add("loc_of_another_account", account="acc_another")
     add("loc_of_the_other_mode", account="sandbox", live_mode=True)
-    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 1 tried, 0 failed, 0 left\n"
     assert asked == ["loc_due"]
 
 
@@ -172,9 +173,9 @@ def test_it_is_asked_again_from_next_update_on_and_not_before(add, asked, clock)
     asked.answer = lambda start, end: rates(start, end) | {"next_update": "2026-11-23T16:00:00Z"}
     run()
     clock(hours=3, minutes=29)
-    assert run() == "0 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 0 tried, 0 failed, 0 left\n"
     clock(hours=3, minutes=30)
-    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 1 tried, 0 failed, 0 left\n"
     assert len(asked) == 2
 
 
@@ -184,16 +185,16 @@ def test_a_pending_tariff_is_asked_for_by_the_pending_rule_and_is_no_failure(add
     times = []
     for minute in range(30):
         clock(minutes=minute)
-        if run() == "1 asked, 0 failed, 0 left\n":
+        if run() == "rates: 1 tried, 0 failed, 0 left\n":
             times.append(minute)
-    assert times == [*range(11), 25]
+    assert times == [0, 1, 3, 7, 15]
 
 
 def test_how_long_an_answer_stands_is_stored_and_begins_anew_with_another(add, asked, clock):
     tariff = add("loc_1", rates_since=NOW - timedelta(days=1))
     for minutes, answer, since in ((0, DOWN, 0), (2, DOWN, 0), (4, rates, 4), (9, rates, 4), (11, DOWN, 11)):
         clock(minutes=minutes)
-        Tariff.objects.update(ask_at=timezone.now())
+        Tariff.objects.update(due_at=timezone.now())
         asked.answer = answer
         with suppress(CommandError):
             run()
@@ -217,7 +218,7 @@ def test_whatever_an_answer_changes_of_a_tariff_is_stored(add, asked, clock, ans
     tariff = add("loc_1", contract_end=contract_end, rates_since=NOW - timedelta(days=1))
     for minutes, answer in enumerate(answers):
         clock(minutes=20 * minutes)
-        tariff.ask_at = timezone.now()
+        tariff.due_at = timezone.now()
         tariff.save()
         asked.answer = answer
         assert refresh(tariff, timezone.now())
@@ -231,7 +232,7 @@ def test_two_runs_at_once_ask_once(add, asked):
     add(*ids)
     at_once(run, run, run)
     assert sorted(asked) == sorted(ids)
-    assert run() == "0 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 0 tried, 0 failed, 0 left\n"
 
 
 def test_no_more_calls_are_under_way_than_allowed(add, asked):
@@ -250,7 +251,7 @@ def test_no_more_calls_are_under_way_than_allowed(add, asked):
         return rates(start, end)
 
     asked.answer = answer
-    assert run(concurrency=3) == "9 asked, 0 failed, 0 left\n"
+    assert run(concurrency=3) == "rates: 9 tried, 0 failed, 0 left\n"
     assert most == 3
 
 
@@ -258,7 +259,7 @@ def test_every_thread_gives_its_connection_back(add, asked, monkeypatch):
     opened, closed = set(), []
     all_at_work = threading.Barrier(3, timeout=30)  # or one quick thread may do all nine
     monkeypatch.setattr(
-        refresh_rates,
+        queues,
         "connection",
         type("", (), {"close": lambda self: (closed.append(threading.get_ident()), connection.close())})(),
     )
@@ -290,7 +291,7 @@ def test_no_connection_is_held_during_a_call_so_more_may_be_under_way_than_a_poo
 
     monkeypatch.setattr(flatpeak, "rates", ask)
     monkeypatch.setattr(http, "_http", Http)
-    with pytest.raises(CommandError, match="24 asked, 24 failed, 0 left"):
+    with pytest.raises(CommandError, match="rates: 24 tried, 24 failed, 0 left"):
         run(concurrency=24)
     assert held == [None] * 24
 
@@ -313,44 +314,29 @@ def test_no_connection_is_held_where_another_thread_may_need_one_to_go_on(add, a
         def __exit__(self, *error):
             self.lock.release()
 
-    class Run(refresh_rates.Run):
-        def __init__(self, now):
-            super().__init__(now)
-            self.lock = Lock()
+    class LockedRun(refresh_rates.Run):
+        def __init__(self, queue, **options):
+            super().__init__(queue, **options)
+            self.lock = Lock() if queue is RATES else self.lock
 
-    monkeypatch.setattr(refresh_rates, "Run", Run)
-    with pytest.raises(CommandError, match="3 asked, 2 failed"):
+    monkeypatch.setattr(refresh_rates, "Run", LockedRun)
+    with pytest.raises(CommandError, match="rates: 3 tried, 2 failed"):
         run(concurrency=1)
-    assert held == [None] * 8
-
-
-def test_what_is_due_is_found_by_an_index_without_what_is_disconnected_or_of_another_account():
-    due = next(index for index in Tariff._meta.indexes if index.name == "tariff_due")
-    assert due.fields == ["account", "live_mode", "ask_at", "id"]
-    assert due.condition == ~Q(state=Tariff.State.DISCONNECTED)
-    asked_for = refresh_rates.due_at(NOW).order_by("ask_at", "pk")
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # which reads a table of a few rows whole
-            cursor.execute("SET enable_seqscan = off; SET enable_sort = off")
-        plan = asked_for.explain()
-        if connection.vendor == "postgresql":
-            cursor.execute("RESET enable_seqscan; RESET enable_sort")
-    assert "tariff_due" in plan
-    assert "TEMP B-TREE" not in plan
+    assert held == [None] * 7
 
 
 @pytest.mark.parametrize("spread", [True, False])
 def test_batches_go_through_all_that_is_due_with_one_query_each(add, monkeypatch, spread):
-    monkeypatch.setattr(refresh_rates, "BATCH", 10)
+    monkeypatch.setattr("tariffs.queue.BATCH", 10)
     for n in range(35):
-        add(f"loc_{n}", ask_at=NOW - timedelta(minutes=n if spread else 0))
-    found, due = [], refresh_rates.batches(NOW)
+        add(f"loc_{n}", due_at=NOW - timedelta(minutes=n if spread else 0))
+    found, due = [], RATES.rows.each_due(NOW)
     with CaptureQueriesContext(connection) as queries:
         for tariff in due:
             assert tariff.location.location_id  # came along
             assert len(queries) == len(found) // 10 + 1
-            found.append((tariff.ask_at, tariff.pk))
-            tariff.ask_at = NOW + timedelta(days=1)  # as asking does
+            found.append((tariff.due_at, tariff.pk))
+            tariff.due_at = NOW + timedelta(days=1)  # as asking does
     assert len(queries) == 5
     assert len(found) == 35
     assert found == sorted(found)
@@ -358,7 +344,7 @@ def test_batches_go_through_all_that_is_due_with_one_query_each(add, monkeypatch
 
 def test_a_run_begins_by_chance_within_the_jitter(add, asked, passing):
     add("loc_1")
-    assert run(jitter=60, concurrency=4) == "1 asked, 0 failed, 0 left\n"
+    assert run(jitter=60, concurrency=4) == "rates: 1 tried, 0 failed, 0 left\n"
     assert len(set(passing.waited)) == 4
     assert all(0 <= seconds <= 60 for seconds in passing.waited)
 
@@ -375,41 +361,41 @@ def test_an_option_that_makes_no_sense_is_refused(options):
 def test_failures_are_counted_and_the_exit_status_is_not_zero(add, asked):
     add("loc_1", "loc_2", "loc_3")
     asked.of = {"loc_1": DOWN, "loc_2": refused("no_price_data")}
-    with pytest.raises(CommandError, match=r"^3 asked, 2 failed, 0 left$") as error:
+    with pytest.raises(CommandError, match=r"^rates: 3 tried, 2 failed, 0 left$") as error:
         run()
     assert error.value.returncode == 1
 
 
-def test_an_unknown_time_zone_is_counted_by_itself_and_fails_no_run(add, asked):
+def test_an_unknown_time_zone_fails_no_run(add, asked):
     add("loc_1", "loc_2")
     Location.objects.filter(location_id="loc_2").update(time_zone="Mars/Olympus")
-    assert run() == "2 asked, 0 failed, 0 left, of an unknown time zone: 1\n"
+    assert run() == "rates: 2 tried, 0 failed, 0 left\n"
     assert asked == ["loc_1"]
 
 
 def test_a_failure_that_another_run_met_is_not_counted_here(add, asked, monkeypatch):
     add("loc_1", rates="failing")
-    monkeypatch.setattr(refresh_rates, "refresh", lambda tariff, now: False)
-    assert run() == "0 asked, 0 failed, 1 left\n"
+    monkeypatch.setattr("tariffs.rates.refresh.refresh", lambda tariff, now: False)
+    assert run() == "rates: 0 tried, 0 failed, 1 left\n"
 
 
 def test_one_tariff_that_breaks_does_not_keep_the_others(add, asked, caplog):
     add("loc_1", "loc_2", "loc_3")
     broken = Tariff.objects.get(location__location_id="loc_2")
     asked.of = {"loc_2": ZeroDivisionError("never heard of")}
-    with pytest.raises(CommandError, match=r"^3 asked, 1 failed, 0 left$"):
+    with pytest.raises(CommandError, match=r"^rates: 3 tried, 1 failed, 0 left$"):
         run(concurrency=1)
-    assert f"tariff {broken.pk} could not be refreshed" in caplog.text
+    assert f"rates: {broken.pk} could not be worked on" in caplog.text
 
 
 def test_a_database_that_is_gone_ends_the_run(add, asked, monkeypatch):
     add("loc_1")
 
-    def gone(now):
+    def gone(queryset, now):
         raise ConnectionError("gone")
         yield
 
-    monkeypatch.setattr(refresh_rates, "batches", gone)
+    monkeypatch.setattr(QueueQuerySet, "each_due", gone)
     with pytest.raises(ConnectionError):
         run()
 
@@ -425,7 +411,7 @@ def test_after_a_429_nothing_more_is_asked_for_until_flatpeak_allows_it(add, ask
         return rates(start, end)
 
     asked.answer = answer
-    with pytest.raises(CommandError, match=r"^5 asked, 1 failed, 0 left$"):
+    with pytest.raises(CommandError, match=r"^rates: 5 tried, 1 failed, 0 left$"):
         run(concurrency=1)
     assert moments == [0, 0, 20, 20, 20]
 
@@ -434,21 +420,21 @@ def test_after_a_429_nothing_more_is_asked_for_until_flatpeak_allows_it(add, ask
 def test_a_run_waits_for_five_minutes_in_all_and_what_is_left_stays_due(add, asked, passing, retry_after, answers):
     add(*[f"loc_{n}" for n in range(9)])
     asked.answer = refused("rate_limit", 429, retry_after)
-    with pytest.raises(CommandError, match=rf"^{answers} asked, {answers} failed, {9 - answers} left$"):
+    with pytest.raises(CommandError, match=rf"^rates: {answers} tried, {answers} failed, {9 - answers} left$"):
         run(concurrency=1)
     assert len(asked) == answers
-    assert Tariff.objects.filter(ask_at__lte=NOW, rates="none").count() == 9 - answers
-    refused_until = set(Tariff.objects.filter(rates_code="rate_limit").values_list("ask_at", flat=True))
+    assert Tariff.objects.filter(due_at__lte=NOW, rates="none").count() == 9 - answers
+    refused_until = set(Tariff.objects.filter(last_result="rate_limit").values_list("due_at", flat=True))
     assert refused_until == {NOW + timedelta(seconds=max(retry_after or 60, 60))}
     asked.answer = rates
-    assert run() == f"{9 - answers} asked, 0 failed, 0 left\n"
+    assert run() == f"rates: {9 - answers} tried, 0 failed, 0 left\n"
 
 
 def test_calls_that_were_under_way_at_a_429_lengthen_the_pause_and_add_none():
-    work = refresh_rates.Run(NOW)
+    work = Run(RATES, patience=300)
     for seconds in (100, 120, 50, 100):
         work.pause(seconds)
-    assert work.patience == pytest.approx(refresh_rates.PATIENCE - 120, abs=1)
+    assert work.patience == pytest.approx(300 - 120, abs=1)
     assert not work.stopped.is_set()
     work.pause(301)
     assert work.stopped.is_set()
@@ -493,18 +479,16 @@ def test_ctrl_c_lets_the_calls_end_and_the_rest_stays_due(add, asked, monkeypatc
         assert begun.wait(10)
         raise KeyboardInterrupt
 
-    run_class = refresh_rates.Run
-
-    def make(now):
-        made = run_class(now)
+    def make(queue, **options):
+        made = Run(queue, **options)
         stop = made.stopped.set
         made.stopped.set = lambda: (stop(), pressed.set())
         return made
 
     monkeypatch.setattr(refresh_rates, "Run", make)
-    monkeypatch.setattr(refresh_rates, "wait", press)
+    monkeypatch.setattr(queues, "wait", press)
     asked.answer = answer
-    with pytest.raises(CommandError, match=r"^1 asked, 0 failed, 4 left$"):
+    with pytest.raises(CommandError, match=r"^rates: 1 tried, 0 failed, 4 left$"):
         run(concurrency=1)
     assert Tariff.objects.filter(rates="ok").count() == 1
     monkeypatch.undo()
@@ -519,8 +503,8 @@ def test_what_a_killed_run_did_not_finish_is_asked_for_by_a_later_one(add, asked
     assert run().endswith(" 0 failed, 0 left\n")
     assert Tariff.objects.get(location__location_id="loc_2").rates == "ok"
     assert Tariff.objects.get(location__location_id="loc_1").rates == "none"
-    clock(seconds=3 * flatpeak.total_timeout())
-    assert run() == "1 asked, 0 failed, 0 left\n"
+    clock(seconds=6 * flatpeak.total_timeout())
+    assert run() == "rates: 1 tried, 0 failed, 0 left\n"
     assert Tariff.objects.get(location__location_id="loc_1").rates == "ok"
 
 
@@ -530,11 +514,11 @@ def test_what_a_killed_run_did_not_finish_is_asked_for_by_a_later_one(add, asked
 def test_a_terminal_has_a_bar(add, asked):
     add("loc_1", "loc_2")
     shown = run(out=Terminal())
-    assert f"\r[{'#' * 30}] 2 of 2, 0 failed\n2 asked, 0 failed, 0 left\n" in shown
+    assert f"\r[{'#' * 30}] 2 of 2, 0 failed\nrates: 2 tried, 0 failed, 0 left\n" in shown
 
 
 def test_a_bar_with_nothing_to_do_is_no_error(asked, clock):
-    assert run(out=Terminal()).endswith("0 asked, 0 failed, 0 left\n")
+    assert run(out=Terminal()).endswith("rates: 0 tried, 0 failed, 0 left\n")
 
 
 def test_without_a_terminal_one_line_is_all(add, asked, caplog):
@@ -546,7 +530,7 @@ def test_without_a_terminal_one_line_is_all(add, asked, caplog):
 
     asked.answer = pending
     with caplog.at_level(logging.INFO):
-        assert run() == "1 asked, 0 failed, 0 left\n"
+        assert run() == "rates: 1 tried, 0 failed, 0 left\n"
     assert caplog.text == ""
     assert logging.getLogger("tariffs").isEnabledFor(logging.INFO)
 
@@ -680,7 +664,7 @@ def test_rates_that_a_page_view_found_are_mailed_by_the_next_run(add, asked, clo
     client.get(f"/locations/{tariff.location_id}/")
     assert len(asked) == 2
     assert mailoutbox == []
-    assert run() == "0 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 0 tried, 0 failed, 0 left; mails: 1 tried, 0 failed, 0 left\n"
     assert len(mailoutbox) == 1
 
 
@@ -691,7 +675,11 @@ def test_nothing_is_mailed_of_a_disconnected_tariff_in_another_account_or_to_a_c
     asked.answer = PENDING
     run()
     Tariff.objects.filter(location__location_id="loc_1").update(state="disconnected")
-    Tariff.objects.filter(location__location_id="loc_2").update(account="acc_another")
+    for rows in (
+        Tariff.objects.filter(location__location_id="loc_2"),
+        Wait.objects.filter(tariff__location__location_id="loc_2"),
+    ):
+        rows.update(account="acc_another")
     clock(hours=48)
     run()
     assert len(mailoutbox) == 1
@@ -715,10 +703,9 @@ def waiting(add, asked, clock, *ids):
 def test_runs_at_once_send_each_mail_once(add, asked, clock, mailoutbox, monkeypatch, answer):
     waiting(add, asked, clock, *[f"loc_{n}" for n in range(5)])
     asked.answer = answer
-    monkeypatch.setattr(refresh_rates, "tell", lambda now: 0)
-    run()
+    Run(RATES).work()
     gate = threading.Barrier(4)
-    at_once(*[lambda: (gate.wait(), tell(timezone.now()))] * 4)
+    at_once(*[lambda: (gate.wait(), Run(MAILS).work())] * 4)
     assert len(mailoutbox) == 5
     assert len({mail.body for mail in mailoutbox}) == 5
 
@@ -733,7 +720,7 @@ def test_a_mail_that_was_listed_by_two_is_sent_by_the_one_who_claims_it(
 
     def meanwhile(self, messages):
         monkeypatch.setattr(EmailBackend, "send_messages", sent)
-        assert tell(timezone.now()) == 0  # another run, while the first is sending
+        Run(MAILS).work()  # another run, while the first is sending
         return sent(self, messages)
 
     monkeypatch.setattr(EmailBackend, "send_messages", meanwhile)
@@ -754,12 +741,15 @@ def test_a_mail_that_fails_is_sent_by_the_next_run(add, asked, clock, mailoutbox
         return sent(self, messages)
 
     monkeypatch.setattr(EmailBackend, "send_messages", fail_once)
-    with pytest.raises(CommandError, match=r"^2 asked, 0 failed, 0 left, mails not sent: 1$"):
+    with pytest.raises(CommandError, match=r"^rates: 2 tried, 0 failed, 0 left; mails: 2 tried, 1 failed, 0 left$"):
         run()
     assert len(mailoutbox) == 1
     assert "was not sent: OSError" in caplog.text
     assert "alice" not in caplog.text
     assert "Example Street" not in caplog.text
+    run()
+    assert len(mailoutbox) == 1
+    clock(hours=48, minutes=1)
     run()
     run()
     assert len({mail.body for mail in mailoutbox}) == len(mailoutbox) == 2
@@ -786,10 +776,10 @@ def test_a_second_wait_has_mails_of_its_own(add, asked, clock, mailoutbox):
 def test_from_the_sandboxs_pending_provider_to_the_mail(walk, later, mailoutbox):
     walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider().act("SAVE")
     location = Location.objects.get()
-    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 1 tried, 0 failed, 0 left\n"
     assert Tariff.objects.get().rates == "pending"
     later(minutes=3)
-    assert run() == "1 asked, 0 failed, 0 left\n"
+    assert run() == "rates: 1 tried, 0 failed, 0 left; mails: 1 tried, 0 failed, 0 left\n"
     [mail] = mailoutbox
     assert f"/locations/{location.pk}/" in mail.body
     assert walk.get(f"/locations/{location.pk}/").price

@@ -3,14 +3,14 @@
 from .again import again
 from .ask import begin, catch_up, send
 from .reading import is_incomplete, may_leave_to
-from .settle import exchange, finish
+from .settle import exchange, exchange_owed
 
 __all__ = [
     "again",
     "begin",
     "catch_up",
     "exchange",
-    "finish",
+    "exchange_owed",
     "is_incomplete",
     "may_leave_to",
     "send",

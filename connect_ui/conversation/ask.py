@@ -6,6 +6,7 @@ from django.utils import timezone
 from tariffs import flatpeak
 from tariffs.flatpeak import JSON
 from tariffs.models import Location, Tariff
+from tariffs.queue import claim_end
 
 from ..forms.base import RouteForm
 from ..models import ConnectSession, Page
@@ -31,7 +32,7 @@ def begin(
         direction=direction,
         type=type,
         country_code=location.country_code if location else country_code,
-        claimed_at=timezone.now(),
+        claimed_until=claim_end(),
     )
     make_token(session)
     session.save()
@@ -142,8 +143,8 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
     session.newest, session.last_route = page.number, page.route
     fields = ["newest", "last_route", *note_provider(session, page, answered)]
     if page.row.kind is Kind.END:
-        session.state = ConnectSession.State.OWED
-        fields.append("state")
+        session.owe_exchange()
+        fields += ConnectSession.OWED
     elif session.not_listed:
         fields.append("not_listed")
     report(page)

@@ -1,9 +1,7 @@
 """The end: exchange the connect token for the two ids, and store them."""
 
 import logging
-from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -26,25 +24,26 @@ def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     owed = session.state == ConnectSession.State.OWED
     if not session.connect_token:
         session.note_error(vault.KEY_MISSING, session.last_route)
-        session.exchange_after = timezone.now() + timedelta(minutes=15)
-        session.release("exchange_after", *ConnectSession.ERROR)
+        if owed:
+            session.put_off(vault.KEY_MISSING, timezone.now())
+        session.release(*ConnectSession.PUT_OFF, *ConnectSession.ERROR)
         return flatpeak.Unavailable("GET /connect/tariff/token: not tried, as no key reads the token")
     try:
         with flatpeak.purpose(f"session {session.pk}" if owed else ""):
             ids = flatpeak.exchange(session.connect_token)
     except flatpeak.FlatPeakError as error:
         if owed:
-            session.exchange_after = timezone.now() + timedelta(minutes=1)
+            session.refused(error, timezone.now())
             if isinstance(error, flatpeak.Rejected):
-                session.exchange_after = timezone.now() + timedelta(minutes=15)
-                session.note_error(error.code or str(error.status), session.last_route)
-        session.release("exchange_after", *ConnectSession.ERROR)
+                session.note_error(session.last_result, session.last_route)
+        session.release(*ConnectSession.PUT_OFF, *ConnectSession.ERROR)
         return error
     if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
         last = Page(session=session, number=session.newest + 1, route=END, body={}, came_from=session.newest)
-        session.newest, session.last_route, session.state = last.number, last.route, ConnectSession.State.OWED
+        session.newest, session.last_route = last.number, last.route
+        session.owe_exchange()
         with transaction.atomic():
-            if not session.keep("newest", "last_route", "state"):
+            if not session.keep("newest", "last_route", *ConnectSession.OWED):
                 return None
             last.save()
     before = session.pages.filter(number=session.newest).values("came_from")
@@ -74,12 +73,6 @@ def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     return None
 
 
-def finish(owed: Iterable[ConnectSession]) -> tuple[int, int]:
-    """Make the exchanges that these sessions are owed; how many are finished now, and how many are still owed."""
-    finished = left = 0
-    for session in owed:
-        if session.is_here and session.claim():
-            exchange(session)
-        done = session.state != ConnectSession.State.OWED
-        finished, left = finished + done, left + (not done)
-    return finished, left
+def exchange_owed(session: ConnectSession) -> bool | None:
+    """Make the exchange that a session is owed; whether that is done, None if somebody else is at it."""
+    return exchange(session) is None if session.claim() else None

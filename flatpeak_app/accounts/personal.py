@@ -20,10 +20,10 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from connect_ui.conversation import finish
+from connect_ui.conversation import exchange_owed
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.web.limits import limited
-from tariffs.erasure import ask_for
+from tariffs.erasure import erase_at_once
 from tariffs.models import Customer, Location, RateDay, Tariff, Wait
 from tariffs.screens.views import LATER
 
@@ -93,9 +93,10 @@ def delete_account(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "account/delete.html")
     user = cast(User, request.user)
-    # Only the exchange says which location a finished conversation made; `erase_pending` makes the rest of them.
+    # Only the exchange says which location a finished conversation made; the worker makes the rest of them.
     owed = ConnectSession.objects.here().filter(user=user, state=ConnectSession.State.OWED)
-    finish(owed[:EXCHANGED_PER_DELETION])
+    for session in owed[:EXCHANGED_PER_DELETION]:
+        exchange_owed(session)
     erased = erase_account(user)
     logout(request)
     deleted = gettext("Your account is deleted.")
@@ -115,4 +116,4 @@ def erase_account(user: User) -> bool:
     with transaction.atomic():
         get_adapter().end_sessions(UserSession.objects.filter(user=user))
         user.delete()
-    return ask_for(ids)
+    return erase_at_once(ids)

@@ -20,7 +20,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from connect_ui.models import OTHER, ConnectSession, Page, oldest_claim
+from connect_ui.models import OTHER, ConnectSession, Page
 from connect_ui.routes import Kind, named
 from tariffs.flatpeak import word
 
@@ -41,7 +41,7 @@ def count(pks: Sequence[UUID]) -> None:
         free = ConnectSession.objects.select_for_update().filter(pk__in=pks, counted=False)
         mine = ConnectSession.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
         # Without its claim, whoever froze in the middle of an answer can't change it any more.
-        mine.update(counted=True, claimed_at=None)
+        mine.update(counted=True, claimed_until=None)
         FunnelCount.objects.bulk_create(
             FunnelCount(**dict(zip(KEY, key, strict=True)), reached=reached, left=left)
             for key, (reached, left) in add_up(steps(mine, *KEY)).items()
@@ -61,7 +61,7 @@ def count_ended() -> int:
     None is waited for that somebody else is counting or deleting, nor one of which an answer is under way.
     """
     now, closed = timezone.now(), 0
-    free = Q(claimed_at=None) | Q(claimed_at__lte=oldest_claim())
+    free = Q(claimed_until=None) | Q(claimed_until__lte=now)
     over = ~Q(state__in=[State.OPEN, State.OWED]) | (Q(state=State.OPEN, expires_at__lte=now) & free)
     while True:
         with transaction.atomic():

@@ -82,7 +82,7 @@ def rates() -> GaugeMetricFamily:
         labels=["reason"],
     )
     now, tariffs = timezone.now(), Tariff.objects.here().exclude(state=Tariff.State.DISCONNECTED)
-    failing = tariffs.filter(rates=Tariff.Rates.FAILING, rates_since__lte=now - FAILING).exclude(rates_code__in=NONE)
-    metric.add_metric(["overdue"], tariffs.filter(ask_at__lte=now - OVERDUE).count())
+    failing = tariffs.filter(rates=Tariff.Rates.FAILING, rates_since__lte=now - FAILING).exclude(last_result__in=NONE)
+    metric.add_metric(["overdue"], tariffs.filter(due_at__lte=now - OVERDUE).count())
     metric.add_metric(["failing"], failing.count())
     return metric

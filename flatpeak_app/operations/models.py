@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from tariffs.models import FlatPeakObject
+from tariffs.realm import FlatPeakObject
 
 
 class FunnelCount(FlatPeakObject):

@@ -23,7 +23,7 @@ from .calls import (
 )
 from .errors import FlatPeakError, Rejected, Unavailable, word
 from .http import purpose, releasing, silent, total_timeout
-from .values import instant, number
+from .values import instant, number, zone_named
 
 __all__ = [
     "JSON",
@@ -48,4 +48,5 @@ __all__ = [
     "silent",
     "total_timeout",
     "word",
+    "zone_named",
 ]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ABSURD = Decimal(1_000_000)
 
@@ -21,3 +22,11 @@ def number(value: Any) -> Decimal | None:
         return None
     exact = Decimal(value)
     return exact if exact.is_finite() and abs(exact) < ABSURD else None
+
+
+def zone_named(name: Any) -> ZoneInfo | None:
+    """None for what is no time zone, or none that this server's time zone database has."""
+    try:
+        return ZoneInfo(name) if isinstance(name, str) else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, or too long for a file
+        return None

@@ -22,7 +22,7 @@ def changes(tariff: Tariff, segments: Iterable[Segment], now: datetime) -> list[
     if not tariff.is_read:
         return []
     moments = [at for s in rates.joined(segments) for at in (s.start, s.end)]
-    moments.append(tariff.ask_at if tariff.ask_at > now else now + MINUTE)
+    moments.append(tariff.due_after(now) or now + MINUTE)
     if tariff.rates == Tariff.Rates.FAILING:  # the page says how old its prices are
         moments.append(now + QUARTER)
     if seconds := look_again(tariff, now):
@@ -42,4 +42,4 @@ def look_again(tariff: Tariff, now: datetime) -> int | None:
 def is_awaited(tariff: Tariff, now: datetime) -> bool:
     """Whether rates are being fetched at this moment, of a tariff that FlatPeak has read."""
     waits = tariff.state == Tariff.State.FAILED or tariff.rates == Tariff.Rates.PENDING
-    return tariff.is_read and tariff.is_asked_for(now) and not waits
+    return tariff.is_read and tariff.is_claimed(now) and not waits

@@ -83,7 +83,7 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
                 return refused(str(TOO_MANY), form, 429)
     direction = tariff.direction if tariff else direction or "IMPORT"
     content = {"direction": direction, **taken(location, tariff, days, now)}
-    if tariff and tariff.rates_code == UNKNOWN_ZONE and not content["rates"]:
+    if tariff and tariff.last_result == UNKNOWN_ZONE and not content["rates"]:
         return refused(str(NO_ZONE), form, 503)
     if answered and not content["rates"]:
         return refused(str(NOT_ASKED if answered == FAILED else ASKED_NOW), form, 503)
@@ -139,7 +139,7 @@ def taken(location: Location, tariff: Tariff | None, days: Sequence[date], now: 
     until = complete_until(segments, start, end, now)
     return content | {
         "last_updated": fetched and fetched.isoformat(),
-        "next_update": tariff.ask_at.isoformat(),
+        "next_update": tariff.due_at and tariff.due_at.isoformat(),
         "complete_until": until and until.isoformat(),
         "tiered": any(day.tiered for day in known),  # its rates are those of the lowest step
         "rates": [

@@ -103,4 +103,4 @@ def _asked_next(tariff: Tariff, dates: Sequence[date], today: date, now: datetim
     """When FlatPeak is asked again for a single day, today or tomorrow, for which it had no prices so far."""
     answered = tariff.rates in (Tariff.Rates.OK, Tariff.Rates.ESTIMATE)
     near = len(dates) == 1 and timedelta() <= dates[0] - today <= timedelta(days=1)
-    return tariff.ask_at if tariff.is_read and answered and near and tariff.ask_at > now else None
+    return tariff.due_after(now) if tariff.is_read and answered and near else None

@@ -18,7 +18,7 @@ from flatpeak_app.web.staff import may_see_others
 from .. import rates
 from ..erasure import erase_location
 from ..models import Location, RateDay, Tariff
-from ..rates.refresh import ASKING, FAILED, ask_for, is_due, refresh, under_way
+from ..rates.refresh import ASKING, FAILED, ask_for, refresh, under_way
 from .changes import MINUTE, changes, first_of, is_awaited
 from .cheapest import cheapest_form
 from .day import segments_of
@@ -45,15 +45,15 @@ def locations(request: HttpRequest) -> HttpResponse:
     mine = Tariff.objects.filter(location__customer__user=request.user.pk)
     mine = mine.select_related("location").prefetch_related(days_around(now))
     tariffs = sorted(mine, key=_place)
-    due = sorted((tariff for tariff in tariffs if is_due(tariff, now)), key=lambda tariff: tariff.ask_at)
+    due = sorted((t for t in tariffs if t.is_read and t.is_due(now)), key=lambda tariff: tariff.due_at or now)
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in due[:ASKED_PER_LIST]):
         tariffs = sorted(mine.all(), key=_place)
     moments, zones = list[datetime](), {tariff.location.local_zone for tariff in tariffs}
     for tariff in tariffs:
         known = segments_of(tariff.days.all())
-        tariff.now = rates.current(known, now)  # type: ignore[attr-defined]
-        tariff.awaited = is_awaited(tariff, now)  # type: ignore[attr-defined]
-        tariff.over = (left := tariff.days_left(now)) is not None and left < 0  # type: ignore[attr-defined]
+        tariff.now = rates.current(known, now)
+        tariff.awaited = is_awaited(tariff, now)
+        tariff.over = (left := tariff.days_left(now)) is not None and left < 0
         moments += changes(tariff, known, now)
     zone = zones.pop() if len(zones) == 1 else ZoneInfo("UTC")
     context = {"tariffs": tariffs, "now": now, "zone": zone, "until": first_of(moments, now, zone)}

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 import rjsmin
 from django.conf import settings
-from django.utils import timezone
 from playwright.sync_api import expect
 
 from connect_ui.models import ConnectSession
 from connect_ui.templatetags.connect import AT_ONCE
+from tariffs.queue import claim_end
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("screen", ["phone"], indirect=True)]
 
@@ -197,11 +197,11 @@ def test_steps_and_prices_look_and_work_as_they_should_across_back_and_forward(v
 
 def test_a_step_to_a_page_that_waits_goes_on_by_itself(visit, sandbox):
     to_price(visit).type({"Price per kWh": "28.15"})
-    ConnectSession.objects.update(claimed_at=timezone.now())  # as if another tab had just sent its answer
+    ConnectSession.objects.update(claimed_until=claim_end())  # as if another tab had just sent its answer
     asked = watched(visit)
     visit.press("Continue").on("One moment")
     assert asked == [("POST", "fetch")]
-    ConnectSession.objects.update(claimed_at=None)
+    ConnectSession.objects.update(claimed_until=None)
     visit.on(re.compile("What do you pay"))
 
 

@@ -62,7 +62,7 @@ def tariff(clock, asked, alice):
         currency_code="GBP",
     )
     return Tariff.objects.create(
-        location=location, direction="EXPORT", provider="Example Energy", name="Simple", ask_at=NOW, rates_since=NOW
+        location=location, direction="EXPORT", provider="Example Energy", name="Simple", due_at=NOW, rates_since=NOW
     )
 
 
@@ -225,12 +225,12 @@ def test_other_pages_with_the_price_of_this_moment_change_too(open_page, clock, 
 @only("phone")
 def test_a_page_that_waits_for_an_answer_goes_on_when_it_is_there(walk, visit):
     walk.by_hand()
-    ConnectSession.objects.update(claimed_at=walk.session.started_at)
+    ConnectSession.objects.update(claimed_until=walk.session.expires_at)
     visit.page.clock.install()
     visit.open(f"/connect/{walk.session.pk}/").on("One moment")
     visit.page.clock.run_for(5000)
     visit.on("One moment")
-    ConnectSession.objects.update(claimed_at=None)
+    ConnectSession.objects.update(claimed_until=None)
     visit.page.clock.run_for(5000)
     visit.on("What do you pay for a kilowatt-hour?")
 
@@ -238,7 +238,7 @@ def test_a_page_that_waits_for_an_answer_goes_on_when_it_is_there(walk, visit):
 @only("phone")
 def test_a_waiting_page_asks_for_nothing_while_hidden_and_less_while_the_server_fails(walk, visit, watch):
     walk.by_hand()
-    ConnectSession.objects.update(claimed_at=walk.session.started_at)
+    ConnectSession.objects.update(claimed_until=walk.session.expires_at)
     path, asked = f"/connect/{walk.session.pk}/", []
     visit.page.clock.install()
     visit.open(path).on("One moment")
@@ -254,7 +254,7 @@ def test_a_waiting_page_asks_for_nothing_while_hidden_and_less_while_the_server_
     visit.on("One moment")
     assert 3 <= len(asked) <= 7
     visit.page.unroute_all()
-    ConnectSession.objects.update(claimed_at=None)
+    ConnectSession.objects.update(claimed_until=None)
     hide(visit, False)
     visit.on("What do you pay for a kilowatt-hour?")
 

@@ -191,7 +191,7 @@ def stalled(stage):
 
 def waiting(stage):
     path = route("rate_fixed_capture")(stage)
-    ConnectSession.objects.update(claimed_at=timezone.now())
+    ConnectSession.objects.update(claimed_until=timezone.now() + timedelta(minutes=1))
     return path
 
 
@@ -262,7 +262,7 @@ def zone_unknown(stage):
     complete(stage)
     Location.objects.update(time_zone="Mars/Olympus")
     later = timezone.now() + timedelta(minutes=15)
-    Tariff.objects.update(rates=Tariff.Rates.FAILING, rates_code=UNKNOWN_ZONE, ask_at=later)
+    Tariff.objects.update(rates=Tariff.Rates.FAILING, last_result=UNKNOWN_ZONE, due_at=later)
     return stage.location
 
 

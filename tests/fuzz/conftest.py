@@ -89,5 +89,5 @@ def saved(begun):
     begun.stands_at(begun.page("summary_fixed_confirm"))
     begun.adapter.tell("connect", begun.page("session_complete"))
     begun.answer({"action": "SAVE"})
-    Tariff.objects.update(ask_at=timezone.now() - timedelta(hours=1))
+    Tariff.objects.update(due_at=timezone.now() - timedelta(hours=1))
     return begun

@@ -44,10 +44,10 @@ def test_an_exchange_with_an_id_longer_than_its_column_stays_owed(begun, name):
 
 def test_a_code_longer_than_its_column_is_none(saved):
     for code, kept in (("x" * 64, "x" * 64), ("x" * 300, "")):
-        Tariff.objects.update(ask_at=timezone.now() - timedelta(hours=1))
+        Tariff.objects.update(due_at=timezone.now() - timedelta(hours=1))
         saved.adapter.tell("rates", ERROR | {"code": code}, 422)
         saved.get(f"/locations/{Location.objects.get().pk}/")
-        assert Tariff.objects.get().rates_code == kept
+        assert Tariff.objects.get().last_result == kept
 
 
 def test_a_token_that_was_handed_out_before_begins_no_second_conversation(begun):

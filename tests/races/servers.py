@@ -209,7 +209,8 @@ class Servers:
     @staticmethod
     def claims_grow_old() -> None:
         """What otherwise takes six timeouts: whoever held a claim is known to be gone."""
-        ConnectSession.objects.update(claimed_at=F("claimed_at") - timedelta(hours=1))
+        hour = timedelta(hours=1)
+        ConnectSession.objects.update(claimed_until=F("claimed_until") - hour, due_at=F("due_at") - hour)
 
     @contextmanager
     def locked(self, seconds: float) -> Iterator[None]:

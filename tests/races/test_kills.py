@@ -66,13 +66,13 @@ def test_a_kill_in_the_middle_of_an_exchange_leaves_it_owed_until_somebody_comes
     callback = f"/connect/callback/?fp_cot={ConnectSession.objects.get(user=users[1]).connect_token}"
     killed("exchange", fault, tabs)
     before = site.counts["exchange"]
-    assert site.manage("exchange_pending") == "0 finished, 3 still owed\n"
+    assert site.manage("exchange_pending") == "exchanges: 0 tried, 0 failed, 0 left\n"
     assert site.counts["exchange"] == before
     site.claims_grow_old()
     tabs[0].get("/")
     tabs[1].get(callback)
     assert "Your tariff is connected" in tabs[1].text
-    assert site.manage("exchange_pending") == "1 finished, 0 still owed\n"
+    assert site.manage("exchange_pending") == "exchanges: 1 tried, 0 failed, 0 left\n"
     for tab, user in zip(tabs, users, strict=True):
         tab.get(f"/connect/{ConnectSession.objects.get(user=user).pk}/")
         assert "Your tariff is connected" in tab.text
@@ -108,7 +108,7 @@ def test_while_one_worker_is_killed_the_others_serve(several, people):
     site.delay(1000)
     with ThreadPoolExecutor(len(tabs)) as pool:
         pressed = [pool.submit(tab.answer) for tab in tabs]
-        wait_until(lambda: ConnectSession.objects.exclude(claimed_at=None).count() == len(tabs))
+        wait_until(lambda: ConnectSession.objects.exclude(claimed_until=None).count() == len(tabs))
         os.kill(site.workers[0], signal.SIGKILL)
         site.delay(0)
         assert get(site.port, "/healthz").status_code == 200
@@ -141,7 +141,7 @@ def test_a_worker_that_was_frozen_over_its_claim_changes_nothing_when_it_thaws(s
         site.keep_log(other)
     assert (first.path, first.step) == (second.path, "tariff_name")
     session = ConnectSession.objects.get()
-    assert (session.newest, session.pages.count(), session.claimed_at) == (5, 5, None)
+    assert (session.newest, session.pages.count(), session.claimed_until) == (5, 5, None)
     assert site.sent == before + 1
     first.finish()
 

@@ -15,7 +15,7 @@ def test_of_many_who_look_as_rates_fall_due_one_asks(site, tab):
     path = f"/locations/{Location.objects.get().pk}/"
     assert "28.15p" in tab.get(path).text
     asked = site.counts["rates"]
-    Tariff.objects.update(ask_at=timezone.now())
+    Tariff.objects.update(due_at=timezone.now())
     site.delay(500)
     tabs = [tab.another() for _ in range(VIEWERS)]
     at_once(*(lambda each=each: each.get(path) for each in tabs))

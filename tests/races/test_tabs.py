@@ -27,7 +27,7 @@ def under_way(call):
     """Begin a call that takes an answer or makes an exchange; its end, once it has claimed the conversation."""
     pool = ThreadPoolExecutor(1)
     end = pool.submit(call)
-    wait_until(lambda: ConnectSession.objects.exclude(claimed_at=None).exists())
+    wait_until(lambda: ConnectSession.objects.exclude(claimed_until=None).exists())
     pool.shutdown(wait=False)
     return end
 
@@ -116,19 +116,21 @@ def test_callbacks_at_once_are_one_exchange(site, tab, owed):
 
 def test_while_exchange_pending_makes_an_exchange_a_visit_and_a_callback_wait_for_it(site, tab, owed):
     before = site.counts["exchange"]
-    ConnectSession.objects.update(exchange_after=timezone.now())
+    ConnectSession.objects.update(due_at=timezone.now())
     site.delay(2000)
     end = under_way(lambda: site.manage("exchange_pending"))
     visit, back = tab.another(), tab.another()
     at_once(lambda: visit.get("/"), lambda: back.get(owed))
-    assert end.result() == "1 finished, 0 still owed\n"
+    assert end.result() == "exchanges: 1 tried, 0 failed, 0 left\n"
     site.delay(0)
     assert "Your tariff is connected" in back.settle().text
     assert "Ecotricity" in visit.get("/").text
     assert site.counts["exchange"] == before + 1
 
 
-def test_an_exchange_that_staff_press_for_several_times_beside_a_callback_is_one(site, tab, owed, django_user_model):
+def test_an_exchange_that_staff_have_tried_again_several_times_beside_a_callback_is_one(
+    site, tab, owed, django_user_model
+):
     charlie = django_user_model.objects.create_superuser("charlie@example.com")
     charlie.password = HASHED
     charlie.save()
@@ -137,16 +139,16 @@ def test_an_exchange_that_staff_press_for_several_times_beside_a_callback_is_one
     desk.press(**code_of_app(desk))
     assert "1 connect session" in desk.text
     before = site.counts["exchange"]
-    chosen = {"action": "exchange_owed", "_selected_action": str(ConnectSession.objects.get().pk)}
+    chosen = {"action": "try_again", "_selected_action": str(ConnectSession.objects.get().pk)}
     site.delay(300)
     desks, back = [desk.another() for _ in range(3)], tab.another()
     at_once(*(lambda each=each: each.press(**chosen) for each in desks), lambda: back.get(owed).settle())
     site.delay(0)
+    site.manage("exchange_pending")
     assert site.counts["exchange"] == before + 1
-    assert "Your tariff is connected" in back.text
+    assert "Your tariff is connected" in back.settle().text
     assert site.statuses.keys() <= {200, 302}
-    said = " ".join(each.text for each in desks)
-    assert re.search("[01] finished, [01] still owed", said)
+    assert re.search("[01] are due now", " ".join(each.text for each in desks))
 
 
 def test_what_a_deletion_and_erase_pending_ask_for_at_once_is_asked_for_once(site, tab):
@@ -159,7 +161,7 @@ def test_what_a_deletion_and_erase_pending_ask_for_at_once_is_asked_for_once(sit
     said = [site.manage("erase_pending") for _ in range(2)]
     assert deletion.result().path == "/locations/"
     pool.shutdown()
-    assert said[0].startswith("0 erased, 0 failed, ")
+    assert said[0].startswith("deletions: 0 tried, 0 failed, ")
     assert site.counts["delete_location"] == 1
     assert Erasure.objects.get().done_at
 

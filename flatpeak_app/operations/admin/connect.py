@@ -1,29 +1,14 @@
-from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib import admin
 from django.urls import URLPattern, path
 
-from connect_ui.conversation import finish
 from connect_ui.models import ConnectSession
-from flatpeak_app.web.limits import TOO_MANY, is_too_often
 
 from .. import attention, funnel_page
-from .tariffs import FromFlatPeak, download_csv
-
-
-@admin.action(description="Exchange what is owed", permissions=["exchange"])
-def exchange_owed(
-    modeladmin: "ConnectSessionAdmin", request: HttpRequest, queryset: QuerySet[ConnectSession, ConnectSession]
-) -> None:
-    if is_too_often("connect_ask", request.user.pk):
-        messages.warning(request, TOO_MANY)
-        return
-    finished, left = finish(queryset.filter(state=ConnectSession.State.OWED))
-    messages.info(request, f"{finished} finished, {left} still owed.")
+from .tariffs import InQueue, download_csv
 
 
 @admin.register(ConnectSession)
-class ConnectSessionAdmin(FromFlatPeak):
+class ConnectSessionAdmin(InQueue):
     """Who, where it stands and what became of it; the pages, with what was typed on them, are not shown."""
 
     list_display = [
@@ -64,6 +49,9 @@ class ConnectSessionAdmin(FromFlatPeak):
         "last_route",
         "newest",
         "last_error_code",
+        "due_at",
+        "attempts",
+        "last_result",
         "started_at",
         "updated_at",
         "ended_at",
@@ -73,7 +61,7 @@ class ConnectSessionAdmin(FromFlatPeak):
     ]
     actions = [
         "delete_selected",
-        exchange_owed,
+        "try_again",
         download_csv(
             "id",
             "user.email",
@@ -98,6 +86,3 @@ class ConnectSessionAdmin(FromFlatPeak):
             path("attention/", view(attention.attention), name="connect_ui_attention"),
             *super().get_urls(),
         ]
-
-    def has_exchange_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("connect_ui.change_connectsession")

@@ -78,6 +78,19 @@ class FromFlatPeak(LongList):
         return False
 
 
+class InQueue(FromFlatPeak):
+    """Rows of a queue: staff may have them tried again."""
+
+    actions = ["delete_selected", "try_again"]
+
+    @admin.action(description="Try again", permissions=["try_again"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.message_user(request, f"{self.model.objects.filter(pk__in=queryset).try_again():,} are due now.")
+
+    def has_try_again_permission(self, request: HttpRequest) -> bool:
+        return super(FromFlatPeak, self).has_change_permission(request)
+
+
 @admin.register(Customer)
 class CustomerAdmin(FromFlatPeak):
     list_display = ["user", "customer_id", "account", "live_mode", "created_at"]
@@ -146,7 +159,7 @@ class LocationAdmin(FromFlatPeak):
 
 
 @admin.register(Tariff)
-class TariffAdmin(FromFlatPeak):
+class TariffAdmin(InQueue):
     list_display = [
         "provider",
         "name",
@@ -184,6 +197,7 @@ class TariffAdmin(FromFlatPeak):
     ]
     actions = [
         "delete_selected",
+        "try_again",
         download_csv(
             "id",
             "location.location_id",
@@ -200,8 +214,8 @@ class TariffAdmin(FromFlatPeak):
             "state_since",
             "rates",
             "rates_since",
-            "rates_code",
-            "ask_at",
+            "last_result",
+            "due_at",
             "account",
             "live_mode",
         ),
@@ -217,9 +231,16 @@ class TariffAdmin(FromFlatPeak):
 
 
 @admin.register(Erasure)
-class ErasureAdmin(FromFlatPeak):
-    list_display = ["kind", "requested_at", "attempts", "try_after", "done_at", "code", "account", "live_mode"]
-    list_filter = ["kind", ("done_at", admin.EmptyFieldListFilter), "code", "live_mode", "account", "requested_at"]
+class ErasureAdmin(InQueue):
+    list_display = ["kind", "requested_at", "attempts", "due_at", "done_at", "last_result", "account", "live_mode"]
+    list_filter = [
+        "kind",
+        ("done_at", admin.EmptyFieldListFilter),
+        "last_result",
+        "live_mode",
+        "account",
+        "requested_at",
+    ]
     search_fields = ["id", "flatpeak_id"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

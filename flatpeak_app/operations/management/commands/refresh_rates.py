@@ -1,0 +1,56 @@
+import logging
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
+from django.utils import timezone
+
+from flatpeak_app.operations.queues import MAILS, RATES, Run
+
+PATIENCE = 300.0  # seconds that a run waits in all because of 429
+
+
+class Command(BaseCommand):
+    help = (
+        "Fetch the rates that are due, and mail the customers who wait for them. May be run at any time, twice at once, "
+        "and again after it was killed: each tariff is asked for once, and what was not asked for stays due."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--concurrency", type=int, default=8, help="calls to FlatPeak at the same time (8)")
+        parser.add_argument("--jitter", type=float, default=5.0, help="begin within so many seconds, by chance (5)")
+
+    def handle(self, *, concurrency: int, jitter: float, verbosity: int, **options: Any) -> None:
+        if concurrency < 1 or jitter < 0:
+            raise CommandError("--concurrency is 1 or more, --jitter 0 or more")
+        if verbosity < 2:
+            logging.disable(logging.INFO)  # a line per call: not in a cron mail, nor across the bar
+        try:
+            self.refresh(concurrency, jitter)
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def refresh(self, concurrency: int, jitter: float) -> None:
+        rates, interrupted = Run(RATES, patience=PATIENCE), False
+        total = RATES.rows.due(timezone.now()).count() if self.stdout.isatty() else None
+
+        def show() -> None:
+            bar = "#" * (30 * min(rates.tried, total or 0) // (total or 1))
+            self.stdout.write(f"\r[{bar:<30}] {rates.tried} of {total}, {rates.failed} failed", ending="")
+            self.stdout.flush()
+
+        try:
+            rates.in_threads(concurrency, jitter, None if total is None else show)
+        except KeyboardInterrupt:
+            interrupted = True
+        if total is not None:
+            show()
+            self.stdout.write("")
+        close_old_connections()  # this thread's own was idle for as long as the run took
+        mails = Run(MAILS)
+        if not interrupted:
+            mails.work()
+        said = f"{rates}; {mails}" if mails.tried else f"{rates}"
+        if rates.failed or mails.failed or interrupted:
+            raise CommandError(said)
+        self.stdout.write(said)

@@ -1,0 +1,48 @@
+import logging
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
+
+from flatpeak_app.operations.queues import QUEUES, RATES, Queue, Run
+
+logger = logging.getLogger(__name__)
+
+IDLE = 5.0  # seconds between two looks at a queue
+
+
+class Command(BaseCommand):
+    help = (
+        "Work on all queues until SIGTERM: exchanges, deletions, rates and mails. Any number may run, on any machines: a row "
+        "is worked on by one at a time, and by another one once the claim of a worker that was killed is over."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--concurrency", type=int, default=8, help="calls for rates at the same time (8)")
+
+    def handle(self, *, concurrency: int, **options: Any) -> None:
+        stopped = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stopped.set())
+        logger.info("worker: started")
+        with ThreadPoolExecutor(len(QUEUES)) as pool:
+            for queue in QUEUES:
+                pool.submit(work_on, queue, stopped, concurrency if queue is RATES else 1)
+        logger.info("worker: stopped")
+
+
+def work_on(queue: Queue, stopped: threading.Event, concurrency: int) -> None:
+    """Work on what is due in a queue, again and again, with a line in the log for each pass that found something."""
+    while not stopped.is_set():
+        run = Run(queue, stopped)
+        try:
+            run.in_threads(concurrency)
+            if run.tried:
+                logger.info("worker: %s", run)
+        except Exception:  # the database is gone, for example
+            logger.exception("worker: %s could not be worked on", queue.name)
+        connection.close()
+        stopped.wait(IDLE)
