@@ -149,7 +149,7 @@ class SandboxServer(ThreadingHTTPServer):
                 return
             if not self.opens_at:
                 with suppress(OSError):
-                    self.socket.shutdown(socket.SHUT_RDWR)  # serve_forever waits for it
+                    self.socket.shutdown(socket.SHUT_RDWR)  # takes effect at once, while serve_forever polls it
                 with socket.socket(self.address_family, self.socket_type) as unbound:
                     # Keep the file number: serve_forever has it in its selector.
                     os.dup2(unbound.fileno(), self.socket.fileno(), inheritable=False)

@@ -110,7 +110,7 @@ def test_bad_input_gets_its_code_and_changes_nothing(sandbox, route, data, code)
     assert talk.go("session_restore").page == before
 
 
-def test_a_post_code_of_zeros_is_no_place_with_a_market(sandbox):
+def test_a_post_code_of_zeros_has_no_market(sandbox):
     talk = sandbox.talk(postal_address=ADDRESS | {"post_code": "00000"}).pick("Test: market only")
     answer = {"surcharge": {"fixed": 0, "percentage": 0}}
     assert talk.refused("market_surcharge_capture", data=answer) == "geo_location_not_found"
@@ -288,14 +288,14 @@ def test_a_page_that_was_never_shown_is_refused(sandbox):
         ),
     ],
 )
-def test_a_request_that_is_not_one_is_refused(sandbox, body, status, code):
+def test_a_malformed_request_is_refused(sandbox, body, status, code):
     token = sandbox.talk().token
     error = sandbox.call("POST", "/", body.replace('"T"', json.dumps(token)))
     assert (sandbox.status, error["code"]) == (status, code)
     assert error["context"].startswith("connect")
 
 
-def test_a_body_that_is_not_said_to_be_json_is_refused(sandbox):
+def test_a_body_of_another_content_type_is_refused(sandbox):
     form = "application/x-www-form-urlencoded"
     assert sandbox.call("POST", "/", "{}", Content_Type=form)["code"] == "content_type_invalid"
     assert sandbox.status == 415

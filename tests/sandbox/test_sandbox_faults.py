@@ -588,7 +588,7 @@ def test_faults_are_not_kept_in_the_state_file(tmp_path):
         [{"call": "login", "fault": "silence"}, {"call": "login"}],
     ],
 )
-def test_a_fault_that_cannot_be_is_refused_with_a_sentence(sandbox, wrong):
+def test_a_wrong_fault_is_refused_with_a_sentence(sandbox, wrong):
     setting(sandbox, "login", "status_500")
     before = sandbox.call("GET", "/_sandbox")
     message = sandbox.control(faults=wrong)["message"]
@@ -629,7 +629,7 @@ def test_faults_can_be_start_options(monkeypatch, capsys):
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_every_fault_does_something_and_is_told_of(sandbox):
+def test_every_fault_does_something_and_is_documented(sandbox):
     does = [{AT_ONCE}, set(strikes.STOPS), set(strikes.ANSWERS), {*strikes.CHANGES, "unknown_route"}]
     assert set.union(*does) == set(FAULTS)
     assert sum(map(len, does)) == len(FAULTS)

@@ -172,7 +172,7 @@ def test_a_location_and_its_status(sandbox):
     }
 
 
-def test_a_tariff_of_the_other_type_stands_apart(sandbox):
+def test_a_tariff_of_the_other_type_is_separate(sandbox):
     location = sandbox.saved(sandbox.talk(type="NON_COMMODITY").by_hand("FIXED"))
     status = sandbox.api("GET", f"/locations/{location}/status")["tariff_status"]
     assert status["non_commodity_import"]["status"] == "CONNECTED"

@@ -305,7 +305,7 @@ def test_the_log_names_calls_and_no_secret(capsys):
         assert secret not in log
 
 
-def test_a_browser_that_goes_away_is_no_news(sandbox, capsys):
+def test_a_browser_that_leaves_is_not_logged(sandbox, capsys):
     sandbox.server.handle_error(None, None)
     assert capsys.readouterr().err == ""
 
@@ -327,7 +327,7 @@ def test_the_token_goes_to_the_end_of_an_address():
 # The state file
 
 
-def test_what_it_knows_survives_a_restart(tmp_path):
+def test_the_state_survives_a_restart(tmp_path):
     path = tmp_path / "state.json"
     server = serving(state=path, now="2026-06-10T12:00:00Z", split_midnight=True)
     client = Client(server)
@@ -371,7 +371,7 @@ def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypa
     assert world.changed
 
 
-def test_a_state_that_can_be_kept_no_longer_stops_it_with_a_sentence(tmp_path, monkeypatch, capsys):
+def test_it_stops_with_a_sentence_when_the_state_can_no_longer_be_written(tmp_path, monkeypatch, capsys):
     server = make_server(quiet=True)
     monkeypatch.setattr(server, "service_actions", lambda: os.stat(tmp_path / "gone"))
     monkeypatch.setattr(command, "make_server", lambda **options: server)
@@ -400,7 +400,7 @@ def test_the_readme_has_every_test_provider_switch_and_call():
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"tokens": []}', '{"bearers": 1, "customers": 1}', "\x00"])
-def test_a_state_file_that_is_none_is_one_sentence(tmp_path, capsys, text):
+def test_a_broken_state_file_is_one_sentence(tmp_path, capsys, text):
     path = tmp_path / "state.json"
     path.write_text(text)
     assert command.main(["--port", "0", "--state", str(path)]) == 1

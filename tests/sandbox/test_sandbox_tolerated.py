@@ -139,7 +139,7 @@ def test_a_date_with_a_fraction_is_shown_without(sandbox):
     assert talk.data["tariff"]["contract_end_date"] == "2027-06-15T00:00:00Z"
 
 
-def test_the_address_of_the_login_has_the_token_so_that_a_client_can_open_it_as_it_stands(sandbox):
+def test_a_client_can_open_the_address_of_the_login_as_it_is(sandbox):
     talk = sandbox.talk().pick("EDF")
     assert set(talk.data) == {"redirect_uri"}
     sandbox.call("GET", talk.data["redirect_uri"].removeprefix(sandbox.url))
@@ -252,7 +252,7 @@ def test_a_refused_token_has_flatpeaks_code_and_context(sandbox, body, code):
     assert (error["code"], error["context"]) == (code, "api.connect_token_create")
 
 
-def test_a_provider_of_another_country_is_invalid_and_one_that_is_none_not_found(sandbox):
+def test_a_provider_of_another_country_is_invalid_and_an_unknown_one_not_found(sandbox):
     talk = sandbox.talk()
     assert (
         talk.refused("provider_select", data={"provider": {"id": talk.id_of("Vattenfall", "DE")}})
@@ -262,7 +262,7 @@ def test_a_provider_of_another_country_is_invalid_and_one_that_is_none_not_found
 
 
 @pytest.mark.parametrize(("provider", "country"), [("Utilita", "GB"), ("Bürgerwerke", "DE"), ("Test: 2000", "FR")])
-def test_another_providers_tariff_is_invalid_and_one_that_is_none_not_found(sandbox, provider, country):
+def test_another_providers_tariff_is_invalid_and_an_unknown_one_not_found(sandbox, provider, country):
     other = sandbox.talk(postal_address=ADDRESS | {"country_code": country}).pick(provider, country)
     talk = sandbox.talk().pick("SSE")
     theirs = other.data["tariffs"][-1]["id"]
@@ -306,7 +306,7 @@ def test_a_location_has_its_statuses_its_place_and_its_tariffs(sandbox):
     assert sandbox.rates(location)["id"].startswith("rts_")
 
 
-def test_bad_credentials_are_told_in_flatpeaks_words_and_the_log_says_more(capsys):
+def test_bad_credentials_get_flatpeaks_words_and_the_log_says_more(capsys):
     server = serving(quiet=False)
     client = Client(server)
     assert client.log_in("acc_one", "sk_live_one") == {"message": "Bad credentials"}
@@ -327,7 +327,7 @@ def test_a_structure_can_be_dynamic(sandbox):
     assert len(sandbox.rates(location)["data"]) == 24
 
 
-def test_a_post_code_can_be_wanted_only_where_there_are_some(sandbox):
+def test_a_post_code_can_be_required_only_where_the_country_has_some(sandbox):
     hong_kong = ADDRESS | {"country_code": "HK", "city": "Hong Kong", "post_code": ""}
     talk = at_address(sandbox)
     answer = {"data": {"postal_address": hong_kong}}
