@@ -173,8 +173,8 @@ def unknown_routes(now: datetime) -> Matter:
         cases[:FIRST],
         listed(ConnectSession),
         [
-            "FlatPeak asks something new, and customers can’t answer it. Update the app; if there is no newer one, README, "
-            "“Adding a route”, says what it takes. check_flatpeak says whether the account is on another release.",
+            "FlatPeak asks something new, and customers can’t answer it. Update the app. If there is no newer one, "
+            "docs/architecture.md says how to add a route. check_flatpeak says whether the account is on another release.",
             "“other” are names that are no words: the list of conversations has them as last routes.",
         ],
     )
