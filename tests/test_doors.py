@@ -11,7 +11,6 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.core import mail
-from django.core.cache import cache
 from django.db import OperationalError, transaction
 from django.test import Client
 from django.urls import URLResolver, converters, get_resolver, resolve, reverse
@@ -663,19 +662,3 @@ def test_errors_that_nobody_caught_are_mailed_once_for_each_place_in_the_code(wa
     for _ in range(5):
         walk.client.get(f"/locations/{uuid4()}/")
     assert len(mail.outbox) == 2
-
-
-def test_a_mail_to_the_operator_that_fails_is_tried_again_after_minutes(settings, monkeypatch):
-    settings.ADMINS = [("Operator", "operator@example.com")]
-    tries, kept = [], {}
-
-    def fails(*_):
-        tries.append(1)
-        raise OSError
-
-    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", fails)
-    monkeypatch.setattr(cache, "set", lambda key, value, seconds: kept.update({key: seconds}))
-    for _ in range(3):
-        logging.getLogger("tariffs").error("it broke")
-    assert len(tries) == 1
-    assert list(kept.values()) == [300]

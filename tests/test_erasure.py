@@ -589,6 +589,14 @@ def test_whatever_an_answer_changes_of_a_deletion_is_stored(client, location, fl
         assert stored.due_at - timezone.now() > timedelta(minutes=119)
 
 
+def test_who_read_a_deletion_before_another_asked_for_it_does_not_ask(client, location, flatpeak_says, later):
+    flatpeak_says(DOWN)
+    delete(client, location)
+    one, other = Erasure.objects.get(), Erasure.objects.get()
+    assert finish([one]) == finish([other]) == (0, 1)
+    assert Erasure.objects.get().attempts == 2
+
+
 def test_a_run_that_is_killed_in_its_call_loses_nothing(client, location, flatpeak_says, later, sandbox):
     flatpeak_says(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):

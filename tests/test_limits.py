@@ -235,13 +235,6 @@ def test_exports_are_given_sixty_times_a_minute_at_most_in_either_form(walk, lim
     assert walk.client.get(export.removesuffix("rates.")).status_code == 200
 
 
-def test_a_limit_of_ours_is_over_when_the_answer_says(walk, limits, monkeypatch):
-    page = walk.start().path
-    assert [walk.client.post(page, {}).status_code for _ in range(61)] == [422] * 60 + [429]
-    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 2)
-    assert [walk.client.post(page, {}).status_code for _ in range(61)] == [422] * 60 + [429]
-
-
 # --- calls to FlatPeak, from whatever address
 
 

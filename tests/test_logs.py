@@ -294,3 +294,19 @@ def test_the_docs_show_lines_as_they_are(walk, sandbox, log):
     call, request = log()
     assert [list(line) for line in shown] == [list(request), list(call)]
     assert [line["status"] for line in shown] == [request["status"], call["status"]]
+
+
+def test_a_mail_to_the_operator_that_fails_is_tried_again_after_minutes(settings, monkeypatch):
+    settings.ADMINS = [("Operator", "operator@example.com")]
+    tries, kept = [], {}
+
+    def fails(*_):
+        tries.append(1)
+        raise OSError
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", fails)
+    monkeypatch.setattr(cache, "set", lambda key, value, seconds: kept.update({key: seconds}))
+    for _ in range(3):
+        logging.getLogger("tariffs").error("it broke")
+    assert len(tries) == 1
+    assert list(kept.values()) == [300]

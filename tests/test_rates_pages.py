@@ -165,6 +165,23 @@ def test_flatpeak_is_asked_again_from_next_update_on(noon, tariff, asked):
     assert RateDay.objects.count() == 2
 
 
+def test_a_new_answer_takes_the_place_of_all_that_was_stored_but_when_it_was_first_asked_for(noon, tariff, asked):
+    asked.answer = lambda start, end: hourly(start, end - timedelta(hours=2), next_update="2026-11-23T13:00:00Z")
+    refresh(tariff, NOW)
+    first, later = list(tariff.days.order_by("day")), NOW + timedelta(hours=1)
+    assert [(row.ask_at is None, row.fetched_at, row.tiered) for row in first] == [
+        (True, NOW, False),
+        (False, NOW, False),
+    ]
+    Tariff.objects.update(tiered=True)
+    tariff.refresh_from_db()
+    asked.answer = hourly
+    refresh(tariff, later)
+    for before, after in zip(first, tariff.days.order_by("day"), strict=True):
+        assert (after.fetched_at, after.ask_at, after.tiered, after.since) == (later, None, True, before.since)
+    assert len(after.segments) == len(before.segments) + 2
+
+
 def test_at_local_midnight_the_old_tomorrow_is_today_without_a_call(look, asked, monkeypatch):
     asked.answer = lambda start, end: hourly(start, end, next_update="2026-11-24T16:00:00Z")
     assert "Now 12.00p per kWh until 13:00." in look()
