@@ -7,6 +7,7 @@ import re
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -17,6 +18,7 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession
 from flatpeak_app.operations.admin.tariffs import cell
 from tariffs.models import Customer, Location, Tariff
+from tests.test_accounts import is_signed_in, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -448,6 +450,21 @@ def test_only_superusers_give_powers_and_touch_who_has_them(client, charlie, ali
     client.post(reverse("admin:accounts_user_changelist"), form)
     assert django_user_model.objects.filter(pk__in=[boss.pk, bob.pk]).count() == 2
     assert client.get(reverse("admin:auth_group_add")).status_code == 403
+
+
+def test_staff_sign_out_and_disarm_customers_and_no_other_staff(client, charlie, alice, bob, django_user_model):
+    boss = django_user_model.objects.create_superuser("boss@example.com", "correct horse battery")
+    django_user_model.objects.filter(pk=bob.pk).update(is_staff=True)
+    browsers = {user: signed_in(user) for user in (alice, bob, boss)}
+    factors = {user: Authenticator.objects.create(user=user, type="totp", data={}) for user in browsers}
+    clerk(charlie, "view_user", "change_user", "view_authenticator", "delete_authenticator")
+    client.force_login(charlie)
+    action = {"action": "sign_out", "_selected_action": [user.pk for user in browsers]}
+    assert "1 sign-ins ended" in client.post("/admin/accounts/user/", action, follow=True).content.decode()
+    assert [is_signed_in(browser) for browser in browsers.values()] == [False, True, True]
+    for factor in factors.values():
+        client.post(reverse("admin:mfa_authenticator_delete", args=[factor.pk]), {"post": "yes"})
+    assert set(Authenticator.objects.all()) == {factors[bob], factors[boss]}
 
 
 def test_a_changed_address_is_what_one_signs_in_with(client, charlie, alice):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from tariffs import details, flatpeak, storing
-from tariffs.models import Erasure, Location, RateDay, Tariff
+from tariffs.models import Erasure, Location, RateDay, Tariff, Wait
 from tariffs.rates import days as history
 from tariffs.rates.refresh import refresh
 
@@ -170,6 +170,7 @@ def test_a_refusal_of_the_old_tariff_says_nothing_of_the_new_one(tariffs):
     tariffs.meanwhile = lambda: tariffs.save("Dearer", "0.31")
     refresh(tariff, NOW)
     assert Tariff.objects.values_list("state", "rates", "last_result").get() == ("connected", "none", "")
+    assert not Wait.objects.exists()
 
 
 def test_an_answer_that_came_after_another_had_taken_the_claim_over_is_not_written(tariffs):

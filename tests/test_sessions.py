@@ -82,6 +82,14 @@ def test_the_password_is_changed_by_who_knows_it_and_an_account_deleted_by_who_g
     assert authenticate(None, email=verified.email, password=PASSWORD) == verified
 
 
+def test_a_new_password_is_told_however_many_mails_the_address_had_today(verified, settings):
+    settings.MAILS_PER_DAY = 0
+    browser = signed_in(verified)
+    new = {"oldpassword": PASSWORD, "password1": "another horse battery", "password2": "another horse battery"}
+    assert browser.post("/account/password/change/", new).status_code == 302
+    assert [message.to for message in mail.outbox] == [["alice@example.com"]]
+
+
 def test_the_old_address_is_told_of_the_new_one(verified):
     browser = signed_in(verified)
     browser.post("/account/email/", {"email": "new@example.com", "action_add": "1"})

@@ -357,6 +357,23 @@ def test_the_state_survives_a_restart(tmp_path):
     stop(server)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"faults": [{"call": "rates", "fault": "status_500"}]}, {"seed": 1}, {"strict": True}],
+    ids=["nothing", "faults", "a seed", "a switch"],
+)
+def test_a_start_with_other_options_remembers_all_the_same(tmp_path, options):
+    path = tmp_path / "state.json"
+    world = World(path)
+    world.state["customers"]["cus_1"] = {"account_id": "acc_1", "reference_id": ""}
+    world.changed = True
+    world.save()
+    again = World(path, **options)
+    assert list(again.state["customers"]) == ["cus_1"]
+    assert again.switch("strict") is options.get("strict", False)
+    assert len(again.faults) == len(options.get("faults", ()))
+
+
 def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
     world = World()
     world.path = tmp_path / "state.json"
