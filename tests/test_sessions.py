@@ -194,6 +194,24 @@ def test_mails_that_others_asked_for_do_not_keep_a_known_browser_from_a_reset(ve
     assert mine.post("/account/password/reset/", reset).status_code == 302
 
 
+def test_another_sign_in_gives_a_known_browser_no_more_mails(verified, settings):
+    settings.MAILS_PER_DAY = 1
+    statuses = []
+    mine = Client()
+    for _ in range(2):
+        mine.post("/account/login/", {"login": verified.email, "password": PASSWORD})
+        mine.post("/account/logout/")
+        statuses.append(mine.post("/account/password/reset/", {"email": verified.email}).status_code)
+    assert statuses == [302, 429]
+
+
+def test_a_changed_password_is_reported_however_many_mails_were_sent_today(verified, settings):
+    settings.MAILS_PER_DAY = 0
+    new = {"oldpassword": PASSWORD, "password1": "another horse battery", "password2": "another horse battery"}
+    assert signed_in(verified).post("/account/password/change/", new).status_code == 302
+    assert [message.to for message in mail.outbox] == [[verified.email]]
+
+
 # --- codes
 
 
