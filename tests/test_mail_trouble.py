@@ -120,6 +120,7 @@ def test_an_address_that_the_mail_server_refuses_is_an_error_at_the_field(
     users, addresses = rows(django_user_model)
     assert (users, addresses - {("bob@example.com", False)}) == before
     assert "@" not in caplog.text
+    assert "account_login" not in client.session  # allauth's started sign-in
     assert client.get("/account/signup/").status_code in (200, 302)
     mail_server.clear()
     assert post().status_code == 302
