@@ -617,6 +617,10 @@ def test_neighbours_are_one_row_where_price_and_carbon_are_equal_and_one_until_a
     assert page.count('<th scope="row">') == rows
 
 
+def test_a_day_that_is_known_to_its_end_does_not_say_until_when(look):
+    assert "Known until" not in look()
+
+
 def test_the_carbon_intensity_has_a_column_where_a_part_of_the_day_has_one(look, asked):
     asked.answer = flat(lambda n: 123 if n == 40 else None)
     assert "20:00 20:30 30.00p 123 20:30 00:00 30.00p " in look()
