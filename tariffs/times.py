@@ -1,4 +1,4 @@
-"""How a time is said on a page: by the clock of its location, by the day as seen from now, and with its zone."""
+"""Times in words: by the clock of a location, by the day as seen from now, and with the zone."""
 
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .money import locale
 
-# Today, tomorrow, another day; by the word that joins the day and the time.
+# For today, tomorrow and another day, by the word that joins the day and the time.
 TIMES = {
     "": (_("today %(time)s"), _("tomorrow %(time)s"), _("%(day)s %(time)s")),
     "at": (_("today at %(time)s"), _("tomorrow at %(time)s"), _("%(day)s at %(time)s")),

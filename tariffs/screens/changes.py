@@ -1,4 +1,4 @@
-"""When a page with prices says something else, so that it is shown and kept no longer than it is true."""
+"""The moments at which a page with prices changes. They limit how long it is shown and cached."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ def first_of(moments: Iterable[datetime], now: datetime, zone: ZoneInfo) -> date
 
 
 def changes(tariff: Tariff, segments: Iterable[Segment], now: datetime) -> list[datetime]:
-    """When a rate begins or ends, FlatPeak is asked again, or its answer may have arrived."""
+    """The moments at which a rate begins or ends, FlatPeak is asked again, or its answer may have arrived."""
     if not tariff.is_read:
         return []
     moments = [at for s in rates.joined(segments) for at in (s.start, s.end)]
@@ -40,6 +40,6 @@ def look_again(tariff: Tariff, now: datetime) -> int | None:
 
 
 def is_awaited(tariff: Tariff, now: datetime) -> bool:
-    """Whether rates are being fetched at this moment, of a tariff that FlatPeak has read."""
+    """Whether rates are being fetched at this moment. False if FlatPeak has not read the tariff."""
     waits = tariff.state == Tariff.State.FAILED or tariff.rates == Tariff.Rates.PENDING
     return tariff.is_read and tariff.is_claimed(now) and not waits

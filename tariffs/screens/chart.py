@@ -18,7 +18,7 @@ from ..times import clock, local, short_date
 WIDTH, HEIGHT = 400, 230
 LEFT, RIGHT, TOP, BOTTOM = 36, 394, 36, 194  # the edges of the plot
 CHARACTER = 7.5  # the width of a character in a label on a phone, where labels are largest
-TOUCHING, CENTRED = 57, 42  # on a phone, labels of hours touch when nearer than this; the second if both are centred
+TOUCHING, CENTRED = 57, 42  # below this distance two hours touch on a phone; CENTRED if both are centred
 QUARTER = timedelta(minutes=15)
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
@@ -102,7 +102,7 @@ def chart(
         return Bar(x(begin), round(x(over) - x(begin), 2), words)
 
     def mark(segment: Segment, lowest: bool = False) -> tuple[float, float, str]:
-        """The place and words of a segment's price: over its line, or under that of the lowest if there is room."""
+        """The place and words of a price: above its line; for the lowest below it, if there is room."""
         words = price(segment.rate, currency)
         half = CHARACTER * len(words) / 2
         middle = min(max((x(segment.start) + x(segment.end)) / 2, left + half), WIDTH - half)

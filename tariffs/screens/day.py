@@ -1,4 +1,4 @@
-"""One local day of a tariff in rows, and what is said of its prices as a whole."""
+"""A local day of a tariff in rows, and figures about its prices."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
@@ -30,7 +30,7 @@ class Day(NamedTuple):
     rows: list[Segment | Gap]  # without those of the past
     known_until: datetime | None
     has_carbon: bool
-    change: timedelta  # its length less 24 hours, where the clock changes
+    change: timedelta  # its length minus 24 hours
 
     @property
     def all_rows(self) -> list[Segment | Gap]:
@@ -50,7 +50,7 @@ def segments_of(days: Iterable[RateDay]) -> list[Segment]:
 
 
 def without_carbon(segments: Iterable[Segment]) -> list[Segment]:
-    """The segments, joined where they differ in carbon alone, which is no matter to a price or a chart."""
+    """The segments, joined where only their carbon differs, since a price or a chart does not show it."""
     return rates.joined(s._replace(carbon=None) for s in segments)
 
 

@@ -86,7 +86,7 @@ NOW["EXPORT", 1], PRICE["EXPORT", 1] = NOW["IMPORT", 1], PRICE["IMPORT", 1]
 
 
 def sign(rate: Decimal, currency: str) -> int:
-    """The sign of a price as it is shown: a small part of a penny is free."""
+    """The sign of the rounded price: a hundredth of a penny is shown, and less is free."""
     shown = money.shown(rate, currency)
     return (shown > 0) - (shown < 0)
 
