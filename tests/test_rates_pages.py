@@ -1756,6 +1756,14 @@ def true_for(noon, tariff, client, alice):
     return true_for
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"), [("2026-11-23", 600), ("2026-11-24", 600), ("2026-11-22", DAYS_END), ("2026-11-25", DAYS_END)]
+)
+def test_only_the_pages_of_today_and_tomorrow_change_when_there_may_be_new_prices(true_for, asked, date, seconds):
+    asked.answer = lambda start, end: one_price(start, end, next_update="2026-11-23T12:40:00Z")
+    assert true_for("day/", date=date) == seconds
+
+
 def refused_for(seconds):
     return flatpeak.Rejected("GET /tariffs/rates", 429, {}, seconds)
 
