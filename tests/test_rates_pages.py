@@ -1343,6 +1343,20 @@ def look_at(noon, tariff, asked, client, alice):
     return look_at
 
 
+@pytest.mark.parametrize(
+    ("date", "others"),
+    [
+        ("2026-11-23", ["2026-11-22", "2026-11-24"]),
+        ("2025-11-22", ["2025-11-22", "2025-11-23"]),  # the first that may be asked for
+        ("2026-12-07", ["2026-12-06", "2026-12-07"]),  # the last
+    ],
+)
+def test_no_link_leads_to_a_day_that_is_refused(look_at, client, tariff, date, others):
+    look_at("day", date=date)
+    page = client.get(f"/locations/{tariff.location_id}/day/", {"date": date}).content.decode()
+    assert re.findall(r'href="\?date=([\d-]+)"', page) == others
+
+
 def test_a_past_day_is_asked_for_once_and_kept(look_at, asked):
     for _ in range(2):
         page = look_at("day", date="2026-11-20")
