@@ -190,6 +190,16 @@ def test_half_hours_that_cost_the_same_stay_apart(take):
     assert len(take("json").json()["rates"]) == 2
 
 
+def test_the_json_is_tiered_if_the_price_of_one_of_its_days_was(take, tariff):
+    keep(tariff, date(2026, 11, 24), halves(datetime(2026, 11, 24, tzinfo=UTC), 2))
+    tariff.days.filter(day="2026-11-23").update(tiered=True)
+    assert take(query="?start=2026-11-23&end=2026-11-24").json()["tiered"] is True
+
+
+def test_the_first_day_may_be_the_last_one(take):
+    assert take(query="?start=2026-11-23&end=2026-11-23").status_code == 200
+
+
 # --- days on which the clock changes
 
 
