@@ -147,6 +147,18 @@ def test_one_to_which_flatpeak_gave_no_page_has_begun_and_left_there(alice):
     assert routes() == {"": (1, 1)}
 
 
+@pytest.mark.parametrize("state", State)
+def test_only_who_did_not_get_a_tariff_and_cannot_go_on_has_left(alice, state):
+    later = timezone.now() + timedelta(hours=1)
+    sessions(alice, state=state, expires_at=later)
+    left = int(state in (State.EXPIRED, State.CONFLICT))
+    assert routes() == {"": (1, 0), "address": (1, 0), "provider": (1, left)}
+    before = routes()
+    purge()
+    assert routes() == before
+    assert FunnelCount.objects.exists() is (state not in (State.OPEN, State.OWED))
+
+
 def test_codes_are_counted_where_flatpeak_refused_or_stopped(walk, alice):
     walk.by_hand().answer(cost="0.0000001")
     ConnectSession.objects.update(last_error_code="cost_value_zero", last_error_route="fixed_price")

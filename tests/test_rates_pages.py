@@ -1163,6 +1163,12 @@ def test_what_comes_next_and_where_the_price_stands_are_said(look, asked):
     assert "middle for today" in look()
 
 
+@pytest.mark.parametrize(("cents", "level"), [("9.9", "low"), ("10.1", "middle"), ("20", "middle"), ("20.1", "high")])
+def test_a_price_is_low_below_a_third_of_the_way_and_high_above_two(look, asked, cents, level):
+    asked.answer = prices(cents, "0", "30")
+    assert f"{level} for today" in look()
+
+
 @pytest.mark.parametrize(
     ("direction", "cents", "words"),
     [
