@@ -25,11 +25,12 @@ from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
 from tariffs.models import Erasure
 
-from . import conversation
+from .conversation.reading import may_leave_to
+from .conversation.settle import settle
 from .in_place import in_place
 from .models import ConnectSession, Page
 from .routes import Kind, named
-from .views import State, catch_up, own, tell
+from .views import State, catch_up, explain, own
 
 Login = ConnectSession.Login
 LEFT, RETURNED, AGREED = "left", "returned", "agreed"  # what a browser did last in a conversation
@@ -83,7 +84,7 @@ def leave(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     shown = get_object_or_404(Page, session=session, number=number, route__in=named(kind=Kind.REDIRECT))
     target = shown.redirect_url
     newest = number == session.newest and not session.is_busy
-    if not (newest and session.may_leave and conversation.may_leave_to(target)):
+    if not (newest and session.may_leave and may_leave_to(target)):
         return redirect("connect_ui:newest", pk)
     # Conditional on the claim, since an answer under way may lead elsewhere.
     as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_until=session.claimed_until)
@@ -98,10 +99,10 @@ def leave(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 
 @login_not_required
 @require_GET
-def find(request: HttpRequest, to: str) -> HttpResponse:
+def find(request: HttpRequest) -> HttpResponse:
     """FlatPeak sends the browser here with the token in the query. Redirect at once to an address without it."""
     session = ConnectSession.of_token(request.GET.get("fp_cot", ""))
-    return redirect(f"connect_ui:{to}", session.pk) if session else redirect("home")
+    return redirect("connect_ui:called_back", session.pk) if session else redirect("home")
 
 
 @login_not_required
@@ -129,7 +130,7 @@ def back(request: HttpRequest, pk: UUID) -> HttpResponse:
 def returned(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Back from the provider's login: ask Connect what came of it."""
     session = own(request, pk)
-    if session.is_open and session.is_at_login and session.login in (Login.BACK, Login.AGREED) and session.claim():
+    if session.is_open and session.is_at_login and session.login in (Login.BACK, Login.AGREED):
         catch_up(request, session)
     return redirect("connect_ui:newest", pk)
 
@@ -166,15 +167,19 @@ def decline(session: ConnectSession) -> None:
 
     Connect may have a location by now, from that answer or from one that did not come through us, so its deletion is owed.
     """
-    token = session.encrypted_token
-    session.end(State.EXPIRED)
-    session.note_error(ConnectSession.DECLINED, session.last_route)
-    names = (*ConnectSession.ENDED, *ConnectSession.ERROR)
-    ended = {name: getattr(session, name) for name in names} | {"claimed_until": None, "updated_at": timezone.now()}
-    asked = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, login=Login.ASKED)
+    now, asked = timezone.now(), {"state": State.OPEN, "login": Login.ASKED, "return_digest": session.return_digest}
     with transaction.atomic():
-        if asked.filter(state=State.OPEN).update(**ended):
-            Erasure.owe(Erasure.Kind.CONVERSATION, session.token_digest, session, token)
+        if ConnectSession.objects.filter(pk=session.pk, **asked).update(
+            state=State.EXPIRED,
+            encrypted_token="",  # nosec B106  # wiped
+            last_error_code=ConnectSession.DECLINED,
+            last_error_route=session.last_route,
+            claimed_until=None,
+            due_at=None,
+            ended_at=now,
+            updated_at=now,
+        ):
+            Erasure.owe(Erasure.Kind.CONVERSATION, session.token_digest, session, session.encrypted_token)
 
 
 def masked(email: str) -> str:
@@ -200,8 +205,9 @@ def called_back(request: HttpRequest, pk: UUID) -> HttpResponse:
     A conversation that is held for a login is left as it is, because FlatPeak may have somebody else's tariff.
     """
     session = own(request, pk)
-    if session.state in (State.OPEN, State.OWED) and session.is_here and session.claim():
-        error = conversation.exchange(session)
+    if session.state in (State.OPEN, State.OWED) and session.is_here:
+        with session.claimed() as mine:
+            error = settle(session) if mine else None
         if isinstance(error, flatpeak.Unavailable):  # a refusal says that it is not over
-            tell(request, session, error)
+            explain(request, session, error)
     return redirect("connect_ui:newest", pk)

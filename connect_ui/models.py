@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -8,19 +10,19 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from flatpeak_app.web import vault
-from tariffs.flatpeak import release
+from tariffs.flatpeak import FlatPeakError, release
 from tariffs.models import Erasure, ExactJSONField, Location, Tariff
-from tariffs.queue import Queued
+from tariffs.queue import Queued, claim_end
 
 from . import routes
 
-OTHER = "other"  # in the place of a name that is not to be counted by itself
+OTHER = "other"  # stands for names that the funnel does not count one by one
 
 
 class ConnectSession(Queued):
-    """One conversation with Connect: who leads it, where it stands, and what became of it.
+    """One conversation with Connect: whose it is, where it stands, and what became of it.
 
-    It is due when its exchange is owed. Its claim is that of an answer too: one at a time is under way.
+    It is due when its exchange is owed. The claim also serializes answers: one at a time is under way.
     """
 
     class State(models.TextChoices):
@@ -32,19 +34,19 @@ class ConnectSession(Queued):
         CONFLICT = "conflict", "belongs to another user"
 
     class Login(models.TextChoices):
-        """Of the present token, which whoever has the link to a provider's login has too."""
+        """Who may go on with the present token, which whoever has the link to a provider's login knows too."""
 
         NONE = "", "no link was given out"
         AWAY = "away", "waits for the browser that signs in"
         ASKED = "asked", "waits for the yes of another browser, which signed in"
-        AGREED = "agreed", "may go on, by that browser's yes"
-        SPOILT = "spoilt", "more than one other browser came back: only another token leads on"
+        AGREED = "agreed", "may go on, because that browser said yes"
+        SPOILT = "spoilt", "more than one other browser came back, so a new token is needed"
         BACK = "back", "may go on"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="connect_sessions")
     location = models.ForeignKey(Location, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
     tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
-    # The digest stays when the token is gone: FlatPeak may send a browser back with it at any time.
+    # The digest outlives the token, because FlatPeak may send a browser back with the token at any time.
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     encrypted_token = models.TextField(blank=True, editable=False)
     expires_at = models.DateTimeField()
@@ -52,9 +54,9 @@ class ConnectSession(Queued):
     type = models.CharField(max_length=20, default="COMMODITY")
     country_code = models.CharField(max_length=2, blank=True)
     provider = models.CharField(max_length=300, blank=True)
-    # The provider's name as FlatPeak's list has it, OTHER for one that came otherwise; "" before there is one.
+    # The provider's name in FlatPeak's list, OTHER if it is in no list, "" before one is known.
     listed_provider = models.CharField(max_length=300, default="", editable=False)
-    # Names typed in a search that found nothing, by the field that asks for them later: {"provider": …, "tariff": …}
+    # What was searched for in vain, by the subject of a later question: {"provider": …, "tariff": …}
     not_listed = models.JSONField(default=dict, editable=False)
 
     state = models.CharField(max_length=20, choices=State.choices, default=State.OPEN)
@@ -62,24 +64,23 @@ class ConnectSession(Queued):
     last_route = models.CharField(max_length=100, blank=True)
     last_error_code = models.CharField(max_length=100, blank=True)
     last_error_route = models.CharField(max_length=100, default="", editable=False)
-    doubtful = models.BooleanField(default=False, editable=False)  # Connect may have taken an answer whose own was lost
+    doubtful = models.BooleanField(
+        default=False, editable=False
+    )  # Connect may have the last answer: its reply was lost
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
     login = models.CharField(max_length=10, choices=Login.choices, default="", editable=False)
-    # Of the secret in the address that a login returns to, which FlatPeak alone is told; "" for tokens from before it.
-    return_digest = models.CharField(max_length=64, default="", editable=False)
+    return_digest = models.CharField(
+        max_length=64, default="", editable=False
+    )  # of the secret in a login's return address
 
     started_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     counted = models.BooleanField(default=False, editable=False)  # in FunnelCount
 
-    OWED = ("state", "due_at", "attempts")
-    ENDED = ("state", "ended_at", "encrypted_token", "due_at")
-    PUT_OFF = ("due_at", "attempts", "last_result")
-    ERROR = ("last_error_code", "last_error_route")
-    TOKEN = ("token_digest", "encrypted_token", "expires_at", "return_digest", "login")
-    DECLINED = "login_declined"  # the error's code, where another browser's no ended it
+    DECLINED = "login_declined"  # as an error code: another browser's "no" ended the session
     _decrypted = ("", "")  # the encrypted token that was decrypted last, and its token
+    _read: dict[str, Any] = {}  # while claimed: the attributes as they are stored
 
     class Meta(Queued.Meta):
         indexes = [
@@ -97,7 +98,7 @@ class ConnectSession(Queued):
 
     @property
     def connect_token(self) -> str:
-        """Empty once the conversation is over, or if no key can decrypt it. A step needs it twice, and decrypts it once."""
+        """The token; empty once the conversation is over, or if no key decrypts it. Cached, as a step needs it twice."""
         if self._decrypted[0] != self.encrypted_token:
             self._decrypted = self.encrypted_token, vault.decrypted(self.encrypted_token)
         return self._decrypted[1]
@@ -112,7 +113,7 @@ class ConnectSession(Queued):
 
     @classmethod
     def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
-        """The three newest conversations that a user can go on with, with what a list says of them."""
+        """The three newest conversations that a user can go on with, loaded with the columns of a list."""
         states = [cls.State.OPEN, cls.State.OWED]
         mine = cls.objects.here().filter(user=user, state__in=states, expires_at__gt=timezone.now())
         return mine.order_by("-started_at").only("state", "provider", "started_at")[:3]
@@ -127,86 +128,110 @@ class ConnectSession(Queued):
 
     @property
     def is_held(self) -> bool:
-        """Whether it must not go on with its token, for what Connect has may be of somebody else's login."""
-        held = self.login in (self.Login.AWAY, self.Login.ASKED, self.Login.SPOILT) or (
-            self.is_at_login and not self.return_digest
-        )
-        return self.state == self.State.OPEN and held
+        """Whether it must not go on with its token, because somebody else may have signed in with it."""
+        return self.is_stopped or (self.state == self.State.OPEN and self.login == self.Login.AWAY)
 
     @property
     def is_stopped(self) -> bool:
-        """Whether another browser came back from the login, so that the owner's browser alone leads on by another token."""
+        """Whether another browser came back from the login; the owner's browser can only go on with a new token."""
         return self.state == self.State.OPEN and self.login in (self.Login.ASKED, self.Login.SPOILT)
 
     @property
     def may_leave(self) -> bool:
-        """Whether the link to the login in view may be followed: nobody has come back from one with this token yet."""
-        return self.is_open and self.is_at_login and bool(self.return_digest) and self.login in ("", self.Login.AWAY)
+        """Whether the link to the login may be followed: nobody has come back with this token yet."""
+        return self.is_open and self.is_at_login and self.login in ("", self.Login.AWAY)
 
     @property
     def was_declined(self) -> bool:
         return self.last_error_code == self.DECLINED
 
     def made_return(self, secret: str) -> bool:
-        """Whether this is the secret of the address that its login returns to."""
-        return bool(secret) and any(
-            constant_time_compare(self.return_digest, digest) for digest in vault.digests(secret)
-        )
+        """Whether this is the secret in the address that its login returns to."""
+        return any(constant_time_compare(self.return_digest, digest) for digest in vault.digests(secret))
 
     @property
     def is_busy(self) -> bool:
         """Whether an answer is under way."""
         return self.is_claimed(timezone.now())
 
-    def claim(self, held: bool = False) -> bool:  # type: ignore[override]
-        """Take the session for one answer, unless another request has it or has changed it since it was read.
+    @contextmanager
+    def claimed(self, held: bool = False) -> Iterator[bool]:
+        """Hold the session for one answer; on leaving, write the columns that were changed and give the claim back.
 
-        `updated_at` tells that: whoever changes where a session stands sets it, or its state. A session that is held is
-        claimed only with `held`, by a caller that sends nothing with the present token.
+        Yields False, and writes nothing, if another request has the session or has changed it since it was read. A session
+        that is held is claimed only with `held`, by a caller that sends nothing with the present token. An exception that
+        is no FlatPeakError leaves the claim to expire, so the next request knows that the answer's fate is doubtful.
         """
+        if not self._read and not self.claim(held):
+            yield False
+            return
+        try:
+            yield True
+        except FlatPeakError:
+            self.release()
+            raise
+        self.release()
+
+    def save_claimed(self) -> None:
+        """Store a new session, held by who made it."""
+        self.claimed_until = claim_end()
+        self.save()
+        self._read = dict(self.__dict__)
+
+    def claim(self, held: bool = False) -> bool:  # type: ignore[override]
         before = self.claimed_until
+        # `updated_at` tells whether a session was changed: whoever changes where it stands sets it, or its state.
         as_read = {name: getattr(self, name) for name in ("claimed_until", "state", "updated_at")}
         if self.is_busy or (self.is_held and not held) or not super().claim(**as_read):
             return False
-        # Whoever held the claim before did not get to give it back: what Connect made of that answer is not known.
+        self._read = dict(self.__dict__)
+        # Whoever held the claim before did not give it back, so it is not known what Connect made of that answer.
         self.doubtful = self.doubtful or before is not None
         return True
 
-    def keep(self, *fields: str, **given: Any) -> bool:
-        """Write these columns, and values that are given; False, which is no error, if the session is no longer held.
+    def keep(self, **given: Any) -> bool:
+        """Write the columns that were changed, and values that are given; False if the claim was lost.
 
-        It was deleted while a call was under way, or that took so long that somebody else has taken the claim over.
+        Then the session was deleted during a call, or the call took so long that another request has taken the claim over.
         """
         self.updated_at = timezone.now()
-        values = {name: getattr(self, name) for name in (*fields, "doubtful", "updated_at")} | given
-        return bool(ConnectSession.objects.filter(pk=self.pk, claimed_until=self.claimed_until).update(**values))
+        names = [field.attname for field in self._meta.concrete_fields]
+        changed = {name: value for name in names if (value := getattr(self, name)) != self._read[name]}
+        self._read |= changed
+        mine = ConnectSession.objects.filter(pk=self.pk, claimed_until=self.claimed_until)
+        return bool(mine.update(**changed | given))
 
-    def release(self, *fields: str) -> bool:
-        """Give the claim back, and write these columns; see `keep`."""
-        kept = self.keep(*fields, claimed_until=None)
-        self.claimed_until = None
+    def release(self) -> bool:
+        """Write the columns that were changed and give the claim back; False if it was lost, or given back before."""
+        kept = bool(self._read) and self.keep(claimed_until=None)
+        self.claimed_until, self._read = None, {}
         return kept
 
+    def undo(self) -> None:
+        """Take back the changes that `keep` has not written."""
+        for field in self._meta.concrete_fields:
+            setattr(self, field.attname, self._read[field.attname])
+
     def note_error(self, code: str, route: str) -> None:
-        """What FlatPeak refused last, and on which page. The caller saves ERROR with it."""
+        """Note what FlatPeak refused last, and on which page."""
         self.last_error_code, self.last_error_route = code[:100], route
 
     def owe_exchange(self) -> None:
-        """Note that the exchange is owed, and due when the claim ends if nobody gets to it. The caller saves OWED with it."""
+        """Note that the exchange is owed. It is due when the claim ends, unless it is made before."""
         self.state, self.due_at, self.attempts = self.State.OWED, self.claimed_until, 1
 
     def end(self, state: str) -> None:
-        """The state it ends in; the token is of no more use, and wiped. The caller saves ENDED with it."""
+        """End the session in this state, and wipe the token."""
         self.state, self.ended_at, self.encrypted_token, self.due_at = state, timezone.now(), "", None
 
 
 @receiver(pre_delete, sender=ConnectSession)
 def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
-    """Where an exchange is owed, FlatPeak has something whose id nobody knows: learn it, and delete it there, later.
+    """Owe the erasure of what FlatPeak has and we have no id of, because the exchange is still owed.
 
-    Runs within the transaction of the deletion, whatever caused that.
+    Runs in the transaction of the deletion, whatever causes it.
     """
-    if instance.location_id:  # locks in the same order as the deletion of a location, or the two could deadlock
+    if instance.location_id:  # lock in the same order as the deletion of a location, otherwise the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
     if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
         Erasure.owe(Erasure.Kind.CONVERSATION, instance.token_digest, instance, instance.encrypted_token)

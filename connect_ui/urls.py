@@ -5,10 +5,9 @@ from . import logins, views
 app_name = "connect_ui"
 urlpatterns = [
     path("", views.start, name="start"),
-    # FlatPeak sends browsers to these three, with the connect token in the query. The first is for tokens from before there
-    # was a secret. The third is followed by the secret, which middleware.return_secret takes off before any view sees it.
-    path("return/", logins.find, {"to": "newest"}, name="return_without_secret"),
-    path("callback/", logins.find, {"to": "called_back"}, name="callback"),
+    # FlatPeak sends browsers to these two, with the connect token in the query. The second is followed by a secret, which
+    # middleware.return_secret takes off before any view sees the path.
+    path("callback/", logins.find, name="callback"),
     path("<uuid:pk>/return/", logins.back, name="return"),
     path("<uuid:pk>/", views.newest, name="newest"),
     path("<uuid:pk>/again/", views.again, name="again"),

@@ -16,7 +16,11 @@ from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
 from tariffs.models import Location
 
-from . import conversation, refusals
+from . import refusals
+from .conversation import ask
+from .conversation.again import begin_again
+from .conversation.reading import is_incomplete
+from .conversation.settle import exchange_owed
 from .fields import region_of
 from .forms.base import RouteForm
 from .forms.prices import TimedPricesForm
@@ -31,10 +35,6 @@ AGAIN = _(
     "We can't see that you have signed in. Open the sign-in once more: your provider may remember you, and you come back."
 )
 NOT_BEGUN = _("FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later.")
-
-
-def user_id(request: HttpRequest) -> int:
-    return request.user.pk  # type: ignore[return-value]  # signed in: LoginRequiredMiddleware saw to it
 
 
 def own(request: HttpRequest, pk: UUID) -> ConnectSession:
@@ -54,7 +54,7 @@ def start(request: HttpRequest) -> HttpResponse:
         status = 422
         if form.is_valid():
             try:
-                session = conversation.begin(user_id(request), **form.cleaned_data)
+                session = ask.begin(request.user.pk, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
                 catch_up(request, session)
                 return lead(request, "newest", at_newest, session.pk)
             except flatpeak.FlatPeakError as error:
@@ -69,19 +69,20 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_ask", "POST")
 def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """On to the newest page; a POST asks Connect first where it stands, for pages that have no answer."""
+    """Go on to the newest page. A POST asks Connect first where it stands, for pages that have no answer."""
     session = own(request, pk)
-    if request.method == "POST" and session.is_open and not session.is_stopped:
-        if not session.claim(held=True):
-            return render(request, "connect_ui/wait.html", {"session": session})
-        catch_up(request, session)
+    asks = request.method == "POST" and session.is_open and not session.is_stopped
+    if asks and not catch_up(request, session, held=True):
+        return render(request, "connect_ui/wait.html", {"session": session})
     return at_newest(request, pk, session)
 
 
 def at_newest(request: HttpRequest, pk: UUID, session: ConnectSession | None = None) -> HttpResponse:
-    """On to the newest page, or a page that says why there is none."""
+    """Go on to the newest page, or say why there is none."""
     session = session or own(request, pk)
-    if session.is_busy:  # what is the newest page now is an earlier one in a moment, and would be asked again
+    if (
+        session.is_busy
+    ):  # the newest page is about to become an earlier one, and should not be shown as a question again
         return render(request, "connect_ui/wait.html", {"session": session})
     if session.newest:
         return lead(request, "page", at_page, pk, session.newest)
@@ -90,22 +91,25 @@ def at_newest(request: HttpRequest, pk: UUID, session: ConnectSession | None = N
     return render(request, "connect_ui/stalled.html", {"session": session})
 
 
-def catch_up(request: HttpRequest, session: ConnectSession, anew: bool = False) -> None:
-    """See `conversation.catch_up`; where nothing comes of it, the page that follows says why."""
+def catch_up(request: HttpRequest, session: ConnectSession, held: bool = False, anew: bool = False) -> bool:
+    """Claim the session and ask Connect where it stands; False if another request has it. Messages say what failed."""
     is_back = session.login in (session.Login.BACK, session.Login.AGREED) and session.is_at_login
     try:
-        conversation.catch_up(session, anew)
+        with session.claimed(held) as mine:
+            if mine:
+                ask.catch_up(session, anew)
     except flatpeak.FlatPeakError as error:
-        tell(request, session, error)
+        explain(request, session, error)
     else:
-        if session.is_held:
+        if mine and session.is_held:
             messages.info(request, AGAIN)
-        elif is_back and session.is_at_login:
+        elif mine and is_back and session.is_at_login:
             messages.info(request, gettext("The sign-in was not finished."))
+    return mine
 
 
-def tell(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeakError) -> None:
-    if session.is_open:  # else the page that follows says that the conversation is over
+def explain(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeakError) -> None:
+    if session.is_open:  # otherwise the next page says that the conversation is over
         messages.error(request, refusals.sentence(error))
 
 
@@ -113,20 +117,19 @@ def tell(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeak
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_start", "POST")
 def again(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A new conversation in the place of one that is over, at the same question if FlatPeak lets us.
+    """Replace a conversation that timed out by a new one at the same question.
 
-    One that is at a provider's login, or is held for another browser's yes, gets a new token instead.
+    A conversation that is at a provider's login, or is held for another browser's "yes", gets a new token instead.
     """
     session = own(request, pk)
     if request.method == "POST" and session.is_open and (session.is_at_login or session.is_held):
-        if session.claim(held=True):
-            catch_up(request, session, anew=True)
+        catch_up(request, session, held=True, anew=True)
     elif request.method == "POST" and session.state == State.EXPIRED and session.is_here:
         try:
-            pk = conversation.again(session).pk
+            pk = begin_again(session).pk
         except flatpeak.FlatPeakError as error:
             messages.error(request, refusals.sentence(error))
-    return lead(request, "newest", at_newest, pk)  # a GET comes from a sign-in in between
+    return lead(request, "newest", at_newest, pk)  # also a GET, which follows when the POST had to sign in first
 
 
 def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
@@ -142,8 +145,8 @@ def step(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 
 
 def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) -> HttpResponse:
-    """Show a page, or take the answer to it; where the conversation is not there any more, lead on."""
-    # With the page before, which is usually the one that led here: what was said there may be said back.
+    """Show a page or take the answer to it; lead on to the newest page if the conversation is over."""
+    # The page before is read too: it usually led here, and what was answered there is said back.
     near = [number] if answers else [number, number - 1]
     read = Page.objects.select_related("session").filter(session=pk, session__user=request.user.pk, number__in=near)
     pages = {each.number: each for each in read}
@@ -153,35 +156,31 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
         return lead(request, "page", at_page, pk, session.newest)
     if not session.is_here or session.state == State.EXPIRED:
         return expired(request, session)
-    if not shown and number == session.newest and not session.is_open:  # purged: what it led to is there
+    if not shown and number == session.newest and not session.is_open:  # the pages are purged, the location is stored
         return redirect("tariffs:locations")
     if not shown:
         raise Http404
-    if request.method != "HEAD" and not answers and is_owed(session) and session.claim():
-        conversation.exchange(session)
+    is_owed = session.state == State.OWED and session.is_due(timezone.now())
+    if is_owed and not answers and request.method != "HEAD":
+        exchange_owed(session)
     if session.is_busy:
         return render(request, "connect_ui/wait.html", {"session": session})
     if number == session.newest and session.is_stopped:
         return render(request, "connect_ui/asked.html", {"session": session})
-    if request.method == "GET" and "asked" in request.GET:  # that page asks whether it goes on
+    if request.method == "GET" and "asked" in request.GET:  # the page asked.html polls this address
         return redirect("connect_ui:returned", pk)
     if answers and session.is_open:
-        return take(request, session, shown)
+        return take(request, shown)
     query = request.GET.get("q", "") if request.method == "GET" else ""
-    before = pages.get(shown.came_from or 0)
-    return show(request, session, shown, form_for(shown), query=query, before=before)
+    return show(request, shown, form_for(shown), query=query, before=pages.get(shown.came_from or 0))
 
 
-def is_owed(session: ConnectSession) -> bool:
-    return session.state == State.OWED and session.is_due(timezone.now())
-
-
-def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpResponse:
-    """Take an answer to a page: check it, send it once, and lead on to what it led to."""
-    action = request.POST.get("action", "")
+def take(request: HttpRequest, answered: Page) -> HttpResponse:
+    """Take the answer to a page: check it, send it once, and lead on to the page that follows."""
+    session, action = answered.session, request.POST.get("action", "")
     form = None if action else form_for(answered, request.POST)
     query = request.POST.get("q", "").replace("\0", "")[:200]
-    again = partial(show, request, session, answered, query=query)
+    again = partial(show, request, answered, query=query)
     if action and action not in answered.actions:
         messages.error(request, gettext("That is not possible here any more."))
         return lead(request, "newest", at_newest, session.pk)
@@ -193,18 +192,17 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
         return again(form, 422)
     answer: dict[str, Any] = {"action": action} if form is None else {"data": form.to_data()}
     if request.POST.get("newest") != str(session.newest):
-        if answered.led_to and answered.answer == answer:  # a double click, or the same once more
+        if answered.led_to and answered.answer == answer:  # a double click, or the same answer again
             return lead(request, "page", at_page, session.pk, answered.led_to)
-        messages.info(
-            request, gettext("This question was answered already, so nothing was sent. Here is where you are.")
-        )
+        said = gettext("This question was answered already, so nothing was sent. Here is where you are.")
+        messages.info(request, said)
         return lead(request, "page", at_page, session.pk, session.newest)
-    if not session.claim(held=True):
-        return render(request, "connect_ui/wait.html", {"session": session})
-    if action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
-        session.not_listed[answered.row.asks] = query
     try:
-        shown = conversation.send(session, answered, answer, form.typed() if form else {}, form)
+        with session.claimed(held=True) as mine:
+            if mine and action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
+                session.not_listed = session.not_listed | {answered.row.asks: query}
+            typed = form.typed() if form else {}
+            shown = ask.send(session, answered, answer, typed, form) if mine else None
     except flatpeak.Unavailable as error:
         return again(form or form_for(answered), 503, refusals.sentence(error))
     except flatpeak.Rejected as error:
@@ -216,18 +214,19 @@ def take(request: HttpRequest, session: ConnectSession, answered: Page) -> HttpR
             form.add_rejection(error)
             return again(form, 422)
         return again(form_for(answered), 422, refusals.sentence(error))
-    if not shown:  # something else came of it, or the claim was lost
+    if not mine:
+        return render(request, "connect_ui/wait.html", {"session": session})
+    if not shown:  # the answer was not sent, or its page not stored
         return lead(request, "newest", at_newest, session.pk)
 
-    def stored(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:  # nothing of it has to be read again
-        return show(request, session, shown, form_for(shown), before=answered, asked=form)
+    def at_hand(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:  # as at_page, without reading it again
+        return show(request, shown, form_for(shown), before=answered, asked=form)
 
-    return lead(request, "page", stored if session.is_open else at_page, session.pk, session.newest)
+    return lead(request, "page", at_hand if session.is_open else at_page, session.pk, session.newest)
 
 
 def show(
     request: HttpRequest,
-    session: ConnectSession,
     shown: Page,
     form: RouteForm | None,
     status: int = 200,
@@ -236,13 +235,13 @@ def show(
     before: Page | None = None,
     asked: RouteForm | None = None,
 ) -> HttpResponse:
-    """Render a page by the template of its route. `query` is what its list was searched for.
+    """Render a page by the template of its route. `query` is what its list is searched for.
 
-    `before` is the page that led to it, and `asked` that one's form, where they are at hand already.
+    `before` is the page that led to it, and `asked` the form of that one, if the caller has them.
     """
-    query = query[:200]
+    session, query = shown.session, query[:200]
     context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
-    context["incomplete"] = session.is_open and shown.number == session.newest and conversation.is_incomplete(shown)
+    context["incomplete"] = session.is_open and shown.number == session.newest and is_incomplete(shown)
     if isinstance(form, ListForm):
         context["found"] = form.found(query)
     if shown.came_from and session.is_open:

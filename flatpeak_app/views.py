@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from connect_ui.conversation import exchange_owed
+from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import form_for
 from connect_ui.views import show
@@ -54,4 +54,4 @@ def asked_again(request: HttpRequest, pk: UUID, number: int) -> HttpResponse | N
         return None
     typed = None if "action" in request.POST else request.POST
     form = form_for(shown, typed)
-    return show(request, shown.session, shown, form, 403, str(FORM_EXPIRED), request.POST.get("q", ""))
+    return show(request, shown, form, 403, str(FORM_EXPIRED), request.POST.get("q", ""))

@@ -85,7 +85,6 @@ RULES = {
     "mfa_generate_recovery_codes": everybody("200, 200"),
     "mfa_download_recovery_codes": everybody("404, 404"),
     "connect_ui:start": everybody("200, 422"),
-    "connect_ui:return_without_secret": everybody("home, 405", "home, 405"),
     "connect_ui:return": everybody("home, 405", "home, 405"),
     "connect_ui:callback": everybody("home, 405", "home, 405"),
     "connect_ui:newest": owner("connect_ui:page, connect_ui:page", "404, 404"),

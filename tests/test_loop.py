@@ -1,12 +1,12 @@
 """The loop: one POST to Connect per accepted answer, nothing lost, and every page at an address of its own."""
 
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from connect_ui import conversation
 from connect_ui.models import ConnectSession, Page
 from tariffs import flatpeak
 from tariffs.flatpeak import calls
@@ -59,13 +59,12 @@ def test_no_head_and_no_stranger_reaches_flatpeak(walk, sandbox, client):
     for path in ("", "returned/", "called-back/", f"{session.newest}/", f"{session.newest}/login/"):
         client.head(f"/connect/{session.pk}/{path}")
     client.head("/connect/")
-    client.head("/connect/return/", {"fp_cot": session.connect_token})
+    client.head("/connect/callback/", {"fp_cot": session.connect_token})
     client.head(walk.way_back(sandbox))
     client.logout()
-    for name in ("return", "callback"):
-        response = client.get(f"/connect/{name}/", {"fp_cot": session.connect_token})
-        assert response.status_code == 302
-        assert client.get(response["Location"])["Location"].startswith("/account/login/")
+    response = client.get("/connect/callback/", {"fp_cot": session.connect_token})
+    assert response.status_code == 302
+    assert client.get(response["Location"])["Location"].startswith("/account/login/")
     assert sum(sandbox.counts.values()) == before
 
 
@@ -150,28 +149,25 @@ def columns(row):
 
 
 @pytest.fixture
-def steps(monkeypatch):
-    """The steps of a conversation that were made; after each all columns are stored as it left them."""
-    made = []
+def claims(monkeypatch):
+    """The claims that were held; when each ends, all columns are stored as it left them."""
+    held = []
+    claimed = ConnectSession.claimed
 
-    def checked(name):
-        step = getattr(conversation, name)
+    @contextmanager
+    def checked(session, *arguments, **options):
+        try:
+            with claimed(session, *arguments, **options) as mine:
+                yield mine
+        finally:
+            held.append(session.state)
+            assert not mine or columns(ConnectSession.objects.get(pk=session.pk)) == columns(session)
 
-        def call(session, *arguments, **options):
-            made.append(name)
-            try:
-                return step(session, *arguments, **options)
-            finally:
-                assert columns(ConnectSession.objects.get(pk=session.pk)) == columns(session)
-
-        monkeypatch.setattr(conversation, name, call)
-
-    for name in ("catch_up", "send", "exchange"):
-        checked(name)
-    return made
+    monkeypatch.setattr(ConnectSession, "claimed", checked)
+    return held
 
 
-def test_whatever_a_step_changes_of_a_conversation_is_stored(walk, sandbox, steps, unreachable):
+def test_whatever_a_step_changes_of_a_conversation_is_stored(walk, sandbox, claims, unreachable):
     walk.start().address().act("PROVIDER_MISSING", q="Mine").answer(provider_name="Mine").answer(options="FIXED")
     walk.answer(cost="0.0000001")  # which Connect refuses
     unreachable()
@@ -188,14 +184,13 @@ def test_whatever_a_step_changes_of_a_conversation_is_stored(walk, sandbox, step
         sandbox.state["tokens"][walk.session.connect_token]["expires"] = "2020-01-01T00:00:00Z"
     walk.answer(cost="28.15")
     assert walk.session.state == "expired"
-    assert set(steps) == {"catch_up", "send"}
     with sandbox.lock:
         sandbox.set_faults([{"call": "exchange", "fault": "status_409"}])
     walk.fixed()
     ConnectSession.objects.update(due_at=timezone.now())
     walk.get(f"/connect/{walk.session.pk}/")
     assert walk.session.state == "connected"
-    assert set(steps) == {"catch_up", "send", "exchange"}
+    assert set(claims) == {"open", "owed", "connected", "disconnected", "expired"}
 
 
 def test_who_has_lost_the_claim_writes_nothing(walk):
@@ -204,8 +199,8 @@ def test_who_has_lost_the_claim_writes_nothing(walk):
     taken_over = timezone.now() + timedelta(minutes=5)
     ConnectSession.objects.update(claimed_until=taken_over)
     session.last_route = "provider"
-    assert not session.keep("last_route")
-    assert not session.release("last_route")
+    assert not session.keep()
+    assert not session.release()
     session.refresh_from_db()
     assert (session.claimed_until, session.last_route == "provider") == (taken_over, False)
 
@@ -456,7 +451,7 @@ def test_a_strangers_conversation_is_a_404_like_an_unknown_one(walk, client, bob
         assert client.get(f"/connect/{session.pk}/{path}").status_code == 404
         assert client.get(f"/connect/{unknown}/{path}").status_code == 404
     assert client.post(f"/connect/{session.pk}/{session.newest}/", {"cost": "1"}).status_code == 404
-    assert client.get("/connect/return/", {"fp_cot": session.connect_token}, follow=True).status_code == 404
+    assert client.get("/connect/callback/", {"fp_cot": session.connect_token}, follow=True).status_code == 404
 
 
 def test_a_strangers_location_cannot_be_managed(walk, client, bob, sandbox):
@@ -469,9 +464,8 @@ def test_a_strangers_location_cannot_be_managed(walk, client, bob, sandbox):
 
 
 def test_coming_back_with_an_unknown_token_leads_home(client, db):
-    for name in ("return", "callback"):
-        assert client.get(f"/connect/{name}/", {"fp_cot": "cot_unknown"})["Location"] == "/"
-        assert client.get(f"/connect/{name}/")["Location"] == "/"
+    assert client.get("/connect/callback/", {"fp_cot": "cot_unknown"})["Location"] == "/"
+    assert client.get("/connect/callback/")["Location"] == "/"
 
 
 # --- the provider's login

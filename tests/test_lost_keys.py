@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from connect_ui.conversation import exchange_owed
+from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession
 from flatpeak_app.operations import attention
 from flatpeak_app.web.vault import KEY_MISSING

@@ -8,18 +8,17 @@ from .ask import begin, catch_up, send
 from .tokens import REPEATED_ACTIONS, path_to
 
 
-def again(old: ConnectSession) -> ConnectSession:
+def begin_again(old: ConnectSession) -> ConnectSession:
     """Start a new conversation and repeat the answers of the old one for as long as Connect asks the same questions.
 
     What was typed last and not accepted is filled in. Raises FlatPeakError if FlatPeak fails meanwhile; nothing is kept
     then, so the customer can try again.
     """
-    new = begin(
-        old.user_id, direction=old.direction, country_code=old.country_code, location=old.location, type=old.type
-    )
+    names = ("direction", "country_code", "location", "type", "not_listed")
+    new = begin(old.user_id, **{name: getattr(old, name) for name in names})
     try:
-        catch_up(new)
-        new.not_listed = old.not_listed
+        with new.claimed():
+            catch_up(new)
         repeat_answers(old, new)
     except flatpeak.FlatPeakError:
         ConnectSession.objects.filter(pk=new.pk).update(counted=True)  # not for the funnel: no customer saw it
@@ -40,11 +39,11 @@ def repeat_answers(old: ConnectSession, new: ConnectSession) -> None:
             asked.typed = said.typed
             asked.save(update_fields=["typed"])
             break
-        form = form_for(asked)
-        if not new.claim():
-            break
         try:
-            send(new, asked, answer, said.typed, form)
+            with new.claimed() as mine:
+                if not mine:
+                    break
+                send(new, asked, answer, said.typed, form_for(asked))
         except flatpeak.Rejected:
             asked.typed = said.typed
             asked.save(update_fields=["typed"])

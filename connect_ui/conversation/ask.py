@@ -1,4 +1,7 @@
-"""Begin a conversation, send an answer, ask where Connect stands, and store the page that comes back."""
+"""Begin a conversation, send an answer, ask where Connect stands, and store the page that comes back.
+
+The caller of each function holds the session's claim.
+"""
 
 from django.db import transaction
 from django.utils import timezone
@@ -6,13 +9,12 @@ from django.utils import timezone
 from tariffs import flatpeak
 from tariffs.flatpeak import JSON
 from tariffs.models import Location, Tariff
-from tariffs.queue import claim_end
 
 from ..forms.base import RouteForm
 from ..models import ConnectSession, Page
 from ..routes import Kind
 from .reading import note_provider, report
-from .settle import exchange
+from .settle import settle
 from .tokens import make_token, renew
 from .wire import say, stand
 
@@ -24,64 +26,60 @@ def begin(
     country_code: str,
     location: Location | None = None,
     type: str = "COMMODITY",
+    not_listed: JSON | None = None,
 ) -> ConnectSession:
-    """Make a connect token; the conversation is claimed, for its first page to be asked for. Raises FlatPeakError."""
+    """Make a connect token and store the session, claimed so that its first page can be fetched. Raises FlatPeakError."""
     session = ConnectSession(
         user_id=user_id,
         location=location,
         direction=direction,
         type=type,
         country_code=location.country_code if location else country_code,
-        claimed_until=claim_end(),
+        not_listed=not_listed or {},
     )
     make_token(session)
-    session.save()
+    session.save_claimed()
     return session
 
 
 def catch_up(session: ConnectSession, anew: bool = False) -> None:
-    """Ask Connect where it stands, and show that if it is something new. The caller holds the claim; it is given back.
+    """Ask Connect where it stands, and store its page if that is a new one. Raises FlatPeakError.
 
-    A login that was not finished is prepared anew. Of one that is held nothing is shown, but whether its time is over; it is
-    prepared `anew` for who asks for that.
+    A login that was not finished gets a new token. Of a session that is held no page is stored, because it may be somebody
+    else's; it gets a new token only if `anew`.
     """
     held = session.is_held
     try:
         page = None if held and anew else stand(session)
         if held and not anew:
-            session.release()
             return
         if page is None or (session.login and page.row.kind is Kind.REDIRECT and session.is_at_login):
             page, _ = renew(session, session.pages.get(number=session.newest))
     except flatpeak.Rejected as error:
         refused(session, error, session.last_route)
         raise
-    except flatpeak.Unavailable:
-        session.release()
-        raise
     go_on_from(session, page)
 
 
 def go_on_from(session: ConnectSession, stands: Page) -> None:
-    """Show where Connect stands; if it is in view already, as Connect tells it now."""
+    """Store where Connect stands. If that is the newest page already, store its new body."""
     session.doubtful = False
     if stands.route == session.last_route:
         report(stands)
         session.pages.filter(number=session.newest).update(body=stands.body)
-        session.release()
     else:
         append(session, stands)
 
 
 def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: RouteForm | None) -> Page | None:
-    """Send the answer to a page; the page that Connect answered with. The caller holds the claim; it is given back.
+    """Send the answer to a page, and store and return the page that follows.
 
-    None where something else came of it: the session's own columns say what. Raises FlatPeakError; the page then stays
-    as it was. Where an earlier answer was lost on its way, Connect is asked first where it stands, and if it went on,
-    that is shown instead of answering twice.
+    Returns None if the answer was not sent, or its page not stored; the session then tells where the conversation stands.
+    Raises FlatPeakError, and the page stays as it was. If it is doubtful whether an earlier answer arrived, Connect is
+    asked first where it stands, so that no answer is sent twice.
 
-    Where a link to a login was given out, an answer that leaves the login, or leads to another one, is sent with another
-    token: what Connect has under that one may be somebody else's.
+    Once a link to a login was given out, an answer that leaves the login, or leads to another one, is sent with a new
+    token, because somebody else may have signed in with the old one.
     """
     held = session.is_held
     try:
@@ -102,7 +100,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
             earlier = page.number != session.newest
             if held or not earlier or gone(session, error) or (form and form.field_of(error.code)):
                 raise
-            # Connect does not take answers to earlier pages, or not to this one: go on from where it stands.
+            # Connect refuses answers to earlier pages, or to this one: go on from where it stands.
             go_on_from(session, stand(session))
             return None
     except flatpeak.Rejected as error:
@@ -110,7 +108,6 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
         raise
     except flatpeak.Unavailable:
         session.doubtful = True
-        session.release()
         raise
     if given:
         page.answer, page.typed = answer, typed
@@ -121,36 +118,31 @@ def refused(session: ConnectSession, error: flatpeak.Rejected, route: str) -> No
     session.note_error(error.code or str(error.status), route)
     if gone(session, error):
         session.end(ConnectSession.State.EXPIRED)
-    session.release(*ConnectSession.ERROR, *ConnectSession.ENDED)
 
 
 def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
-    """Whether the connect token, and with it the conversation, has come to its end."""
+    """Whether the connect token has expired, or FlatPeak does not know it."""
     return "connect_token" in error.code or session.expires_at <= timezone.now()
 
 
 def append(session: ConnectSession, page: Page, answered: Page | None = None) -> Page | None:
-    """Store Connect's page as the newest; if it is the last one, exchange the token. The claim is given back.
+    """Store Connect's page as the newest one, and give the claim back; if it is the last page, exchange the token first.
 
-    The page as it is stored, None if it is not: see `ConnectSession.keep`.
+    Returns the page, or None if the claim was lost and nothing is stored.
     """
     page.number = session.newest + 1
     page.came_from = answered.number if answered else (session.newest or None)
     if answered and answered.answer == {"action": "BACK"}:
         before = session.pages.filter(number=answered.came_from or 0, route=page.route).first()
-        if before:  # the same question once more: it was reached from where it was reached before
+        if before:  # the question was asked before, so it comes from where it came from then
             page.came_from, page.typed = before.came_from, before.typed
     session.newest, session.last_route = page.number, page.route
-    fields = ["newest", "last_route", *note_provider(session, page, answered)]
-    if page.row.kind is Kind.END:
+    note_provider(session, page, answered)
+    if owed := page.row.kind is Kind.END:
         session.owe_exchange()
-        fields += ConnectSession.OWED
-    elif session.not_listed:
-        fields.append("not_listed")
     report(page)
-    owed = session.state == ConnectSession.State.OWED
     with transaction.atomic():
-        if not (session.keep(*fields) if owed else session.release(*fields)):
+        if not (session.keep() if owed else session.release()):
             return None
         page.save()
         if answered and answered.answer is not None:
@@ -161,5 +153,5 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
                 location_id=session.location_id, direction=session.direction, type=session.type
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
     if owed:
-        exchange(session)
+        settle(session)
     return page

@@ -40,13 +40,12 @@ def may_leave_to(url: str) -> bool:
     return bool(parts.hostname) and (parts.scheme == "https" or (settings.SANDBOX and parts.scheme == "http"))
 
 
-def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> list[str]:
-    """Note the provider that a page is about, or that was chosen before it. Returns the columns that have changed.
+def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> None:
+    """Note the provider that a page is about, or that was chosen before it.
 
     `listed_provider` is for the funnel: a name from FlatPeak's list, or OTHER. A name that the customer typed would
     identify people, and Connect repeats it on later pages and in later conversations about the location.
     """
-    before = session.provider, session.listed_provider
     about = page.part("provider")
     told, chosen = str(about.get("display_name") or about.get("name") or ""), ""
     if answered and answered.row.asks == "provider":
@@ -55,4 +54,3 @@ def note_provider(session: ConnectSession, page: Page, answered: Page | None) ->
         session.listed_provider = (chosen or (told if told in listed.values() else "") or OTHER)[:300]
     session.provider = (told or chosen or session.provider)[:300]
     session.listed_provider = session.listed_provider or (OTHER if session.provider else "")
-    return ["provider", "listed_provider"] if before != (session.provider, session.listed_provider) else []

@@ -16,17 +16,16 @@ from ..routes import END, Kind
 logger = logging.getLogger(__name__)
 
 
-def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
-    """Exchange the connect token and store what it gives. The caller holds the claim; it is given back.
+def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
+    """Exchange the connect token and store what it gives. The caller holds the claim.
 
-    If FlatPeak does not give the ids, which the error says, the exchange stays owed: nothing else knows them.
+    Returns the error if FlatPeak does not give the ids. The exchange stays owed then, because nothing else knows them.
     """
     owed = session.state == ConnectSession.State.OWED
     if not session.connect_token:
         session.note_error(vault.KEY_MISSING, session.last_route)
         if owed:
             session.put_off(vault.KEY_MISSING, timezone.now())
-        session.release(*ConnectSession.PUT_OFF, *ConnectSession.ERROR)
         return flatpeak.Unavailable("GET /connect/tariff/token: not tried, as no key reads the token")
     try:
         with flatpeak.purpose(f"session {session.pk}" if owed else ""):
@@ -36,14 +35,13 @@ def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
             session.refused(error, timezone.now())
             if isinstance(error, flatpeak.Rejected):
                 session.note_error(session.last_result, session.last_route)
-        session.release(*ConnectSession.PUT_OFF, *ConnectSession.ERROR)
         return error
-    if session.state == ConnectSession.State.OPEN:  # a callback told of the end, whose page was lost on its way
+    if session.state == ConnectSession.State.OPEN:  # the browser's callback came, and Connect's last page was lost
         last = Page(session=session, number=session.newest + 1, route=END, body={}, came_from=session.newest)
         session.newest, session.last_route = last.number, last.route
         session.owe_exchange()
         with transaction.atomic():
-            if not session.keep("newest", "last_route", *ConnectSession.OWED):
+            if not session.keep():
                 return None
             last.save()
     before = session.pages.filter(number=session.newest).values("came_from")
@@ -62,17 +60,17 @@ def exchange(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     except storing.Conflict as conflict:
         logger.error("session %s: %s", session.pk, conflict)
         session.end(ConnectSession.State.CONFLICT)
-        session.release(*ConnectSession.ENDED)
         return None
     session.tariff, session.location = tariff, tariff.location
     gone_now = state == Tariff.State.DISCONNECTED
     session.end(ConnectSession.State.DISCONNECTED if gone_now else ConnectSession.State.CONNECTED)
-    session.release("tariff", "location", *ConnectSession.ENDED)
-    with suppress(flatpeak.FlatPeakError):  # they come with the rates then
+    session.release()
+    with suppress(flatpeak.FlatPeakError):  # the rates' refresh fetches the details then
         details.complete(tariff)
     return None
 
 
 def exchange_owed(session: ConnectSession) -> bool | None:
-    """Make the exchange that a session is owed; whether that is done, None if somebody else is at it."""
-    return exchange(session) is None if session.claim() else None
+    """Make the exchange that a session is owed; whether it is made, None if another process is at it."""
+    with session.claimed() as mine:
+        return settle(session) is None if mine else None

@@ -81,7 +81,6 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
     """
     path = [(page.route, page.answer or {}) for page in path_to(session, to.number)]
     path[-1] = (to.route, answer or {})
-    before = {name: getattr(session, name) for name in ConnectSession.TOKEN}
     at, last = -1, len(path) - 1
     try:
         make_token(session)
@@ -94,8 +93,7 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
                 break
             stands = say(session, stands, said)
     except flatpeak.FlatPeakError:
-        for name, value in before.items():
-            setattr(session, name, value)
+        session.undo()
         raise
-    session.keep(*ConnectSession.TOKEN)
+    session.keep()
     return stands, bool(answer) and at == last

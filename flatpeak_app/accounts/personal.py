@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from connect_ui.conversation import exchange_owed
+from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.web.limits import limited
 from tariffs.erasure import erase_at_once

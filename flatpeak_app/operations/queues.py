@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from connect_ui.conversation import exchange_owed
+from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession
 from tariffs import flatpeak
 from tariffs.erasure import erase
