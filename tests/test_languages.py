@@ -100,6 +100,13 @@ def test_the_choice_of_somebody_signed_in_holds_on_every_device(client, alice):
     assert language_of(phone.get("/")) == "fr"
 
 
+def test_the_choice_of_one_person_is_not_that_of_others(client, alice, bob):
+    client.force_login(alice)
+    choose(client, "de")
+    bob.refresh_from_db()
+    assert bob.language == ""
+
+
 def test_a_choice_made_before_signing_in_is_the_accounts_unless_that_has_one(alice):
     for chosen, expected in (("fr", "fr"), ("de", "fr")):
         browser = Client()

@@ -77,6 +77,21 @@ def test_a_second_factor_that_was_replaced_is_shown_again(others, charlie):
     assert browser.get(others[0]).status_code == 404
 
 
+def test_staff_without_a_second_factor_set_one_up_though_others_have_one(others, charlie, bob):
+    Authenticator.objects.create(user=bob, type=Authenticator.Type.TOTP, data={})
+    asked = signed_in(charlie).get("/admin/tariffs/location/", follow=True)
+    assert asked.request["PATH_INFO"] == SET_UP
+
+
+def test_a_second_factor_that_is_another_persons_now_opens_nothing(others, charlie, bob):
+    browser = signed_in(charlie)
+    enrol(browser)
+    assert browser.get("/admin/").status_code == 200
+    Authenticator.objects.update(user=bob)
+    assert browser.get("/admin/").status_code == 302
+    assert browser.get(others[0]).status_code == 404
+
+
 def test_staff_see_what_is_their_own_without_a_second_factor(others, alice):
     alice.is_staff = alice.is_superuser = True
     alice.save()
