@@ -1363,6 +1363,18 @@ def test_no_link_leads_to_a_day_that_is_refused(look_at, client, tariff, date, o
     assert re.findall(r'href="\?date=([\d-]+)"', page) == others
 
 
+def test_what_is_bought_and_what_is_sold_keep_their_own_prices_on_other_days(look_at, tariff):
+    sold = Tariff.objects.create(location=tariff.location, direction="EXPORT", provider="Sold", name="")
+    start, end = rates.day_span(datetime(2026, 11, 20).date(), ZoneInfo("Europe/London"))
+    for of, rate in ((tariff, "0.31"), (sold, "0.07")):
+        segments = rates.dump([rates.Segment(start, end, Decimal(rate))])
+        RateDay.objects.create(tariff=of, day="2026-11-20", segments=segments, fetched_at=NOW)
+    page = look_at("day", date="2026-11-20")
+    buying, selling = page.split("What you are paid")
+    assert ("31.00p" in buying, "7.00p" in buying) == (True, False)
+    assert ("31.00p" in selling, "7.00p" in selling) == (False, True)
+
+
 def test_a_past_day_is_asked_for_once_and_kept(look_at, asked):
     for _ in range(2):
         page = look_at("day", date="2026-11-20")
