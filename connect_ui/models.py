@@ -201,7 +201,7 @@ class ConnectSession(Queued):
         mine = ConnectSession.objects.filter(pk=self.pk, claimed_until=self.claimed_until)
         return bool(mine.update(**changed | given))
 
-    def release(self) -> bool:
+    def release(self) -> bool:  # type: ignore[override]
         """Write the columns that were changed and give the claim back; False if it was lost, or given back before."""
         kept = bool(self._read) and self.keep(claimed_until=None)
         self.claimed_until, self._read = None, {}

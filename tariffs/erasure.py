@@ -34,7 +34,7 @@ def erase(erasure: Erasure) -> bool | None:
         return None
     if erasure.encrypted_token and not vault.decrypted(erasure.encrypted_token):
         erasure.put_off(vault.KEY_MISSING, now)  # what the conversation made still exists at FlatPeak
-        erasure.settle()
+        erasure.release()
         return False
     result = "accepted"
     try:
@@ -45,11 +45,11 @@ def erase(erasure: Erasure) -> bool | None:
         result = erasure.last_result
         # An earlier call whose answer was lost has done it, or its customer was deleted, or the token is of no use any more.
         if error.status != 404 and "connect_token" not in result:
-            erasure.settle()
+            erasure.release()
             return False
     erasure.flatpeak_id, erasure.encrypted_token, erasure.done_at = digest(erasure.flatpeak_id), "", timezone.now()
     erasure.succeeded(result=result)
-    return erasure.settle("flatpeak_id", "encrypted_token", "done_at") or None
+    return erasure.release("flatpeak_id", "encrypted_token", "done_at") or None
 
 
 def _learn(erasure: Erasure) -> None:

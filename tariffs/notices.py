@@ -20,7 +20,7 @@ NOT_SENT = "not_sent"  # as a last result: the mail server did not take the mail
 UNREAD = (Tariff.State.PENDING, Tariff.State.FAILED)
 
 
-def tell(wait: Wait) -> bool | None:
+def send_due(wait: Wait) -> bool | None:
     """Send the mail that is due; False if it could not be sent, None if another worker has the wait."""
     now = timezone.now()
     if not wait.claim():
@@ -29,7 +29,7 @@ def tell(wait: Wait) -> bool | None:
     mail = _mail_for(wait, tariff, now)
     if mail == "late":
         wait.told_late_at, wait.due_at = now, None
-        marked = wait.settle("told_late_at")
+        marked = wait.release("told_late_at")
     elif mail or tariff.state == Tariff.State.DISCONNECTED:
         marked = bool(Wait.objects.filter(pk=wait.pk, claimed_until=wait.claimed_until).delete()[0])
     else:
@@ -39,7 +39,7 @@ def tell(wait: Wait) -> bool | None:
             wait.succeeded(wait.since + Wait.LATE)
         else:  # the rates of a changed tariff have still to come, or the account is closed
             wait.put_off("", now)
-        marked = wait.settle()
+        marked = wait.release()
     if not marked:
         return None
     if not mail or _send(mail, tariff):

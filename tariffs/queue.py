@@ -93,11 +93,11 @@ class Queued(FlatPeakObject):
         return True
 
     def succeeded(self, due_at: datetime | None = None, result: str = "") -> None:
-        """Note a success, and when there is something to do again. The caller settles."""
+        """Note a success, and when there is something to do again. The caller releases."""
         self.attempts, self.last_result, self.due_at = 0, result[:100], due_at
 
     def put_off(self, result: str, now: datetime, **pause: timedelta) -> None:
-        """Note that the attempt came to nothing, and try again after the back-off. The caller settles."""
+        """Note that the attempt came to nothing, and try again after the back-off. The caller releases."""
         wait = pause_after(self.attempts, **{"longest": self.longest_pause} | pause)
         self.last_result, self.due_at = result[:100], now + max(wait, timedelta(seconds=self.retry_after or 0))
 
@@ -108,8 +108,8 @@ class Queued(FlatPeakObject):
             self.retry_after = rejected.retry_after or (60 if rejected.status == 429 else None)
         self.put_off((rejected.code or str(rejected.status)) if rejected else UNAVAILABLE, now)
 
-    def settle(self, *fields: str) -> bool:
-        """Write the outcome with these columns and end the claim; False, and nothing is written, if the claim was lost."""
+    def release(self, *fields: str) -> bool:
+        """Write the outcome and these columns and end the claim; False, and nothing is written, if the claim was lost."""
         held, self.claimed_until = self.claimed_until, None
         names = ("due_at", "claimed_until", "attempts", "last_result", *fields)
         mine = type(self).objects.filter(pk=self.pk, claimed_until=held)

@@ -302,9 +302,9 @@ def test_a_deletion_that_another_call_has_done_stays_done(alice):
     assert quick.claim()
     quick.done_at = NOW
     quick.succeeded()
-    assert quick.settle("done_at")
+    assert quick.release("done_at")
     slow.put_off("500", NOW)
-    assert not slow.settle("done_at")
+    assert not slow.release("done_at")
     assert Erasure.objects.get().done_at
 
 

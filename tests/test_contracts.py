@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tariffs.models import Tariff, Wait
-from tariffs.notices import tell
+from tariffs.notices import send_due
 from tariffs.rates.refresh import refresh
 
 pytestmark = pytest.mark.django_db
@@ -214,7 +214,7 @@ def test_who_waits_for_the_prices_of_a_contract_that_has_ended_is_told_by_mail(w
     Wait.objects.create(tariff=Tariff.objects.get(), since=timezone.now())
     look(0, 9)
     assert Tariff.objects.get().state == "connected"
-    assert tell(Wait.objects.get())
+    assert send_due(Wait.objects.get())
     assert mailoutbox[-1].subject == "Your electricity contract has ended"
     assert "The last day of its contract is Sunday 31 March 2019, so there are no prices." in mailoutbox[-1].body
     assert not Wait.objects.exists()

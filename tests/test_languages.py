@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from tariffs.models import Customer, Location, Tariff, Wait
-from tariffs.notices import tell
+from tariffs.notices import send_due
 from tests.pseudo import latin
 from tests.walk import Walk
 
@@ -163,7 +163,7 @@ def test_the_mail_that_prices_are_there_is_in_the_language_of_who_waits(alice):
     location = Location.objects.create(customer=Customer.objects.create(user=alice), location_id="loc_1")
     tariff = Tariff.objects.create(location=location, direction="IMPORT", provider="Badenova", rates="ok")
     Wait.objects.create(tariff=tariff, since=timezone.now())
-    assert tell(Wait.objects.get())
+    assert send_due(Wait.objects.get())
     [message] = mail.outbox
     assert message.subject == "Ihre Strompreise sind da"
     assert "Ihr Tarif bei Badenova wurde gelesen." in message.body

@@ -71,7 +71,7 @@ def test_a_success_forgets_the_attempts(erasure):
     erasure.claim()
     assert erasure.attempts == 8
     erasure.succeeded()
-    assert erasure.settle()
+    assert erasure.release()
     assert (Erasure.objects.get().attempts, Erasure.objects.get().due_at) == (0, None)
 
 
@@ -91,10 +91,10 @@ def test_a_claim_that_is_over_passes_to_another_and_its_holder_writes_nothing(er
     other = Erasure.objects.due(timezone.now()).get()
     assert other.claim()
     erasure.succeeded()
-    assert not erasure.settle()
+    assert not erasure.release()
     assert Erasure.objects.get().due_at
     other.put_off("conflict", timezone.now())
-    assert other.settle()
+    assert other.release()
     assert Erasure.objects.get().last_result == "conflict"
 
 

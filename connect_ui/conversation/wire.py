@@ -27,7 +27,7 @@ def say(session: ConnectSession, page: Page, answer: JSON) -> Page:
     return _page(session, flatpeak.answer(session.connect_token, route, answer.get("data"), action=action))
 
 
-def _page(session: ConnectSession, sent: flatpeak.Page) -> Page:
+def _page(session: ConnectSession, sent: flatpeak.WirePage) -> Page:
     body: JSON = {key: value for key, value in sent.items() if key != "connect_token"}
     token = session.connect_token
     # Few pages repeat the token. One search of the text is faster than a look at thousands of values.

@@ -17,7 +17,7 @@ from connect_ui.models import ConnectSession
 from tariffs import flatpeak
 from tariffs.erasure import erase
 from tariffs.models import Erasure, Tariff, Wait
-from tariffs.notices import tell
+from tariffs.notices import send_due
 from tariffs.queue import QueueQuerySet
 from tariffs.rates.refresh import refresh_due
 
@@ -35,7 +35,7 @@ class Queue(NamedTuple):
 EXCHANGES = Queue("exchanges", ConnectSession.objects.all(), exchange_owed)
 DELETIONS = Queue("deletions", Erasure.objects.all(), erase)
 RATES = Queue("rates", Tariff.objects.select_related("location"), refresh_due)
-MAILS = Queue("mails", Wait.objects.all(), tell)
+MAILS = Queue("mails", Wait.objects.all(), send_due)
 QUEUES = (EXCHANGES, DELETIONS, RATES, MAILS)
 
 
@@ -86,7 +86,7 @@ class Run:
             except Exception as error:  # one row must not keep the others waiting
                 logger.exception("%s: %s could not be worked on", self.queue.name, row.pk)
                 row.put_off(type(error).__name__, timezone.now())
-                row.settle()
+                row.release()
                 went_well = False
             release()  # before the lock: its holder may need a connection, for the next batch
             with self.lock:

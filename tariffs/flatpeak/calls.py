@@ -13,7 +13,7 @@ from .http import ask
 MAX_ID = 100  # characters of an id or a code, as the database has columns for them
 
 
-class Page(TypedDict):
+class WirePage(TypedDict):
     """One page of Connect; `data` and `actions` as the route has them."""
 
     route: str
@@ -25,7 +25,7 @@ class Page(TypedDict):
     data: NotRequired[JSON]
 
 
-def answer(connect_token: str, route: str, data: JSON | None = None, action: str = "") -> Page:
+def answer(connect_token: str, route: str, data: JSON | None = None, action: str = "") -> WirePage:
     """Send one answer to Connect, with `data` or an `action`, and return the next page.
 
     Sent once and never again by itself: a POST to Connect is not idempotent. Only the route that starts a session changes

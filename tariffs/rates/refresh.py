@@ -49,7 +49,7 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
     # The state only if it was changed here: the tariff may have been disconnected while FlatPeak was answering.
     changed = ["state", "state_since"] if tariff.state != state else []
     with transaction.atomic():
-        kept = tariff.settle("rates", "rates_since", *changed)
+        kept = tariff.release("rates", "rates_since", *changed)
         if kept and known:
             store(tariff, *known, now)
         if kept and waits:

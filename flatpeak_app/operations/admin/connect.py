@@ -63,19 +63,8 @@ class ConnectSessionAdmin(InQueue):
         "delete_selected",
         "try_again",
         download_csv(
-            "id",
-            "user.email",
-            "state",
-            "last_route",
-            "newest",
-            "provider",
-            "direction",
-            "country_code",
-            "started_at",
-            "ended_at",
-            "last_error_code",
-            "account",
-            "live_mode",
+            "id user.email state last_route newest provider direction country_code started_at "
+            "ended_at last_error_code account live_mode"
         ),
     ]
 

@@ -32,12 +32,12 @@ class Echo:
         return line
 
 
-def download_csv(*columns: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], StreamingHttpResponse]:
-    """An action that downloads the chosen rows; `columns` are attributes, `location.city` that of a related row."""
+def download_csv(columns: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], StreamingHttpResponse]:
+    """Make an action that downloads the chosen rows; `columns` are attributes with spaces between, like `location.city`."""
 
     @admin.action(description="Download as CSV")
     def action(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
-        shown = [column for column in columns if shows(request, column)]
+        shown = [column for column in columns.split() if shows(request, column)]
         writer = csv.writer(Echo(), quoting=csv.QUOTE_ALL)
 
         def lines() -> Iterator[str]:
@@ -99,7 +99,7 @@ class CustomerAdmin(FromFlatPeak):
     search_fields = ["id", "customer_id", "user__email"]
     actions = [
         "delete_selected",
-        download_csv("id", "user.email", "customer_id", "account", "live_mode", "created_at"),
+        download_csv("id user.email customer_id account live_mode created_at"),
     ]
 
 
@@ -128,21 +128,8 @@ class LocationAdmin(FromFlatPeak):
     actions = [
         "delete_selected",
         download_csv(
-            "id",
-            "location_id",
-            "customer.customer_id",
-            "customer.user.email",
-            "address_line1",
-            "address_line2",
-            "city",
-            "state",
-            "post_code",
-            "country_code",
-            "time_zone",
-            "currency_code",
-            "account",
-            "live_mode",
-            "created_at",
+            "id location_id customer.customer_id customer.user.email address_line1 address_line2 city "
+            "state post_code country_code time_zone currency_code account live_mode created_at"
         ),
     ]
 
@@ -199,25 +186,9 @@ class TariffAdmin(InQueue):
         "delete_selected",
         "try_again",
         download_csv(
-            "id",
-            "location.location_id",
-            "location.customer.customer_id",
-            "location.customer.user.email",
-            "direction",
-            "type",
-            "provider",
-            "name",
-            "structure",
-            "contract_end",
-            "contract_open_ended",
-            "state",
-            "state_since",
-            "rates",
-            "rates_since",
-            "last_result",
-            "due_at",
-            "account",
-            "live_mode",
+            "id location.location_id location.customer.customer_id location.customer.user.email "
+            "direction type provider name structure contract_end contract_open_ended state "
+            "state_since rates rates_since last_result due_at account live_mode"
         ),
     ]
 

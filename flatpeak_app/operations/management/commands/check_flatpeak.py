@@ -7,7 +7,7 @@ from connect_ui.routes import START, Kind, ours, row, theirs
 from tariffs import flatpeak
 
 
-def release_of(page: flatpeak.Page) -> str:
+def release_of(page: flatpeak.WirePage) -> str:
     """The release that a first page belongs to: anode has BACK, CLOSE and a type, and busbar has names of its own."""
     if row(ours(page["route"])).kind is Kind.UNKNOWN:
         return "busbar"
