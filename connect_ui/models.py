@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from flatpeak_app.web import vault
+from tariffs.exact import ExactJSONField
 from tariffs.flatpeak import FlatPeakError, release
-from tariffs.models import Erasure, ExactJSONField, Location, Tariff
+from tariffs.models import Erasure, Location, Tariff
 from tariffs.queue import Queued, claim_end
 
 from . import routes

@@ -1,4 +1,4 @@
-"""What FlatPeak tells of a location and its tariff: the address, the zone, the names, the contract."""
+"""Details of a location and its tariff from FlatPeak: address, time zone, names, contract."""
 
 import logging
 from contextlib import suppress
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 OPEN_ENDED = "0001-01-01"  # how FlatPeak writes a contract without an end
 
-# What FlatPeak calls the ways in which a price works. DYNAMIC is told of some tariffs, and never offered to choose.
+# FlatPeak's names for the structures. DYNAMIC is told of some tariffs, and is never among the choices.
 STRUCTURES = {
     "FIXED": _("One price, all the time"),
     "TIME_OF_DAY": _("Different prices at different times"),
@@ -27,7 +27,7 @@ STRUCTURES = {
 
 
 def facts(data: JSON) -> JSON:
-    """What a summary page, or a tariff in a location's status, says of the tariff."""
+    """The tariff's details on a summary page or in a location's status; None for each that is missing."""
     provider, tariff = data.get("provider"), data.get("tariff")
     provider = provider if isinstance(provider, dict) else {}
     tariff = tariff if isinstance(tariff, dict) else {}
@@ -41,7 +41,7 @@ def facts(data: JSON) -> JSON:
 
 
 def note(tariff: Tariff, known: JSON) -> None:
-    """Put what `facts` told into the tariff's columns; what was not told stays."""
+    """Write the `facts` into the tariff's columns; those that are missing stay."""
     for name in ("provider", "name", "structure"):
         if known.get(name):
             setattr(tariff, name, fitting(Tariff, name, known[name]))
@@ -52,12 +52,12 @@ def note(tariff: Tariff, known: JSON) -> None:
 
 
 def term(end: Any) -> tuple[bool, date | None]:
-    """Whether a contract is known to have no end, and its last day; neither where FlatPeak tells no date."""
+    """Whether a contract has no end, and its last day: (False, None) if FlatPeak tells no date."""
     return str(end).startswith(OPEN_ENDED), day_told(end)
 
 
 def day_told(text: Any) -> date | None:
-    """The day of a date from FlatPeak: midnight there or in UTC, or a day alone; None for none and open-ended."""
+    """The day in FlatPeak's date: local midnight, an instant, or a day alone. None if there is none, or no end."""
     if not isinstance(text, str) or text.startswith(OPEN_ENDED):
         return None
     try:
@@ -68,14 +68,14 @@ def day_told(text: Any) -> date | None:
 
 
 def fitting(model: type[Location | Tariff], name: str, value: Any) -> str:
-    """FlatPeak's text, no longer than its column; "" for what is no text."""
+    """FlatPeak's text, cut to the column's length; "" for anything else."""
     return (str(value) if isinstance(value, str | int) else "")[: model._meta.get_field(name).max_length]  # type: ignore[union-attr]
 
 
 def complete(tariff: Tariff) -> None:
-    """Fetch what the ids alone do not tell: address, time zone, currency, and the tariff as FlatPeak names it.
+    """Fetch and store the address, time zone, currency and the tariff's details.
 
-    Raises FlatPeakError; the tariff is stored without these until the next try.
+    Raises FlatPeakError; `refresh` tries again.
     """
     location, asked_at = tariff.location, timezone.now()
     found = flatpeak.location(location.location_id)
@@ -93,9 +93,9 @@ def complete(tariff: Tariff) -> None:
     else:
         zone = flatpeak.word(found.get("timezone"))
         logger.error("GET /locations: the unknown time zone %r, for location %s", zone, location.pk)
-        if not location.zone:  # to be named to the customer and the operator
+        if not location.zone:  # the rates page and the admin show it
             known["time_zone"] = zone
-    # Of two questions at once, the later one has the newer answer.
+    # Of two calls at once, the later one has the newer answer.
     Location.objects.filter(Q(told_at=None) | Q(told_at__lte=asked_at), pk=location.pk).update(
         told_at=asked_at, **known
     )

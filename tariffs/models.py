@@ -1,11 +1,7 @@
-import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import simplejson
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -15,27 +11,16 @@ from django.utils.translation import gettext
 
 from flatpeak_app.web.indexes import Plain
 
+from .exact import ExactJSONField
 from .flatpeak import zone_named
 from .queue import DAY, Queued
 from .realm import FlatPeakObject
 
 
-class DecimalDecoder(json.JSONDecoder):
-    """Reads numbers as Decimal, as simplejson's encoder writes them: digit for digit."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(parse_float=Decimal, **options)
-
-
-class ExactJSONField(models.JSONField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**(options | {"encoder": simplejson.JSONEncoder, "decoder": DecimalDecoder}))
-
-
 class Customer(FlatPeakObject):
-    """A user as FlatPeak knows them; `id` is the reference that we give FlatPeak, `customer_id` what it gives us.
+    """A user as FlatPeak knows them: `id` is our reference, `customer_id` FlatPeak's.
 
-    A user has one, unless FlatPeak itself made two of them.
+    A user has one, unless FlatPeak made two of them.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="customers")
@@ -66,7 +51,7 @@ class Location(FlatPeakObject):
     country_code = models.CharField(max_length=2, blank=True)
     time_zone = models.CharField(max_length=100, blank=True)
     currency_code = models.CharField(max_length=3, blank=True)
-    told_at = models.DateTimeField(null=True, editable=False)  # when FlatPeak was asked for what stands above
+    told_at = models.DateTimeField(null=True, editable=False)  # when FlatPeak told the columns above
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -87,7 +72,7 @@ class Location(FlatPeakObject):
 
     @property
     def local_zone(self) -> ZoneInfo:
-        """Its zone, or UTC while that is not known."""
+        """The time zone, UTC while it is not known."""
         return self.zone or ZoneInfo("UTC")
 
 
@@ -116,7 +101,7 @@ class Tariff(Queued):
     structure = models.CharField(max_length=30, blank=True)
     contract_end = models.DateField(null=True, blank=True)
     contract_open_ended = models.BooleanField(default=False)
-    tiered = models.BooleanField(default=False)  # its price rises or falls in steps; rates are the lowest's
+    tiered = models.BooleanField(default=False)  # the price has steps; the rates are those of the lowest
     state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
     state_since = models.DateTimeField(default=timezone.now)
 
@@ -140,7 +125,7 @@ class Tariff(Queued):
 
     @property
     def is_read(self) -> bool:
-        """Whether this site reads its rates: it is connected, and of the FlatPeak account in use."""
+        """Whether this site fetches its rates: it is connected, and belongs to the FlatPeak account in use."""
         return self.state != Tariff.State.DISCONNECTED and self.is_here
 
     def set_state(self, state: str) -> None:
@@ -153,17 +138,17 @@ class Tariff(Queued):
             self.rates, self.rates_since, self.attempts = rates, timezone.now(), 1
 
     def days_left(self, now: datetime) -> int | None:
-        """Days of the contract after today at its location: 0 on its last, below 0 after it, None without a known end."""
+        """Days of the contract after today, at its location: 0 on the last day, below 0 later, None without an end."""
         if not self.contract_end:
             return None
         return (self.contract_end - now.astimezone(self.location.zone or UTC).date()).days
 
     def is_as_read(self) -> bool:
-        """False if the customer has changed or deleted it meanwhile; else nobody can until the present transaction ends."""
+        """Lock the row until the transaction ends; False if the customer has changed or deleted it since it was read."""
         return Tariff.objects.select_for_update().filter(pk=self.pk, version=self.version).exists()
 
     def read_again(self) -> None:
-        """Its columns as they are now; as they were if it is deleted."""
+        """Reload the columns; keep the old values if the row is deleted."""
         with suppress(Tariff.DoesNotExist):
             self.refresh_from_db(fields=[field.name for field in self._meta.concrete_fields if not field.is_relation])
 
@@ -194,17 +179,17 @@ class Wait(Queued):
 
 
 class RateDay(models.Model):
-    """The rates of one tariff on one local day, in the form of `rates.dump`.
+    """The rates of one tariff on one local day, as `rates.dump` writes them.
 
-    Where the customer has changed the tariff since, `former` is its name of that day, and the rates stay as they are.
+    If the customer has changed the tariff since, `former` is the name it had, and the rates are not fetched again.
     """
 
     tariff = models.ForeignKey(Tariff, models.CASCADE, related_name="days")
     day = models.DateField()
     segments = ExactJSONField(default=list)
-    since = models.DateTimeField(default=timezone.now, editable=False)  # when it was first asked for
+    since = models.DateTimeField(default=timezone.now, editable=False)  # the first time it was asked for
     fetched_at = models.DateTimeField()
-    ask_at = models.DateTimeField(null=True, editable=False)  # null: what is known stays
+    ask_at = models.DateTimeField(null=True, editable=False)  # null: not fetched again
     former = models.CharField(max_length=602, blank=True, default="")
     tiered = models.BooleanField(default=False)  # as the tariff was then
 

@@ -48,7 +48,7 @@ def locale() -> Locale:
     return _locale(get_language() or "en-gb")
 
 
-@cache  # one per language of the site
+@cache  # one for each language
 def _locale(language: str) -> Locale:
     try:
         return Locale.parse(language, sep="-")
@@ -57,7 +57,7 @@ def _locale(language: str) -> Locale:
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
-    """Half up, and never minus zero."""
+    """Round half up; never minus zero."""
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP) + 0
 
 

@@ -1,4 +1,4 @@
-"""What an exchange brought, stored: the customer, the location and its tariff."""
+"""Store what an exchange told: the customer, the location and its tariff."""
 
 from typing import NamedTuple
 
@@ -12,20 +12,20 @@ from .rates import days as history
 
 
 class Conflict(Exception):
-    """FlatPeak named an id that is another user's, or was deleted here; `str()` of it has no personal data."""
+    """FlatPeak named an id that belongs to another user or was deleted here. `str()` of it has no personal data."""
 
 
 class Connected(NamedTuple):
-    """What the conversation told about the tariff, beside the ids that the exchange gives."""
+    """What the conversation told about the tariff; the exchange tells the ids only."""
 
     direction: str
     type: str
     state: str
-    facts: JSON  # provider, name, structure, contract_end (RFC 3339), tiered, as far as they are known
+    facts: JSON  # provider, name, structure, contract_end (RFC 3339), tiered: those that are known
 
 
 def store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
-    """Store the ids of `flatpeak.exchange` for the user; again is the same. Raises Conflict, and stores nothing then."""
+    """Store the ids of `flatpeak.exchange` for a user; idempotent. Raises Conflict, and then stores nothing."""
     try:
         return _store(user_id, exchanged, connected)
     except IntegrityError:  # another request stored the same just now
@@ -46,7 +46,7 @@ def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
     tariff = Tariff.objects.select_for_update().filter(**contract).first() or Tariff(**contract)
     tariff.location = location
     now = timezone.now()
-    # A saved tariff may have new prices from now on: those that are stored, and those that are on their way, are of the old.
+    # The stored rates, and those of a call under way, belong to the tariff before it was saved.
     if not tariff._state.adding:
         history.close(tariff, now)
         Wait.wake(tariff, now)
@@ -55,9 +55,9 @@ def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
     tariff.set_rates(Tariff.Rates.NONE)
     tariff.succeeded(None if connected.state == Tariff.State.DISCONNECTED else now)
     tariff.claimed_until = None
-    if connected.state != Tariff.State.DISCONNECTED:  # an end that is not told of the new contract is not the old one's
+    if connected.state != Tariff.State.DISCONNECTED:  # the end of the old contract is not that of the new one
         tariff.contract_open_ended, tariff.contract_end = False, None
-    if connected.facts.get("name") or connected.facts.get("structure"):  # a summary says it of a tariff that is
+    if connected.facts.get("name") or connected.facts.get("structure"):  # a summary mentions it only if it is tiered
         tariff.tiered = False
     note(tariff, connected.facts)
     tariff.save()
@@ -66,7 +66,7 @@ def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
 
 def _customer(user_id: int, customer_id: str) -> Customer:
     customers = Customer.objects.here()
-    if not customer_id:  # the one that the connect token was made for
+    if not customer_id:  # the connect token was made for this one
         theirs = customers.filter(user_id=user_id).order_by("-customer_id").first()
         return theirs or Customer.objects.create(user_id=user_id)
     known = customers.filter(customer_id=customer_id).first()
@@ -74,7 +74,7 @@ def _customer(user_id: int, customer_id: str) -> Customer:
         if known.user_id != user_id:
             raise Conflict(f"customer {known.pk} is stored for another user")
         return known
-    # Locked, or two exchanges at once would both write their id into the one that has none yet.
+    # Locked, or two exchanges at once would both write their id into the one without an id.
     nameless = customers.select_for_update().filter(user_id=user_id, customer_id="").first()
     new = nameless or Customer(user_id=user_id)
     new.customer_id = customer_id

@@ -16,8 +16,9 @@ from connect_ui.forms.start import StartForm
 from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import Kind, form_for, named, ours
 from tariffs.details import day_told
+from tariffs.exact import DecimalDecoder
 from tariffs.flatpeak import Rejected
-from tariffs.models import DecimalDecoder, Location
+from tariffs.models import Location
 
 ADDRESS = {
     "address_line1": "1 Example Street",

@@ -1,10 +1,9 @@
-"""Where customers leave: how many conversations came to each route, and how many ended there unconnected.
+"""Where customers leave: how many conversations reached each route, and how many ended there unconnected.
 
-A conversation is counted once and for ever (`FunnelCount`) when it is final: by `purge_sessions` after its end, or by its
-deletion, if that comes first. Until then it is read from where it is stored, which is what `counted` tells. That is exact
-without anything to correct: a conversation that goes on is counted as it stands, today's are seen too, also where
-`purge_sessions` has not run for a week, and an answer to a customer costs nothing. Whoever counts one sets `counted` in
-the same transaction, and holds its row: of two, one does, and of a run that is killed nothing is left half done.
+A conversation is counted once (`FunnelCount`), when it is final: by `purge_sessions` after its end, or when it is deleted.
+`counted` says so. Until then the funnel reads it from its own tables, so nothing has to be corrected if it goes on, today's
+are included, and an answer to a customer costs nothing. Whoever counts sets `counted` in the same transaction and locks the
+row: of two, one counts, and a run that is killed leaves nothing half done.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,17 +29,17 @@ State = ConnectSession.State
 OF_SESSION = ("account", "live_mode", "direction", "country_code", "listed_provider")
 KEY = (*OF_SESSION, "day", "route", "code")
 BATCH = 500  # conversations that are counted in one transaction
-NONE = "none"  # as a code: Connect stopped without one
+NONE = "none"  # the code of a stop without one
 
 Sums = dict[tuple[Any, ...], tuple[int, int]]
 
 
 def count(pks: Sequence[UUID]) -> None:
-    """Count these for ever, but those that somebody has counted or deleted; waits for who is doing so."""
+    """Count these, except those already counted or deleted; waits for locks."""
     with transaction.atomic():
         free = ConnectSession.objects.select_for_update().filter(pk__in=pks, counted=False)
         mine = ConnectSession.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
-        # Without its claim, whoever froze in the middle of an answer can't change it any more.
+        # The claim goes, so an answer that is still under way can't change it any more.
         mine.update(counted=True, claimed_until=None)
         FunnelCount.objects.bulk_create(
             FunnelCount(**dict(zip(KEY, key, strict=True)), reached=reached, left=left)
@@ -50,15 +49,15 @@ def count(pks: Sequence[UUID]) -> None:
 
 @receiver(pre_delete, sender=ConnectSession)
 def count_before_it_goes(instance: ConnectSession, **signal: Any) -> None:
-    """Within the transaction of the deletion, whatever caused that."""
+    """Runs in the transaction of the deletion."""
     if not instance.counted:
         count([instance.pk])
 
 
 def count_ended() -> int:
-    """Close the conversations whose token has expired, and count all that are over; how many were closed.
+    """Close the conversations whose token has expired, and count all that are over; returns how many were closed.
 
-    None is waited for that somebody else is counting or deleting, nor one of which an answer is under way.
+    Skips those that are locked by somebody else, and those with an answer under way.
     """
     now, closed = timezone.now(), 0
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
@@ -78,9 +77,9 @@ def count_ended() -> int:
 
 
 def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
-    """Queries for what is counted of some conversations, for `add_up`; `by` is of KEY and ends with route and code."""
+    """The queries that count some conversations, for `add_up`; `by` are names of KEY that end with route and code."""
     pages = Page.objects.filter(session__in=sessions)
-    # An open one is left when its time is over, be it closed or not, or when it is counted: it is being deleted then.
+    # An open one counts as left when its token has expired, or when it is being deleted, which is when it is counted.
     over = Q(state=State.OPEN) & (Q(expires_at__lte=timezone.now()) | Q(counted=True))
     left = sessions.filter(over | Q(state__in=[State.EXPIRED, State.CONFLICT]))
     refused = sessions.exclude(last_error_code="")
@@ -106,19 +105,19 @@ def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
 
 
 def add_up(queries: Iterable[QuerySet[Any]]) -> Sums:
-    """Reached and left by key, whose route and code are words or OTHER; by one query, which sees one moment."""
+    """Reached and left by key, whose route and code are words or OTHER; by one query, so all numbers are of one moment."""
     first, *others = queries
     sums: Sums = {}
     for *key, route, code, reached, left in first.union(*others, all=True):
         of = (*key, *(name and (word(name) or OTHER) for name in (route, code)))
         before = sums.get(of, (0, 0))
-        if reached or left:  # a query without a column to group by has a row, where there is nothing too
+        if reached or left:  # an aggregate without groups has a row even of nothing
             sums[of] = before[0] + reached, before[1] + left
     return sums
 
 
 def sums(*by: str, since: date, **kind: str) -> Sums:
-    """Of all that began since a day (UTC), in the account and mode in use; `kind` are values of OF_SESSION."""
+    """The sums of all that began since a day (UTC), in the account in use; `kind` filters by columns of OF_SESSION."""
     by = (*by, "route", "code")
     kept = FunnelCount.objects.here().filter(day__gte=since, **kind).order_by().values_list(*by)
     kept = kept.annotate(Sum("reached"), Sum("left"))

@@ -18,11 +18,11 @@ from connect_ui.routes import Kind, row
 from .funnel import Sums, sums
 
 PERIODS = (7, 30, 90)  # days
-ROWS = 40  # of a table
-CODES = 3  # of a route
-WIDTH = 760  # of both plots' view boxes
-LABEL, NUMBERS, ROW = 200, 120, 24  # beside the bars of routes: width of names and of numbers; height of a bar's place
-AXIS, COLUMNS, TOP, BOTTOM = 40, 150, 14, 20  # of days: left of the columns; height of all, above and below them
+ROWS = 40  # in a table
+CODES = 3  # shown per route
+WIDTH = 760  # of both view boxes
+LABEL, NUMBERS, ROW = 200, 120, 24  # widths of names and numbers beside the bars; height per bar
+AXIS, COLUMNS, TOP, BOTTOM = 40, 150, 14, 20  # left of the columns; height, and margins above and below
 
 
 def must_view(request: HttpRequest, *models: type[Model]) -> None:
@@ -31,7 +31,7 @@ def must_view(request: HttpRequest, *models: type[Model]) -> None:
 
 
 class Line(NamedTuple):
-    """What became of the conversations of one kind: of a day, a provider, a country."""
+    """The outcome of the conversations of one day, provider or country."""
 
     name: Any
     begun: int
@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A route: how many came to it, how many left there, and what FlatPeak refused them with."""
+    """A route: how many reached it, how many left there, and FlatPeak's most frequent codes."""
 
     name: str
     reached: int
@@ -65,7 +65,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def lines(found: Sums) -> list[Line]:
-    """By the first part of the key, the most first."""
+    """One line per first part of the key, the largest first."""
     tallies: dict[Any, list[int]] = {}
     for (name, route, code), (reached, left) in found.items():
         tally = tallies.setdefault(name, [0, 0, 0])
@@ -77,7 +77,7 @@ def lines(found: Sums) -> list[Line]:
 
 
 def route_steps(found: Sums) -> list[Step]:
-    """The routes, the most reached first; those beyond ROWS as one, for a route is whatever FlatPeak calls one."""
+    """The routes, the most reached first. Those beyond ROWS are one, because FlatPeak may send any number of names."""
     codes: dict[str, list[tuple[str, int]]] = {}
     for (route, code), (count, _) in sorted(found.items(), key=lambda item: -item[1][0]):
         if code:
@@ -91,7 +91,7 @@ def route_steps(found: Sums) -> list[Step]:
 
 
 def route_plot(found: Sequence[Step]) -> dict[str, Any]:
-    """A bar per route, in a view box of `WIDTH` × `height`: who went on, and behind that who left."""
+    """A bar per route, in a view box of `WIDTH` × `height`: those who went on, then those who left."""
     scale = (WIDTH - LABEL - NUMBERS) / max([1, *(step.reached for step in found)])
     bars = []
     for n, step in enumerate(found):
@@ -102,7 +102,7 @@ def route_plot(found: Sequence[Step]) -> dict[str, Any]:
 
 
 def day_plot(found: Sequence[Line], since: date, today: date) -> dict[str, Any]:
-    """A column per day: who finished, above that who is under way, above that who left."""
+    """A column per day: those who finished, above them those under way, on top those who left."""
     by_day = {line.name: line for line in found}
     days = [since + timedelta(days=n) for n in range((today - since).days + 1)]
     most = max([1, *(line.begun for line in found)])
@@ -132,7 +132,7 @@ def day_plot(found: Sequence[Line], since: date, today: date) -> dict[str, Any]:
 
 @require_safe
 def funnel(request: HttpRequest) -> HttpResponse:
-    """How many conversations came to each route, and left there; four queries, whatever there is."""
+    """How many conversations reached each route, and left there; four queries."""
     must_view(request, ConnectSession)
     today = timezone.now().date()
     days = next((days for days in PERIODS if request.GET.get("days") == str(days)), 30)
@@ -145,7 +145,7 @@ def funnel(request: HttpRequest) -> HttpResponse:
         return sums(*by, since=since, **kind)
 
     steps, by_day = route_steps(found()), lines(found("day"))
-    # All that can be chosen, also when one is.
+    # Without the filter of their own, so that another value can be chosen.
     providers, countries = lines(found("listed_provider", but="provider")), lines(found("country_code", but="country"))
     total = Line("", *(sum(line[n] for line in by_day) for n in (1, 2, 3)))
     context = admin.site.each_context(request) | {

@@ -1,4 +1,4 @@
-"""Admin lists of tables of any length: no page of one counts, sorts or reads the whole table."""
+"""Admin lists that never count, sort or read a whole table, however long."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ from django.utils.functional import cached_property
 
 from flatpeak_app.web.indexes import Plain
 
-MOST = 1000  # rows that a list shows, and that a search finds; who wants one further back says more of it
-BATCH = 100  # rows that are deleted, or written to a download, at a time
+MOST = 1000  # rows that a list shows and a search finds; a longer search text finds older ones
+BATCH = 100  # rows deleted or downloaded at a time
 LOOKUPS = ("", "__exact", "__id__exact", "__in", "__isnull", "__isempty", "__gte", "__lt", "__lte")  # of filters
-PLAIN = ("email", "address_line1", "city", "post_code")  # looked up without case and apostrophes
-VALUES = 100  # of a column, that a filter offers
+PLAIN = ("email", "address_line1", "city", "post_code")  # searched without case and apostrophes
+VALUES = 100  # that a filter offers
 
 
 class FirstRows(Paginator):
@@ -36,7 +36,7 @@ class FirstRows(Paginator):
 
 
 class KnownValues(admin.AllValuesFieldListFilter):
-    """Offers what a column of free text holds, as it was up to five minutes ago: to look means to read the table."""
+    """Offers the values of a text column, cached for five minutes because finding them reads the table."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -45,12 +45,12 @@ class KnownValues(admin.AllValuesFieldListFilter):
 
 
 def between(found: Plain, begun: str) -> Q:
-    """What begins so, as a range, which an index answers on both databases."""
+    """A prefix match as a range, which uses an index on both databases."""
     return Q(GreaterThanOrEqual(found, begun), LessThan(found, f"{begun}\U0010ffff"))
 
 
 def shows(request: HttpRequest, path: str) -> bool:
-    """An account's e-mail address is for staff who may view accounts; from whichever table one looks at it."""
+    """Whether staff may see a column: e-mail addresses need the permission to view accounts, in every table."""
     return not path.endswith("email") or request.user.has_perm("accounts.view_user")
 
 
@@ -62,23 +62,22 @@ admin.FieldListFilter.register(is_free_text, KnownValues, take_priority=True)
 
 
 class LongList(admin.ModelAdmin):
-    """`search_fields` are looked up one by one, each by its index: an "or" over several tables would read them all.
+    """Searches each of `search_fields` by its own index, because an OR over several tables would read them all.
 
-    Found is an address or an e-mail address that begins with the text, whatever its case and apostrophes; of FlatPeak's ids
-    what begins with it as it was typed, in small letters, capitals, or with capitals at the beginnings of its words; of ids
-    that are UUIDs the whole.
+    Addresses and e-mail addresses match by prefix, without case and apostrophes. FlatPeak's ids match by prefix as typed, in
+    lower case, upper case and title case. UUIDs match whole.
     """
 
     list_per_page = 50
     show_full_result_count = False
     paginator = FirstRows
     ordering = ["-pk"]
-    linked: tuple[str, ...] = ()  # columns beyond `list_filter` that a page of ours filters by in a link
+    linked: tuple[str, ...] = ()  # further columns that links of ours filter by
     actions: Sequence[Any] = ["delete_selected"]
     search_help_text = "A whole id, or how an e-mail address, a street, a city, a post code or FlatPeak's id begins."
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Whether the list offers that filter: any other would tell, row by row, what no page shows."""
+        """Allow only filters that the list offers: others would reveal, row by row, what no page shows."""
         filters = [*self.get_list_filter(request), *self.linked]
         offered = {each[0] if isinstance(each, list | tuple) else each for each in filters}
         return "\0" not in value and lookup in {f"{path}{kind}" for path in offered for kind in LOOKUPS}
@@ -114,9 +113,9 @@ class LongList(admin.ModelAdmin):
     def response_action(  # type: ignore[override]  # the stubs are those of a later Django, which gives the place too
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponseBase | None:
-        """Acts on what the page says: on the rows that are ticked, or on those that the list counts and no others.
+        """Act on the rows that are ticked, or on all that the list counts and no others.
 
-        All of a list are named once more, by their number, and the page that does so remembers which they are.
+        Actions on all rows, and deletions, are confirmed first, on a page that holds the ids of the rows.
         """
         if "chosen" in request.POST:
             return super().response_action(
@@ -137,13 +136,13 @@ class LongList(admin.ModelAdmin):
             "opts": self.opts,
             "what": what,
             "name": name,
-            # Neither a field for each, which are more than a form may have, nor one for all, which is longer than it may be.
+            # 25 ids per field: a form may have neither so many fields nor so long a field.
             "chosen": [",".join(keys[n : n + 25]) for n in range(0, len(keys), 25)],
         }
         return TemplateResponse(request, "admin/sure.html", context)
 
     def of_keys(self, queryset: QuerySet[Any], keys: list[str]) -> QuerySet[Any]:
-        """The list's rows with these ids; what is no id is nobody's."""
+        """The list's rows with these ids; ignores invalid ids."""
         known = set()
         for key in keys[:MOST]:
             with suppress(ValidationError):
@@ -152,7 +151,7 @@ class LongList(admin.ModelAdmin):
 
     @admin.action(description="Delete selected %(verbose_name_plural)s", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """In batches, each whole; nothing if the permission to delete what goes with them is lacking."""
+        """Delete in batches, each in a transaction; nothing without permission for all that goes with the rows."""
         batches = list(in_batches(queryset))
         lacking, protected = set(), []
         for batch in batches:
@@ -172,7 +171,7 @@ class LongList(admin.ModelAdmin):
 
 
 def in_batches(queryset: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
-    """Querysets of at most BATCH rows each, which are those of the given one at this moment, in its order."""
+    """Split the rows that a queryset has now into querysets of at most BATCH rows, in its order."""
     keys = list(queryset.values_list("pk", flat=True))
     for n in range(0, len(keys), BATCH):
         yield queryset.filter(pk__in=keys[n : n + BATCH])

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: of requests and calls what the workers have counted, of everything else what the database has."""
+"""Metrics for Prometheus: requests and calls as the processes counted them, everything else from the database."""
 
 import logging
 import os
@@ -22,19 +22,19 @@ from tariffs.rates.refresh import NONE
 
 logger = logging.getLogger(__name__)
 
-OVERDUE = timedelta(minutes=10)  # `refresh_rates` runs each minute
+OVERDUE = timedelta(minutes=10)
 FAILING = timedelta(hours=1)
 
 
 def exposition() -> bytes:
-    """All metrics in Prometheus's text format; those that were counted are of all workers of this gunicorn."""
+    """All metrics in Prometheus's text format, with the counts of all workers of this gunicorn."""
     shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ  # by gunicorn.conf.py
     counted = MultiProcessCollector(None) if shared else REGISTRY
     return generate_latest(counted) + generate_latest(Stored())
 
 
 class Stored(Collector):
-    """What is a fact of the database or the cache, read at each scrape by a query each; nothing while they are gone."""
+    """Metrics of the database and the cache, read at each scrape; left out while the database does not answer."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         breaker = GaugeMetricFamily(
@@ -58,7 +58,7 @@ def sessions() -> GaugeMetricFamily:
     begun = ConnectSession.objects.here().filter(started_at__gte=timezone.now() - timedelta(days=1))
     counts = Counter[tuple[str, str]]()
     for state, route, count in begun.values_list("state", "last_route").annotate(Count("pk")).order_by():
-        # FlatPeak may send any name for a page.
+        # FlatPeak may send any name; the number of series has to be bounded.
         counts[state, "none" if not route else "other" if row(route).kind is Kind.UNKNOWN else route] += count
     for labels, count in counts.items():
         metric.add_metric(labels, count)

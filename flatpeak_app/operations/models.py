@@ -1,4 +1,4 @@
-"""What is counted of conversations, and kept."""
+"""The counts of the funnel."""
 
 from django.db import models
 
@@ -6,12 +6,12 @@ from tariffs.realm import FlatPeakObject
 
 
 class FunnelCount(FlatPeakObject):
-    """How many conversations, of those begun on a day, came to a route, and how many ended there unconnected.
+    """How many conversations of a day reached a route, and how many ended there unconnected.
 
-    Also, in rows with a `code`, how many FlatPeak refused or stopped there with that; and, in rows without a route, how
-    many began, which is more than came to a first page where FlatPeak did not answer. Kept for ever: nothing in it leads
-    to a person. `funnel` says when a conversation is counted. Rows are added and never changed, and are summed when they
-    are read: the same key may have several, and nobody waits for a counter, or deadlocks over one.
+    Rows with a `code` count refusals and stops by FlatPeak with that code. Rows without a route count the conversations
+    begun, which are more than those that reached a first page if FlatPeak did not answer. Nothing here leads to a person, so
+    rows are kept for ever. Rows are only added, and summed when read: several may have the same key, so nobody waits for a
+    lock.
     """
 
     day = models.DateField()  # of UTC

@@ -1,6 +1,6 @@
-"""What machines ask of this process: whether it lives, whether it can serve, and its metrics.
+"""Probes for machines: whether this process lives, whether it can serve, its metrics.
 
-All are answered before anything else: a prober speaks plain http and knows no host name of ours.
+They run before all other middleware, because a prober speaks plain http and sends no host name of ours.
 """
 
 import functools
@@ -29,7 +29,7 @@ def probes(get_response: View) -> View:
             return HttpResponse("ok\n", "text/plain")
         if request.path == "/readyz":
             return readyz()
-        # Without a token it is an address like any other that there is not.
+        # Without a token the address does not exist: 404.
         if request.path == "/metrics" and settings.METRICS_TOKEN:
             return metrics(request)
         return get_response(request)
@@ -40,8 +40,8 @@ def probes(get_response: View) -> View:
 def readyz() -> HttpResponse:
     """`{"database": "ok", "cache": "failed", "migrations": "ok", "flatpeak": "unknown"}`; 503 unless the first three are ok.
 
-    FlatPeak's state is told and not needed: without it every page works that asks it for nothing. What a check would
-    only wait for in vain is unknown.
+    FlatPeak is reported and not required, because most pages work without it. A check that depends on a failed one is
+    unknown.
     """
     found = {"database": state(database), "cache": state(shared_cache), "migrations": "unknown", "flatpeak": "unknown"}
     if found["database"] == "ok":
@@ -71,12 +71,12 @@ def database() -> None:
 
 
 def shared_cache() -> None:
-    """Redis itself, if it is that: the cache's own methods do without it."""
+    """Ask Redis itself, if there is one: the cache's other methods hide its errors."""
     if hasattr(cache, "check"):
         cache.check()
 
 
-@functools.cache  # of what raises nothing is kept: a process that has found all applied asks no more
+@functools.cache  # cached on success only
 def migrations() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):

@@ -1,10 +1,10 @@
-"""The one package that talks to FlatPeak's hosts.
+"""The only package that talks to FlatPeak.
 
 Each function is one call. All raise `Unavailable` (network, timeout, 5xx, not JSON, too large: nothing was decided) or
-`Rejected` (an error object or a 4xx: FlatPeak's message and code). Numbers arrive as Decimal and leave as numbers.
+`Rejected` (an error object or a 4xx, with FlatPeak's message and code). Numbers arrive as Decimal and leave as numbers.
 Amounts are major currency units per kWh. No token, key, address or query string gets into a log line or an exception.
 
-Each call leaves one line in the log, which says why if it failed; whoever catches the error need not log it again.
+Each call is one line in the log, with the reason if it failed, so callers need not log the error again.
 """
 
 from .bearer import login

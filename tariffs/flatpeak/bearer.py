@@ -1,4 +1,4 @@
-"""The bearer of the account's calls: signing in, sharing it, renewing it."""
+"""The bearer token of the account's calls: sign in, share it among workers, renew it."""
 
 import hashlib
 import logging
@@ -27,9 +27,9 @@ def _no_header(granted: JSON) -> str:
 
 
 def token(refused: str = "") -> str:
-    """The bearer that all workers share; a new one when there is none left or the one at hand was refused.
+    """The bearer that all workers share; a new one if there is none, or if the one given was refused.
 
-    Of requests that need a new one at once, in whatever process, one signs in and the others wait for what comes of it.
+    Of all that need a new one at the same time, in any process, one signs in and the others wait for the result.
     """
     account = f"{settings.FLATPEAK_API_URL} {settings.FLATPEAK_ACCOUNT_ID} {settings.FLATPEAK_API_KEY}"
     key = "flatpeak-bearer:" + hashlib.sha256(account.encode()).hexdigest()
@@ -55,7 +55,7 @@ def token(refused: str = "") -> str:
 
 
 def rest(method: str, path: str, *ids: str, **options: Any) -> JSON:
-    # Ids stay out of the call's name, which ends in the log and among the metrics.
+    # Without ids, because the call's name is in the log and a label of a metric.
     call = f"{method} {path.replace('/{}', '')}"
     url = settings.FLATPEAK_API_URL + path.format(*(quote(each, safe="") for each in ids))
     held = token()

@@ -1,4 +1,4 @@
-"""One function for each call."""
+"""One function per call."""
 
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
@@ -10,11 +10,11 @@ from .bearer import rest
 from .errors import JSON
 from .http import ask
 
-MAX_ID = 100  # characters of an id or a code, as the database has columns for them
+MAX_ID = 100  # characters of an id, as long as its column
 
 
 class WirePage(TypedDict):
-    """One page of Connect; `data` and `actions` as the route has them."""
+    """A page as Connect sends it; the route decides what is in `data` and `actions`."""
 
     route: str
     connect_token: str
@@ -28,8 +28,8 @@ class WirePage(TypedDict):
 def answer(connect_token: str, route: str, data: JSON | None = None, action: str = "") -> WirePage:
     """Send one answer to Connect, with `data` or an `action`, and return the next page.
 
-    Sent once and never again by itself: a POST to Connect is not idempotent. Only the route that starts a session changes
-    nothing, and tells where it stands. Reference: Connect-headless.
+    Never retried, because a POST to Connect is not idempotent; only the route that starts a session changes nothing, and
+    tells where it stands. Reference: Connect-headless.
     """
     body: JSON = {"connect_token": connect_token, "route": route}
     if action:
@@ -57,9 +57,9 @@ def _ours(token: JSON) -> JSON:
 
 
 def exchange(connect_token: str) -> JSON:
-    """`{customer_id, location_id, complete_action, …}`; asking again is allowed. Reference: exchange connect token.
+    """`{customer_id, location_id, complete_action, …}`; idempotent. Reference: exchange connect token.
 
-    `customer_id` is "" where FlatPeak does not name one, which its API description does not require.
+    `customer_id` is "" if FlatPeak leaves it out, as its API description allows.
     """
     spoken = release.SPOKEN
     params, needs = {spoken.fields.theirs("connect_token"): connect_token}, {spoken.fields.theirs("location_id"): str}
@@ -92,12 +92,12 @@ def location_status(location_id: str) -> JSON:
 
 
 def delete_location(location_id: str) -> None:
-    """Delete a location with its tariffs; Rejected with status 404 if FlatPeak has none such. Reference: delete location."""
+    """Delete a location with its tariffs; Rejected with status 404 if there is none. Reference: delete location."""
     rest("DELETE", "/locations/{}", location_id)
 
 
 def delete_customer(customer_id: str) -> None:
-    """Delete a customer with all locations; Rejected with status 404 if there is none such. Reference: delete customer."""
+    """Delete a customer with all locations; Rejected with status 404 if there is none. Reference: delete customer."""
     rest("DELETE", "/customers/{}", customer_id)
 
 

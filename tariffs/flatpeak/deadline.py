@@ -1,4 +1,4 @@
-"""A `requests` session of which no call outlasts its timeouts, however slowly an answer drips in."""
+"""A `requests` session whose read timeout covers the whole answer, however slowly it drips in."""
 
 import http.client
 import io
@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 def session() -> requests.Session:
-    """With kept-alive connections and without cookies: one customer's must not travel in another's conversation."""
+    """Make one with keep-alive and without cookies: one customer's must not reach another's conversation."""
     made = _Session()
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("http://", "https://"):
@@ -25,11 +25,11 @@ def session() -> requests.Session:
 
 
 class _Session(requests.Session):
-    """Looks up the environment's proxy and certificates once for each host, instead of a third of each call's time."""
+    """Reads proxy and certificates from the environment once per host: each time would take a third of a call."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.trust_env = False  # nor is there a look into ~/.netrc, whose passwords are nothing for FlatPeak
+        self.trust_env = False  # also keeps passwords from ~/.netrc away from FlatPeak
 
     def merge_environment_settings(self, url: Any, *options: Any, **more: Any) -> Any:
         return _environment(*urlsplit(url)[:2])
@@ -41,7 +41,7 @@ def _environment(scheme: str, netloc: str) -> Any:
 
 
 class _Until(io.RawIOBase):
-    """What a socket receives, up to a moment: its own timeout counts anew with every byte."""
+    """Reads from a socket until a deadline: the socket's own timeout starts again with every byte."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self.sock, self.raw = sock, raw

@@ -1,4 +1,4 @@
-"""What goes wrong with a call to FlatPeak, and the words that may be logged of it."""
+"""The errors of a call to FlatPeak, and which of FlatPeak's words may be logged."""
 
 import re
 from typing import Any
@@ -8,10 +8,10 @@ MAX_MESSAGE = 500  # characters of FlatPeak's sentence to the customer
 
 
 class FlatPeakError(Exception):
-    """What every failed call raises; `str()` of it is safe to log.
+    """The base of both errors; `str()` of it is safe to log.
 
-    `outcome` is one of rejected, unusable, no_answer and not_tried; `status` is 0 where there was no answer, and
-    `request_id` "" where FlatPeak gave none.
+    `outcome` is rejected, unusable, no_answer or not_tried. `status` is 0 without an answer, `request_id` "" if FlatPeak
+    gave none.
     """
 
     outcome: str
@@ -20,7 +20,7 @@ class FlatPeakError(Exception):
 
 
 class Unavailable(FlatPeakError):
-    """FlatPeak gave no usable answer, and whether it took the request is not known."""
+    """FlatPeak gave no usable answer; it may have taken the request."""
 
     def __init__(self, why: str, outcome: str = "unusable", status: int = 0, request_id: str = "") -> None:
         self.outcome, self.status, self.request_id = outcome, status, request_id
@@ -28,10 +28,9 @@ class Unavailable(FlatPeakError):
 
 
 class Rejected(FlatPeakError):
-    """FlatPeak refused. `message` is FlatPeak's English sentence and `code` its name for the reason, "" if it gave none.
+    """FlatPeak refused: `message` is its English sentence, `code` its name for the reason; "" if it gave none.
 
-    `retry_after` is the number of seconds that FlatPeak wants to be left alone, None if it did not say. What is no
-    `word` is no code and no request id.
+    `retry_after` is in seconds, None without Retry-After. A code or request id that is no `word` is dropped.
     """
 
     outcome = "rejected"
@@ -46,6 +45,6 @@ class Rejected(FlatPeakError):
 
 
 def word(value: Any) -> str:
-    """FlatPeak's name for something if it can stand in a log line, else "": no sentence, no second line, no token."""
+    """FlatPeak's name for something if it is safe in a log line, else "": no sentence, no second line, no token."""
     text = value if isinstance(value, str) else ""
     return text if re.fullmatch(r"[A-Za-z0-9][\w./:+-]{0,63}", text, re.ASCII) and "cot_" not in text else ""

@@ -1,13 +1,11 @@
-"""The HTTP of a call: its deadline, the breaker, what an answer may hold, its line in the log."""
+"""One HTTP call: breaker, checks of the answer, line in the log, metric."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -19,17 +17,17 @@ from prometheus_client import Histogram
 
 from .deadline import session
 from .errors import JSON, FlatPeakError, Rejected, Unavailable, word
+from .values import parsed
 
 logger = logging.getLogger("tariffs.flatpeak")
 
-# After so many calls in a row without an answer, FlatPeak is left alone: one call per pause finds out whether it is back.
+# After so many calls in a row without an answer the breaker opens: then only one call per pause is tried.
 FAILURES, PAUSE = 5, 5  # calls, seconds
-MAX_BODY = 4 * 1024 * 1024  # bytes; FlatPeak's longest page, thousands of providers, is a tenth of it
-MAX_DEPTH = 50  # lists and objects inside each other; FlatPeak's are 5
+MAX_BODY = 4 * 1024 * 1024  # bytes; FlatPeak's longest page, of thousands of providers, has a tenth
 
 DURATION = Histogram(
     "flatpeak_call_duration_seconds",
-    "Calls to FlatPeak, by what became of them.",
+    "Calls to FlatPeak, by their outcome.",
     ["call", "outcome"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
@@ -40,9 +38,9 @@ _purpose: ContextVar[str] = ContextVar("purpose", default="")
 
 @contextmanager
 def purpose(name: str) -> Iterator[None]:
-    """What calls are made for, as "session 5f…": their lines in the log name it, and a refusal is an error in there.
+    """Name what calls are made for, as "session 5f…", in their log lines, and log a refusal as an error.
 
-    Errors are mailed to ADMINS. "" is no purpose.
+    ADMINS get errors by mail. "" is no purpose.
     """
     before = _purpose.set(name)
     try:
@@ -56,7 +54,7 @@ _release: ContextVar[Callable[[], Any]] = ContextVar("release", default=bool)
 
 @contextmanager
 def releasing(release: Callable[[], Any]) -> Iterator[None]:
-    """Have `release` called before each call to FlatPeak: gives back what others need and nobody needs meanwhile."""
+    """Call `release` before each call to FlatPeak, to give back a database connection for that time."""
     before = _release.set(release)
     try:
         yield
@@ -65,7 +63,7 @@ def releasing(release: Callable[[], Any]) -> Iterator[None]:
 
 
 def total_timeout() -> float:
-    """Seconds after which one call has either ended or will not end well."""
+    """The longest that one call may take, in seconds."""
     return settings.FLATPEAK_CONNECT_TIMEOUT + settings.FLATPEAK_READ_TIMEOUT
 
 
@@ -73,20 +71,20 @@ _local = threading.local()
 
 
 def _http() -> requests.Session:
-    """The thread's own kept-alive connections."""
+    """This thread's session with its keep-alive connections."""
     if not hasattr(_local, "http"):
         _local.http = session()
     return _local.http
 
 
 class _Breaker:
-    """Keeps workers from waiting, all of them and each for its timeouts, for a host that does not answer.
+    """A circuit breaker for one host: keeps all workers from waiting for timeouts.
 
-    The count is in the cache, so the workers share it: too few failures are forgotten a minute after the last, and enough
-    of them not before the next answer. A worker that found none, and has had no failure since, looks again after a second.
+    Workers share the count of failures in the cache. It expires a minute after the last failure; once the breaker is open
+    it stays until the next answer. A worker that found no failure reads the count again after a second.
     """
 
-    well_until: ClassVar[dict[str, float]] = {}  # by the clock of time.monotonic
+    well_until: ClassVar[dict[str, float]] = {}  # by time.monotonic
 
     def __init__(self, url: str) -> None:
         self.key = f"flatpeak-silent:{urlsplit(url).netloc}"
@@ -119,13 +117,13 @@ class _Breaker:
 
 
 def silent() -> dict[str, bool]:
-    """Whether FlatPeak's hosts do not answer, so that most calls are not tried: {"api": False, "connect": True}."""
+    """Whether the breaker is open, for each host: {"api": False, "connect": True}."""
     urls = {"api": settings.FLATPEAK_API_URL, "connect": settings.FLATPEAK_CONNECT_URL}
     return {name: _Breaker(url).look() >= FAILURES for name, url in urls.items()}
 
 
 def ask(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), **options: Any) -> JSON:
-    """One call with its line in the log; refusals of an `expected` status are no error, whatever the purpose."""
+    """Make one call and log it; a refusal with an `expected` status is not logged as an error."""
     began = time.perf_counter()
     try:
         status, answered = _send(call, method, url, **options)
@@ -141,7 +139,7 @@ def ask(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), **o
 
 
 def log(level: int, line: str, began: float, call: str, outcome: str, status: int, request_id: str) -> None:
-    """The one line that a call leaves in the log, and its observation in the metrics."""
+    """Write a call's line to the log, and observe its duration."""
     seconds = time.perf_counter() - began
     DURATION.labels(call, outcome).observe(seconds)
     ms = round(seconds * 1000)
@@ -161,7 +159,7 @@ def _send(
     needs: dict[str, type] | None = None,
     unfit: Callable[[JSON], str] | None = None,
 ) -> tuple[int, JSON]:
-    """The status and the JSON of an answer that has what it `needs`, and of which `unfit` does not say why it won't do."""
+    """Status and JSON of an answer; it has all that it `needs`, and `unfit` returns "" for it, not what is wrong."""
     breaker = _Breaker(url)
     if not breaker.lets_pass():
         raise Unavailable(f"{call}: not tried, as FlatPeak does not answer", "not_tried")
@@ -182,10 +180,10 @@ def _send(
             status = response.status_code
     except (requests.RequestException, OSError) as error:
         breaker.failed()
-        # The exception's own text has the address with its query, and so the token.
+        # Not the exception's text, which contains the query and so the token.
         raise Unavailable(f"{call}: no answer ({type(error).__name__})", "no_answer") from None
     breaker.answered()
-    # 202 and 204 say all there is to say: a deletion is answered without a body.
+    # A deletion is answered with 202 or 204 and no body.
     empty = not isinstance(answered, dict) and status not in (202, 204)
     if status >= 500 or (empty and status < 400) or 300 <= status < 400:
         request_id = word(answered.get("request_id")) if isinstance(answered, dict) else ""
@@ -203,53 +201,18 @@ def _send(
 
 
 def _read(call: str, response: requests.Response) -> Any:
-    """The JSON of an answer, or None where it is not JSON."""
+    """The JSON of an answer, None if it is not JSON."""
     body = bytearray()
     for chunk in response.iter_content(64 * 1024):
         body += chunk
         if len(body) > MAX_BODY:
             raise Unavailable(f"{call}: answer larger than {MAX_BODY} bytes", "unusable", response.status_code)
     try:
-        text = body.decode()
-        answered = simplejson.loads(text, parse_float=_decimal)
-        _look_into(answered)
-        return _clean(answered) if UNSTORABLE.search(text) else answered
+        return parsed(body.decode())
     except (ValueError, ArithmeticError, RecursionError):
         return None
 
 
 def _retry_after(header: str) -> float | None:
-    """Seconds, a day at most; the header's other form, a date, is not understood."""
+    """Seconds, a day at most; None for the header's other form, a date."""
     return min(float(header), 24 * 3600) if header.isdecimal() else None
-
-
-def _decimal(text: str) -> Decimal:
-    """A number with a point or an exponent; ValueError if it is so long, written out, that PostgreSQL would not store it."""
-    number = Decimal(text)
-    if max(number.adjusted(), -int(number.as_tuple().exponent)) > 1000:
-        raise ValueError("a number with too many digits")
-    return number
-
-
-def _look_into(value: Any, depth: int = 0) -> None:
-    """ValueError if the JSON is too deep for what walks through it later."""
-    if depth > MAX_DEPTH:
-        raise ValueError("lists inside each other without an end")
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        if isinstance(item, list | dict):
-            _look_into(item, depth + 1)
-
-
-# As JSON writes NUL and halves of a pair of surrogates, of which any may stand alone. They can't come otherwise.
-UNSTORABLE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
-
-
-def _clean(value: Any) -> Any:
-    """The same JSON without NUL and lone surrogates, which PostgreSQL refuses to store."""
-    if isinstance(value, str):
-        return value.replace("\0", "").encode("utf-8", "ignore").decode()
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value

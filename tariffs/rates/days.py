@@ -1,4 +1,4 @@
-"""Rates of other days than today and tomorrow: asked for when somebody looks, and kept."""
+"""Rates of other days than today and tomorrow: fetched when somebody looks, and stored."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
@@ -9,17 +9,16 @@ from django.db import transaction
 from .. import flatpeak, rates
 from ..models import RateDay, Tariff
 
-REFUSED = 60  # seconds that FlatPeak is left alone after it refused a question, if it does not say itself
-NONE_YET = ("pending_connect", "no_tariff_connected", "no_price_data")  # codes: it was asked, and has no rates
+REFUSED = 60  # seconds until the next call after a refusal without Retry-After
+NONE_YET = ("pending_connect", "no_tariff_connected", "no_price_data")  # codes of an answer without rates
 MINUTE, QUARTER, DAY, WEEK = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), timedelta(days=7)
-LONGEST = timedelta(days=90)  # that FlatPeak gives in one answer
+LONGEST = timedelta(days=90)  # of one answer
 
 
 def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
-    """Ask for those of some days that are due or were never asked for, and store them. Raises FlatPeakError.
+    """Fetch and store those of the days that are due or missing; raises FlatPeakError.
 
-    True if somebody else is asking for them at this moment. Today and tomorrow are left to `refresh`, which knows when
-    FlatPeak has something new.
+    True if somebody else is fetching them at this moment. Today and tomorrow are left to `refresh`.
     """
     zone = tariff.location.local_zone
     today = now.astimezone(zone).date()
@@ -45,12 +44,12 @@ def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
         if pause:
             cache.set(key, "refused", pause)
         else:
-            cache.delete(key)  # who asks again is answered by what is stored, or asks FlatPeak again
+            cache.delete(key)
     return False
 
 
 def in_one_answer(days: Sequence[date], zone: tzinfo) -> list[list[date]]:
-    """Days in their order, by questions that FlatPeak answers: 90 of them are an hour too long where a clock goes back."""
+    """Split days, in order, into calls that FlatPeak accepts: 90 days with a 25-hour day are too long for one."""
     questions: list[list[date]] = []
     for day in days:
         if not questions or rates.day_span(day, zone)[1] - rates.day_span(questions[-1][0], zone)[0] > LONGEST:
@@ -79,10 +78,10 @@ def _ask(tariff: Tariff, days: Sequence[date], known: Mapping[date, RateDay], no
 def ask_again_at(
     segments: Sequence[rates.Segment] | None, span: tuple[datetime, datetime], since: datetime, now: datetime
 ) -> datetime | None:
-    """When a day is to be asked for again that was asked for first at `since`; None where what is known of it stays.
+    """When to fetch a day again that was first fetched at `since`; None if never.
 
-    It stays where it is no estimate, and whole or over; and, as it is, once it has been over and asked for over a week.
-    `segments` is None where FlatPeak had no answer yet.
+    A day is final if it is no estimate, and complete or over. A week after its end it is final anyway. `segments` is None
+    if FlatPeak had no answer yet.
     """
     start, end = span
     if segments is not None and all(s.confidence >= 1 for s in segments):
@@ -98,7 +97,7 @@ def ask_again_at(
 
 
 def close(tariff: Tariff, now: datetime) -> None:
-    """The customer changes the tariff: its past days stay, under the name it had, and nothing of today or later does."""
+    """The customer changes the tariff: keep its past days under the old name, and delete today and later."""
     today = now.astimezone(tariff.location.local_zone).date()
     tariff.days.filter(day__gte=today).delete()
     tariff.days.filter(former="").update(former=str(tariff), ask_at=None)
@@ -111,10 +110,10 @@ def store(
     now: datetime,
     since: Mapping[date, datetime] | None = None,
 ) -> None:
-    """Store what is known of each of some days, instead of what was known before; in one query.
+    """Store the rates of each of the days, in place of older ones, by one query.
 
-    `since` tells of days that were asked for before when that was first; without segments, all stays but when to ask again.
-    The caller sees to it, in the same transaction, that the tariff is the one that was asked for.
+    `since` has the first fetch of days that were fetched before. Without segments only the time of the next fetch changes.
+    The caller has checked, in the same transaction, that the tariff did not change during the call.
     """
     zone, rows = tariff.location.local_zone, []
     for day in days:

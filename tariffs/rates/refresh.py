@@ -1,4 +1,4 @@
-"""Asking FlatPeak for the rates that are due, once for everybody who looks."""
+"""Fetch the rates of today and tomorrow that are due: one call, however many look."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,17 +14,17 @@ from ..queue import DAY, MINUTE, QUARTER, UNAVAILABLE
 from .days import fetch, store
 
 SOON = timedelta(seconds=5)
-NONE = ("no_tariff_connected", "no_price_data")  # as a last result: FlatPeak was asked, and has no rates
-FAILED, ASKING = "failed", "asking"  # what became of a question for some days
-UNKNOWN_ZONE = "unknown_zone"  # as a last result: FlatPeak told no time zone, or one that is not known here
-RATE_LIMIT = "rate_limit"  # as a last result: FlatPeak wants to be left alone until the tariff is due again
+NONE = ("no_tariff_connected", "no_price_data")  # last results: FlatPeak has no rates
+FAILED, ASKING = "failed", "asking"  # what `ask_for` says
+UNKNOWN_ZONE = "unknown_zone"  # last result: FlatPeak told no time zone, or one that this server does not know
+RATE_LIMIT = "rate_limit"  # last result: status 429
 
 
 def refresh(tariff: Tariff, now: datetime) -> bool:
-    """Ask for today's and tomorrow's rates if they are due, and store them; True if FlatPeak was asked.
+    """Fetch and store the rates of today and tomorrow if they are due; True if FlatPeak was asked.
 
-    Of all who look at the same time, in whatever thread or process, the one who claims it asks. `tariff` carries its
-    location and is up to date afterwards.
+    Of all who look at the same time, in any process, one gets the claim and asks. `tariff` comes with its location, and is
+    up to date afterwards.
     """
     if not (tariff.is_read and tariff.is_due(now)):
         return False
@@ -40,13 +40,13 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
         tariff.set_rates(Tariff.Rates.FAILING)
         tariff.put_off(UNAVAILABLE, now, longest=MINUTE)  # as the page says; the breaker spares FlatPeak meanwhile
     since = tariff.state_since
-    # For the mails; not if the rates were there at once.
+    # No mail if the rates are there within a minute.
     read = tariff.rates in (Tariff.Rates.OK, Tariff.Rates.ENDED)
     waits = tariff.state == Tariff.State.PENDING and (not read or now - since >= MINUTE)
     arrived = state in (Tariff.State.PENDING, Tariff.State.FAILED) and read
     if arrived:
         tariff.set_state(Tariff.State.CONNECTED)
-    # The state only if it was changed here: the tariff may have been disconnected while FlatPeak was answering.
+    # Write the state only if it changed here: the tariff may have been disconnected during the call.
     changed = ["state", "state_since"] if tariff.state != state else []
     with transaction.atomic():
         kept = tariff.release("rates", "rates_since", *changed)
@@ -56,16 +56,16 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
             Wait.begin(tariff, since)
         if kept and arrived:
             Wait.wake(tariff, now)
-    if not kept:  # the customer has changed the tariff meanwhile, or the claim has passed to another
+    if not kept:  # the customer has changed the tariff, or the claim is over
         tariff.read_again()
     elif (
         arrived
         or (read and _is_over(tariff, now))
         or (tariff.last_result not in ("", UNAVAILABLE, UNKNOWN_ZONE, RATE_LIMIT) and _is_patient(tariff, now))
     ):
-        with suppress(flatpeak.FlatPeakError):  # the tariff's names, now that FlatPeak may know them
+        with suppress(flatpeak.FlatPeakError):  # FlatPeak may know the details by now
             complete(tariff)
-        if tariff.rates == Tariff.Rates.ENDED and not _is_last_day_begun(tariff, now):  # FlatPeak told of a later end
+        if tariff.rates == Tariff.Rates.ENDED and not _is_last_day_begun(tariff, now):  # it ends later
             Tariff.objects.filter(pk=tariff.pk, due_at=tariff.due_at).update(due_at=now + MINUTE)
     return True
 
@@ -78,9 +78,9 @@ def refresh_due(tariff: Tariff) -> bool | None:
 
 
 def ask_for(tariff: Tariff, days: Sequence[date], now: datetime) -> str:
-    """Ask for what is due or missing of some local days, and store it.
+    """Fetch what is due or missing of some local days.
 
-    FAILED if FlatPeak could not be asked, ASKING if it is being asked for somebody else.
+    FAILED if FlatPeak gave no answer, ASKING if somebody else's call is under way, "" otherwise.
     """
     failed = False
     if is_of_refresh(tariff, days, now):
@@ -94,19 +94,19 @@ def ask_for(tariff: Tariff, days: Sequence[date], now: datetime) -> str:
 
 
 def under_way(tariff: Tariff, days: Sequence[date], now: datetime) -> str:
-    """ASKING if today or tomorrow is among the days and asked for at this moment, for whomever; "" if not."""
+    """ASKING if today or tomorrow is among the days and a call for them is under way; "" if not."""
     asking = tariff.is_read and tariff.is_claimed(now)
     return ASKING if asking and is_of_refresh(tariff, days, now) else ""
 
 
 def is_of_refresh(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
-    """Whether one of the days is today or tomorrow, as far as it is known when they begin."""
+    """Whether one of the days is today or tomorrow; True while the time zone is not known."""
     today = now.astimezone(tariff.location.local_zone).date()
     return today in days or today + timedelta(days=1) in days or not tariff.location.zone
 
 
 def _fetch(tariff: Tariff, now: datetime) -> tuple[list[date], list[rates.Segment]] | None:
-    """Today and tomorrow, and the rates of both; None where it is not known when those days begin."""
+    """Today and tomorrow with the rates of both; None without a known time zone, which says when the days begin."""
     location = tariff.location
     if not location.zone or not location.currency_code:
         complete(tariff)
@@ -122,7 +122,7 @@ def _fetch(tariff: Tariff, now: datetime) -> tuple[list[date], list[rates.Segmen
     segments = rates.parse(answer["data"])
     if any(segment.confidence == 0 for segment in segments):
         tariff.set_rates(Tariff.Rates.ESTIMATE)
-        tariff.put_off("", now, first=SOON)  # FlatPeak works it out, which usually takes seconds
+        tariff.put_off("", now, first=SOON)  # usually exact within seconds
     elif not segments and _is_last_day_begun(tariff, now):
         _ended(tariff, "", now)
     else:
@@ -145,7 +145,7 @@ def _rejected(tariff: Tariff, error: flatpeak.Rejected, now: datetime) -> None:
 
 
 def _is_last_day_begun(tariff: Tariff, now: datetime) -> bool:
-    """Then the contract's end may be why there are no prices: FlatPeak does not say whether its last day has some."""
+    """If so, the contract's end may be why there are no prices: FlatPeak may have some for the last day, or none."""
     left = tariff.days_left(now)
     return left is not None and left <= 0
 
@@ -155,7 +155,7 @@ def _is_over(tariff: Tariff, now: datetime) -> bool:
 
 
 def _ended(tariff: Tariff, code: str, now: datetime) -> None:
-    """Asked for again in case FlatPeak learns of another end: once a day, when the last day is over."""
+    """Ask again in case the contract was extended: at last once a day."""
     tariff.set_rates(Tariff.Rates.ENDED)
     tariff.succeeded(now + (DAY if _is_over(tariff, now) and _is_patient(tariff, now) else QUARTER), code)
 
@@ -165,9 +165,9 @@ def _is_patient(tariff: Tariff, now: datetime) -> bool:
 
 
 def _next_update(answer: flatpeak.JSON, now: datetime, midnight: datetime, end: datetime) -> datetime:
-    """FlatPeak's `next_update`, a minute ahead at least; local midnight where that is not before tomorrow's end.
+    """FlatPeak's `next_update`, at least a minute ahead; local midnight if that is after the end of tomorrow.
 
-    Then nothing new is to come tomorrow, but of the day after it nothing was asked.
+    At midnight a new day comes into view, whose rates were not in this answer.
     """
     try:
         next_update = rates.instant(answer["next_update"])

@@ -28,9 +28,9 @@ class Segment(NamedTuple):
 
 
 def parse(entries: Any) -> list[Segment]:
-    """FlatPeak's `[{valid_from, valid_to, tariff: {rate or cost, confidence}, carbon: {intensity}}]`, in order.
+    """Read FlatPeak's `[{valid_from, valid_to, tariff: {rate or cost, confidence}, carbon: {intensity}}]`, sorted by start.
 
-    What cannot be a segment is dropped and counted in the log; where two overlap, the one that starts later holds.
+    Entries that are no segment are dropped and counted in the log. Where two overlap, the one that starts later holds.
     """
     entries = entries if isinstance(entries, list) else []
     found = [segment for entry in entries if (segment := _segment(entry))]
@@ -40,7 +40,7 @@ def parse(entries: Any) -> list[Segment]:
 
 
 def _apart(segments: Sequence[Segment]) -> list[Segment]:
-    """Segments, in the order of their starts, without those parts of them in which a later one holds."""
+    """Cut segments, sorted by start, so that none overlaps a later one."""
     if all(a.end <= b.start for a, b in pairwise(segments)):
         return list(segments)
     parts: list[Segment] = []
@@ -74,7 +74,7 @@ def _segment(entry: Any) -> Segment | None:
 
 
 def dump(segments: Iterable[Segment]) -> list[list[Any]]:
-    """The form in which a day is stored: `[start, end, rate, confidence, carbon]`, times as RFC 3339 in UTC."""
+    """How a day is stored: `[start, end, rate, confidence, carbon]` for each segment, times as RFC 3339 in UTC."""
     return [[s.start.isoformat(), s.end.isoformat(), s.rate, s.confidence, s.carbon] for s in segments]
 
 
@@ -97,7 +97,7 @@ def day_span(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
-    # Where the clock skips midnight, zoneinfo reads it with the offset before the change: the very instant of the change.
+    # If the clock skips midnight, zoneinfo uses the offset before the change, which gives the instant of the change.
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
@@ -113,7 +113,7 @@ def current(segments: Iterable[Segment], now: datetime) -> Segment | None:
 
 
 def joined(segments: Iterable[Segment]) -> list[Segment]:
-    """Touching neighbours of equal rate, confidence and carbon as one."""
+    """Join touching segments of equal rate, confidence and carbon."""
     rows: list[Segment] = []
     for segment in segments:
         if rows and rows[-1].end == segment.start and rows[-1][2:] == segment[2:]:

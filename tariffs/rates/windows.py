@@ -1,4 +1,4 @@
-"""The cheapest time to use electricity, or the dearest to sell it, worked out over the exact segments."""
+"""The cheapest time to use electricity, or the dearest to sell it, from exact segments."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class Window(NamedTuple):
-    """From `start` to `end`, at a time-weighted mean in major units per kWh; the same at any time until `until`."""
+    """From `start` to `end`, with the time-weighted mean in major units per kWh; the same if it ends by `until`."""
 
     start: datetime
     end: datetime
@@ -23,7 +23,7 @@ class Window(NamedTuple):
 
 
 def runs(segments: Iterable[Segment]) -> list[list[Segment]]:
-    """The segments, in order, by stretches without a gap."""
+    """Split sorted segments into runs without a gap."""
     found: list[list[Segment]] = []
     for segment in segments:
         if found and found[-1][-1].end == segment.start:
@@ -36,13 +36,13 @@ def runs(segments: Iterable[Segment]) -> list[list[Segment]]:
 def best(
     segments: Iterable[Segment], length: timedelta, start: datetime, end: datetime, dearest: bool
 ) -> Window | None:
-    """The window of `length` between two instants with the lowest mean, or the highest; the earliest of several.
+    """The window of `length` between two instants with the lowest mean, or the highest; the earliest of equals.
 
-    It lies in one stretch without a gap, and begins at the first instant, at a segment's start, or so that it ends at a
-    segment's end or the last instant: between these, the mean only rises or falls. None if no stretch is long enough.
+    It lies in one run without a gap. It begins at a segment's start or ends at a segment's end, because in between the mean
+    only rises or falls. None if no run is long enough.
     """
     with localcontext() as context:
-        context.prec = 60  # sums of microseconds and rates without rounding, so that a tie is a tie
+        context.prec = 60  # exact sums, so that equal means compare equal
         found = [stretch for run in runs(clip(segments, start, end)) for stretch in _stretches(run, length)]
         if not found:
             return None
@@ -53,9 +53,9 @@ def best(
 
 
 def _stretches(run: list[Segment], length: timedelta) -> Iterator[tuple[Decimal, datetime, datetime]]:
-    """Totals, each with the first and the last instant of a time at which a window of it may begin.
+    """Each total with the first and last instant at which its windows begin.
 
-    Between two neighbours of `_totals` a total only rises or falls: where it is the same at both, it is so in between.
+    Between two neighbours of `_totals` the total is linear: if both are equal, it is the same in between.
     """
     for total, same in groupby(sorted(_totals(run, length)), lambda found: found[1]):
         begins = [begin for begin, _ in same]
@@ -63,7 +63,7 @@ def _stretches(run: list[Segment], length: timedelta) -> Iterator[tuple[Decimal,
 
 
 def _totals(run: list[Segment], length: timedelta) -> Iterator[tuple[datetime, Decimal]]:
-    """For each instant to begin at, the rates of its window times their microseconds."""
+    """For each candidate to begin at, the sum of rate times microseconds of its window."""
     begins, sums = [s.start for s in run], [Decimal(0)]
     for s in run:
         sums.append(sums[-1] + (s.end - s.start) // MICROSECOND * s.rate)
@@ -78,7 +78,7 @@ def _totals(run: list[Segment], length: timedelta) -> Iterator[tuple[datetime, D
 
 
 def next_time(clock: time, zone: ZoneInfo, now: datetime) -> datetime:
-    """The first instant after now at which a local clock shows a time of day, or at which it is put on past it."""
+    """The first instant after now at which a local clock shows a time of day, or skips it."""
     today = now.astimezone(zone).date()
     moments = (
         _shown(datetime.combine(today + timedelta(days=n), clock, zone).replace(fold=fold)).astimezone(now.tzinfo)
@@ -89,7 +89,7 @@ def next_time(clock: time, zone: ZoneInfo, now: datetime) -> datetime:
 
 
 def _shown(local: datetime) -> datetime:
-    """The same time, or, of one that the clock skips, the first that it shows then."""
+    """The same time; if the clock skips it, the first time that it shows afterwards."""
     while local.astimezone(UTC).astimezone(local.tzinfo).time() != local.time():
         local += timedelta(minutes=1)
     return local

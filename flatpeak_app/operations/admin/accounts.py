@@ -31,7 +31,7 @@ def has_permission(request: HttpRequest) -> bool:
 
 
 def login(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-    """Staff come here signed in when they lack something: a second factor is led to, a permission is refused."""
+    """Signed-in staff land here without a second factor, which they are led to, or without a permission."""
     if lacks_second_factor(request) and has_second_factor(request.user):
         return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': get_next_redirect_url(request) or '/'})}")
     if lacks_second_factor(request):
@@ -46,15 +46,14 @@ def password_change(request: HttpRequest, extra_context: dict[str, object] | Non
     return redirect("account_change_password")
 
 
-# The admin signs in, and changes its password, where everybody does: one form, with its limits on guesses, its mails and
-# its second factor.
+# Staff sign in and change passwords on the same pages as customers, with their limits, mails and second factor.
 admin.site.login = secure_admin_login(login)  # type: ignore[method-assign]
 admin.site.password_change = password_change  # type: ignore[assignment, method-assign]
 admin.site.has_permission = has_permission  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
-# Staff with a permission for accounts have none over those of other staff, or they could make themselves superusers.
+# Only superusers may change other staff, or staff could make themselves superusers.
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -86,7 +85,7 @@ class EmailUserAdmin(LongList, UserAdmin):
         return super().has_delete_permission(request, obj) and may_touch(request, obj)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """The address is what one signs in with, and allauth has its own record of it, which goes with the old one."""
+        """Replace allauth's record of the address too, by which the account signs in."""
         obj.email = obj.email.lower()
         with transaction.atomic():
             super().save_model(request, obj, form, change)
@@ -99,7 +98,7 @@ def may_touch(request: HttpRequest, user: User | None) -> bool:
     return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
 
 
-# Theirs would filter by anything and change anybody. Whose sessions there are, and where from, is for their owner to see.
+# allauth's and Django's admins would filter by any column and change anybody. Sessions are shown to their owner only.
 for package in ("allauth.account", "allauth.mfa", "allauth.usersessions", "django.contrib.auth"):
     import_module(f"{package}.admin")
 admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
@@ -122,7 +121,7 @@ class Groups(LongList, GroupAdmin):
 
 @admin.register(EmailAddress)
 class Addresses(FromFlatPeak):
-    """To look at: an account's address is changed with the account."""
+    """Read-only: an address is changed with its account."""
 
     list_display = ["email", "user", "primary", "verified"]
     list_select_related = ["user"]
@@ -135,7 +134,7 @@ class Addresses(FromFlatPeak):
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(FromFlatPeak):
-    """For who has lost theirs: it can be taken away, and its secret is not shown."""
+    """Can be deleted for people who have lost theirs; the secret is not shown."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_select_related = ["user"]

@@ -9,7 +9,7 @@ from .tariffs import InQueue, download_csv
 
 @admin.register(ConnectSession)
 class ConnectSessionAdmin(InQueue):
-    """Who, where it stands and what became of it; the pages, with what was typed on them, are not shown."""
+    """Shows who, the state and the outcome, and never the pages, which hold what was typed."""
 
     list_display = [
         "user",

@@ -15,15 +15,15 @@ from tariffs.models import Customer, Erasure, Location, Tariff
 
 from ..lists import KnownValues, LongList, in_batches, shows
 
-BOM = "\ufeff"  # without it Excel reads letters beyond ASCII as others
+BOM = "\ufeff"  # without it Excel misreads letters beyond ASCII
 
-# What a spreadsheet runs begins with one of these signs, at the beginning of a cell or, where it takes another sign than our
-# comma for the separator, after that; spaces and quotation marks before it are passed over.
+# A spreadsheet runs a cell that begins with one of these signs. If it splits cells at another sign than the comma, what
+# follows that sign begins a cell too. It skips spaces and quotation marks.
 FORMULA = re.compile(r"""(^|[;,:|\t\r\n])([\s"']*)(?=[=+\-@\t\r＝＋－＠])""")
 
 
 def cell(value: Any) -> str:
-    """A CSV cell as text; what a spreadsheet would run as a formula has an apostrophe before it, and shows instead."""
+    """A CSV cell as text, with an apostrophe before what a spreadsheet would run as a formula."""
     return FORMULA.sub(r"\1\2'", "" if value is None else str(value))
 
 
@@ -60,7 +60,7 @@ def follow(row: Any, path: str) -> Any:
 
 
 class Structures(KnownValues):
-    """Offers the ways in which a price works, as customers read them; one that is not known here by FlatPeak's word."""
+    """Offers the structures in the words that customers read; FlatPeak's word for an unknown one."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
@@ -69,7 +69,7 @@ class Structures(KnownValues):
 
 
 class FromFlatPeak(LongList):
-    """To look at and to search: what these rows say is FlatPeak's, and is changed there."""
+    """Read-only: these rows come from FlatPeak, and change there."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -215,4 +215,4 @@ class ErasureAdmin(InQueue):
     search_fields = ["id", "flatpeak_id"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False  # FlatPeak would never be asked again
+        return False  # a deleted row would never be sent to FlatPeak

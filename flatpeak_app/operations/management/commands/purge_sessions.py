@@ -14,10 +14,10 @@ State = ConnectSession.State
 
 class Command(BaseCommand):
     help = (
-        "Close the conversations with FlatPeak whose token has expired, count for the funnel those that are over, and delete "
-        "what was typed in conversations that nobody has touched for KEEP_TYPED_DAYS days. What FlatPeak still owes an "
-        "exchange for is left alone. Delete sign-ups that nobody confirmed "
-        "for KEEP_UNCONFIRMED_DAYS days. May be run at any time, twice at once, and again after it was killed."
+        "Close the conversations whose token has expired, count for the funnel those that are over, and delete what was "
+        "typed in conversations that nobody has touched for KEEP_TYPED_DAYS days, unless their exchange is owed. Delete "
+        "sign-ups that nobody confirmed for KEEP_UNCONFIRMED_DAYS days. May be run at any time, twice at once, and again "
+        "after it was killed."
     )
 
     def handle(self, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py run_local`, which `make run` ends in: the sandbox and the app on this machine until Ctrl-C."""
+"""`manage.py run_local`, which `make run` runs: the sandbox and the app on this machine until Ctrl-C."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ from flatpeak_app.accounts.models import User
 HOST = "127.0.0.1"
 STAFF = "admin@example.com"
 START = 30  # seconds for a program to give its first answer
-STOP = 20  # seconds for one to give its last; a call to FlatPeak that is under way takes 18 at most
+STOP = 20  # seconds for one to stop; a call to FlatPeak takes at most 18
 
 
 class Command(BaseCommand):
@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
 
 def check_ports(names: list[str]) -> None:
-    """Raise CommandError for the first setting of these whose port cannot be listened on."""
+    """Raise CommandError for the first of these settings whose port is taken."""
     with contextlib.ExitStack() as held:
         for name in names:
             port = getattr(settings, name)
@@ -87,7 +87,7 @@ def check_ports(names: list[str]) -> None:
 
 
 def collect_static() -> None:
-    """Collect and compress the static files, which takes seconds, only if they are newer than the last time."""
+    """Collect and compress the static files if they have changed; it takes seconds."""
     collected = settings.STATIC_ROOT / "staticfiles.json"
     sources = [settings.BASE_DIR / "requirements.txt", *(settings.BASE_DIR / "static").rglob("*")]
     if not collected.exists() or collected.stat().st_mtime < max(source.stat().st_mtime for source in sources):
@@ -95,7 +95,7 @@ def collect_static() -> None:
 
 
 def staff_password() -> str:
-    """The staff user's password in this database: the one in the file if it fits, else a new one."""
+    """The staff user's password: the one in the file if it is right for this database, else a new one."""
     path = settings.VAR_DIR / "staff-password"
     user = User.objects.filter(email=STAFF).first() or User.objects.create_superuser(STAFF)
     password = path.read_text() if path.exists() else ""
@@ -111,8 +111,8 @@ def staff_password() -> str:
 
 @contextlib.contextmanager
 def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python -m command` for as long as the block lasts, then let it finish what it is doing."""
-    # In a process group of its own, or the terminal's Ctrl-C would reach it as well, in no order.
+    """Run `python -m command` during the block, then stop it gracefully."""
+    # In its own process group, or the terminal's Ctrl-C would reach it directly, in no order.
     child = subprocess.Popen(  # nosec B603  # commands of our own, no shell
         [sys.executable, "-m", *command], cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, process_group=0
     )
@@ -134,7 +134,7 @@ def check(children: dict[str, subprocess.Popen[bytes]]) -> None:
 
 
 def answers(port: int) -> bool:
-    """Whether HTTP is spoken there yet; not through urllib, which would ask a proxy of the environment."""
+    """Whether a server answers there yet. Not urllib, which would use a proxy from the environment."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
         connection.request("GET", "/healthz")
