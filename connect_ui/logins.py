@@ -25,7 +25,7 @@ from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
 from tariffs.models import Erasure
 
-from .conversation.reading import may_leave_to
+from .conversation.reading import login_url
 from .conversation.settle import settle
 from .in_place import in_place
 from .models import ConnectSession, Page
@@ -82,9 +82,8 @@ def leave(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     """Redirect to the provider's login. This is a link: a form's POST may not be redirected to another origin (CSP)."""
     session = own(request, pk)
     shown = get_object_or_404(Page, session=session, number=number, route__in=named(kind=Kind.REDIRECT))
-    target = shown.redirect_url
     newest = number == session.newest and not session.is_busy
-    if not (newest and session.may_leave and may_leave_to(target)):
+    if not (newest and session.may_leave and (target := login_url(shown))):
         return redirect("connect_ui:newest", pk)
     # Conditional on the claim, since an answer under way may lead elsewhere.
     as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_until=session.claimed_until)

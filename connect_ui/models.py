@@ -65,14 +65,12 @@ class ConnectSession(Queued):
     last_route = models.CharField(max_length=100, blank=True)
     last_error_code = models.CharField(max_length=100, blank=True)
     last_error_route = models.CharField(max_length=100, default="", editable=False)
-    doubtful = models.BooleanField(
-        default=False, editable=False
-    )  # Connect may have the last answer: its reply was lost
+    # Connect may have taken the last answer: the reply to it was lost.
+    doubtful = models.BooleanField(default=False, editable=False)
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
     login = models.CharField(max_length=10, choices=Login.choices, default="", editable=False)
-    return_digest = models.CharField(
-        max_length=64, default="", editable=False
-    )  # of the secret in a login's return address
+    # Of the secret in the address that a login returns to.
+    return_digest = models.CharField(max_length=64, default="", editable=False)
 
     started_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

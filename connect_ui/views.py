@@ -80,9 +80,7 @@ def newest(request: HttpRequest, pk: UUID) -> HttpResponse:
 def at_newest(request: HttpRequest, pk: UUID, session: ConnectSession | None = None) -> HttpResponse:
     """Go on to the newest page, or say why there is none."""
     session = session or own(request, pk)
-    if (
-        session.is_busy
-    ):  # the newest page is about to become an earlier one, and should not be shown as a question again
+    if session.is_busy:  # the newest page is being answered, and should not be shown as a question again
         return render(request, "connect_ui/wait.html", {"session": session})
     if session.newest:
         return lead(request, "page", at_page, pk, session.newest)

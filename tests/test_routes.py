@@ -8,9 +8,11 @@ import pytest
 from django.conf import settings
 from django.template.loader import get_template
 
-from connect_ui.models import Page
+from connect_ui.conversation.wire import stand
+from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import ROUTES, Kind, named, ours, row, theirs
 from sandbox.pages import PAGES as SANDBOX
+from tariffs import flatpeak
 from tariffs.flatpeak import release
 
 ASKED = [each for each in ROUTES if each.kind is not Kind.SENT]
@@ -56,6 +58,26 @@ def test_actions_that_connect_does_not_list_are_those_of_the_row_where_nothing_e
     assert Page(route="pending", body={}).actions == ["SAVE", "DISMISS_DIRECT", "DISCONNECT"]
     assert Page(route="provider", body={}).actions == []
     assert Page(route="pending", body={"actions": ["SAVE", None]}).actions == ["SAVE"]
+
+
+@pytest.mark.parametrize(
+    ("url", "route"),
+    [
+        ("https://login.example.com/?fp_cot=cot_1", "redirect"),
+        ("{callback}?fp_cot=cot_1", "end"),
+        ("{callback}", "end"),
+        ("{callback}more/", "redirect"),
+        *((junk, "redirect") for junk in ("http://[", "", None, 7, [])),
+    ],
+)
+def test_a_redirect_to_our_callback_is_the_end_and_any_other_is_none(settings, monkeypatch, url, route):
+    callback = f"{settings.SITE_URL}/connect/callback/"
+    to = url.format(callback=callback) if isinstance(url, str) else url
+    session = ConnectSession(newest=1)
+    session.connect_token = "cot_1"
+    sent = {"route": "session_redirect", "data": {"redirect_uri": to}}
+    monkeypatch.setattr(flatpeak, "answer", lambda *told: sent)
+    assert stand(session).route == route
 
 
 def test_a_release_renames_what_it_changed_and_nothing_else():

@@ -27,17 +27,18 @@ def report(page: Page) -> None:
 def is_incomplete(page: Page) -> bool:
     """Whether a page lacks something that the customer needs to answer it."""
     if page.row.kind is Kind.REDIRECT:
-        return not may_leave_to(page.redirect_url)
+        return not login_url(page)
     return not all(isinstance(page.data.get(name), kind) for name, kind in page.row.needs.items())
 
 
-def may_leave_to(url: str) -> bool:
-    """Whether the customer may be sent to the address of a provider's login: by https, or to the sandbox."""
+def login_url(page: Page) -> str:
+    """The address of a provider's login; empty if the customer may not be sent there, as it has no https or no host."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(page.redirect_url)
     except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (settings.SANDBOX and parts.scheme == "http"))
+        return ""
+    safe = parts.hostname and parts.scheme in (("https", "http") if settings.SANDBOX else ("https",))
+    return page.redirect_url if safe else ""
 
 
 def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> None:

@@ -19,7 +19,7 @@ from .base import RouteForm
 
 
 def _text(label: Any, autocomplete: str, missing: Any = None, max_length: int = 200, **attrs: Any) -> forms.CharField:
-    """A text field; without a sentence for when it is `missing` it may be empty."""
+    """A text field. It is required if there is a sentence for when it is `missing`."""
     return forms.CharField(
         label=label,
         max_length=max_length,
