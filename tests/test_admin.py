@@ -309,6 +309,11 @@ def test_no_list_is_filtered_by_what_it_does_not_offer(stored, client, kind):
                 assert client.get(address, {name: value} | popup).status_code == 400, (address, name)
 
 
+def test_a_filter_has_no_character_that_postgresql_refuses(stored, client):
+    for name in ("direction", "provider", "state"):
+        assert client.get("/admin/tariffs/tariff/", {f"{name}__exact": "a\0"}).status_code == 400
+
+
 def test_no_list_gives_another_field_than_the_id_to_a_popup(stored, client):
     for model, address in all_lists():
         for field in model._meta.concrete_fields:

@@ -32,6 +32,7 @@ from tariffs import flatpeak, storing
 from tariffs.erasure import erase
 from tariffs.models import Customer, Erasure, Location, RateDay, Tariff, Wait, digest
 from tests import scan
+from tests.test_accounts import is_signed_in, signed_in
 
 pytestmark = pytest.mark.django_db
 PASSWORD = {"password": "correct horse battery"}
@@ -672,3 +673,10 @@ def test_sessions_and_pending_password_resets_go_with_the_account(walk, alice, b
     other.save()
     alice.delete()
     assert list(Session.objects.values_list("session_key", flat=True)) == [other.session_key]
+
+
+def test_who_deletes_an_account_is_signed_out_everywhere_and_nobody_else_is(alice, bob):
+    hers, phone, his = signed_in(alice), signed_in(alice), signed_in(bob)
+    hers.post("/account/reauthenticate/", PASSWORD)
+    assert hers.post("/account/delete/").status_code == 302
+    assert [is_signed_in(browser) for browser in (hers, phone, his)] == [False, False, True]
