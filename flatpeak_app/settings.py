@@ -350,6 +350,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "flatpeak_app": {"level": "INFO"},
+        "flatpeak_app.operations": {"handlers": ["mail_admins"]},  # what a worker could not do
         "connect_ui": {"level": "INFO", "handlers": ["mail_admins"]},
         "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
         "django": {"level": "INFO", "handlers": ["mail_admins"]},

@@ -105,7 +105,7 @@ def test_a_claim_of_a_row_with_nothing_to_do_does_not_make_it_due(erasure):
     assert (Erasure.objects.get().due_at, Erasure.objects.get().attempts) == (None, 0)
 
 
-def test_what_raises_is_put_off_and_keeps_nobody_waiting(erasure, monkeypatch, caplog):
+def test_what_raises_is_put_off_and_keeps_nobody_waiting(erasure, monkeypatch, caplog, settings):
     second = Erasure.objects.create(kind="location", flatpeak_id="loc_2")
 
     def fail_once(flatpeak_id):
@@ -117,6 +117,9 @@ def test_what_raises_is_put_off_and_keeps_nobody_waiting(erasure, monkeypatch, c
     run.work()
     assert str(run) == "deletions: 2 tried, 1 failed, 0 left"
     assert f"deletions: {erasure.pk} could not be worked on" in caplog.text
+    [record] = [record for record in caplog.records if record.exc_info]
+    assert (record.name, record.levelname) == ("flatpeak_app.operations.queues", "ERROR")
+    assert settings.LOGGING["loggers"]["flatpeak_app.operations"]["handlers"] == ["mail_admins"]
     failed = Erasure.objects.get(pk=erasure.pk)
     assert (failed.last_result, failed.claimed_until, failed.attempts) == ("ZeroDivisionError", None, 1)
     assert Erasure.objects.get(pk=second.pk).done_at

@@ -40,7 +40,7 @@ QUEUES = (EXCHANGES, DELETIONS, RATES, MAILS)
 
 
 class Run:
-    """One pass: its threads share the rows to work on, the counts, and the moment to go on after a 429.
+    """One pass over a queue; its threads share the rows, the counts and the pause after a 429.
 
     After `patience` seconds of such pauses it ends, and the rest stays due.
     """
@@ -72,7 +72,7 @@ class Run:
     def thread(self, jitter: float) -> None:
         try:
             self.stopped.wait(random.uniform(0, jitter))  # nosec B311  # spreads calls, and is no secret
-            # A pool has fewer connections than there may be threads, which mostly wait: for FlatPeak, or through a pause.
+            # The threads mostly wait, and may be more than the pool has connections.
             with flatpeak.releasing(connection.close):
                 self.work(connection.close)
         finally:
