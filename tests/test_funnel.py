@@ -208,6 +208,12 @@ def test_who_types_a_name_after_choosing_one_is_counted_as_other_and_the_other_w
     assert walk.session.listed_provider == "Ecotricity"
 
 
+def test_a_provider_is_known_by_its_choice_where_the_next_page_names_none(walk):
+    walk.to_providers().provider("Octopus Energy")
+    assert "provider" not in walk.page.data
+    assert (walk.session.provider, walk.session.listed_provider) == ("Octopus Energy", "Octopus Energy")
+
+
 def test_a_typed_name_that_connect_shows_in_a_later_conversation_is_other(alice):
     later = ConnectSession(user=alice)
     data = {"provider": {"display_name": "The Smiths"}}
