@@ -31,7 +31,7 @@ class Customer(FlatPeakObject):
         constraints = [
             models.UniqueConstraint(
                 fields=["customer_id", "account", "live_mode"], condition=~Q(customer_id=""), name="customer_id_once"
-            ),
+            )
         ]
 
     def __str__(self) -> str:

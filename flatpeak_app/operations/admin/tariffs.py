@@ -97,10 +97,7 @@ class CustomerAdmin(FromFlatPeak):
     list_select_related = ["user"]
     list_filter = ["live_mode", "account", "created_at"]
     search_fields = ["id", "customer_id", "user__email"]
-    actions = [
-        "delete_selected",
-        download_csv("id user.email customer_id account live_mode created_at"),
-    ]
+    actions = ["delete_selected", download_csv("id user.email customer_id account live_mode created_at")]
 
 
 @admin.register(Location)
