@@ -243,7 +243,7 @@ def test_the_chosen_rows_come_as_csv_without_formulas_and_row_queries(
     Tariff.objects.update(name="=1+1")
     model = {"customer": Customer, "location": Location, "tariff": Tariff}.get(name.split("_")[1], ConnectSession)
     with django_assert_max_num_queries(13):
-        response = act(client, name, "action", model.objects.all())
+        response = act(client, name, "download_csv", model.objects.all())
     assert response["Content-Type"].startswith("text/csv")
     content = response.getvalue().decode()
     assert content.startswith('\ufeff"id","')
@@ -340,13 +340,13 @@ def test_all_of_a_list_are_acted_on_after_their_number_was_said_and_no_others(st
     add(alice, 120)
     monkeypatch.setattr("flatpeak_app.operations.lists.MOST", 60)
     address = reverse("admin:tariffs_location_changelist")
-    ticked = {"_selected_action": Location.objects.first().pk, "select_across": "1", "action": "action"}
+    ticked = {"_selected_action": Location.objects.first().pk, "select_across": "1", "action": "download_csv"}
     asked = client.post(address, ticked)
     assert "Download as CSV: 60 locations" in asked.content.decode()
     kept = asked.context["chosen"]
     add_more = Location.objects.first().customer
     Location.objects.create(customer=add_more, location_id="loc_since", city="Since")
-    table = client.post(address, {"action": "action", "chosen": kept} | CHOSEN).getvalue().decode()
+    table = client.post(address, {"action": "download_csv", "chosen": kept} | CHOSEN).getvalue().decode()
     found = [row[0] for row in csv.reader(io.StringIO(table))][1:]
     assert sorted(found) == sorted(",".join(kept).split(","))
     assert len(found) == 60
@@ -387,13 +387,13 @@ def clerk(charlie, *permissions):
 def test_who_may_not_view_accounts_exports_finds_and_sees_no_address_of_one(stored, client, charlie):
     clerk(charlie, "view_tariff", "view_location", "view_customer", "view_connectsession")
     for name, model in zip(LISTS[:4], (Customer, Location, Tariff, ConnectSession), strict=True):
-        table = act(client, name, "action", model.objects.all()).getvalue().decode()
+        table = act(client, name, "download_csv", model.objects.all()).getvalue().decode()
         assert "alice@" not in table, name
         assert "email" not in table, name
         assert rows(page(client, f"{name}_changelist", q="alice@")) == 0, name
     assert "alice@" not in page(client, "tariffs_location_changelist")
     charlie.user_permissions.add(Permission.objects.get(codename="view_user"))
-    assert "alice@example.com" in act(client, LISTS[2], "action", Tariff.objects.all()).getvalue().decode()
+    assert "alice@example.com" in act(client, LISTS[2], "download_csv", Tariff.objects.all()).getvalue().decode()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
@@ -15,15 +16,16 @@ from tariffs.models import Customer, Erasure, Location, Tariff
 
 from ..lists import KnownValues, LongList, in_batches, shows
 
-BOM = "\ufeff"  # without it Excel misreads letters beyond ASCII
+BOM = "\ufeff"  # Excel reads a file without it in a local encoding
+LOCATION = ["location_id", "customer__customer_id", "customer__user__email", "address_line1", "city", "post_code"]
 
-# A spreadsheet runs a cell that begins with one of these signs. If it splits cells at another sign than the comma, what
-# follows that sign begins a cell too. It skips spaces and quotation marks.
+# Spreadsheets run a cell that begins with one of these signs. One that splits at another character than the comma sees the
+# beginning of a cell there too. It skips spaces and quotation marks.
 FORMULA = re.compile(r"""(^|[;,:|\t\r\n])([\s"']*)(?=[=+\-@\t\r＝＋－＠])""")
 
 
 def cell(value: Any) -> str:
-    """A CSV cell as text, with an apostrophe before what a spreadsheet would run as a formula."""
+    """Return the value as text for a CSV file; an apostrophe keeps a spreadsheet from running it as a formula."""
     return FORMULA.sub(r"\1\2'", "" if value is None else str(value))
 
 
@@ -32,35 +34,8 @@ class Echo:
         return line
 
 
-def download_csv(columns: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], StreamingHttpResponse]:
-    """Make an action that downloads the chosen rows; `columns` are attributes with spaces between, like `location.city`."""
-
-    @admin.action(description="Download as CSV")
-    def action(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
-        shown = [column for column in columns.split() if shows(request, column)]
-        writer = csv.writer(Echo(), quoting=csv.QUOTE_ALL)
-
-        def lines() -> Iterator[str]:
-            yield BOM + writer.writerow(shown)
-            for batch in in_batches(queryset.select_related(*modeladmin.list_select_related)):
-                for row in batch:
-                    yield writer.writerow([cell(follow(row, column)) for column in shown])
-
-        response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{queryset.model._meta.model_name}s.csv"'
-        return response
-
-    return action
-
-
-def follow(row: Any, path: str) -> Any:
-    for name in path.split("."):
-        row = getattr(row, name)
-    return row
-
-
 class Structures(KnownValues):
-    """Offers the structures in the words that customers read; FlatPeak's word for an unknown one."""
+    """Offers structures in the customers' words, and one that has none by its code."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
@@ -69,17 +44,41 @@ class Structures(KnownValues):
 
 
 class FromFlatPeak(LongList):
-    """Read-only: these rows come from FlatPeak, and change there."""
+    """Rows that staff can't add or change, because they say what FlatPeak has.
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    `csv_related` are the columns of related rows in the download, as in `location.location_id`. With them come the columns
+    in `fields`, or all columns of the model if it has none.
+    """
+
+    csv_related: Sequence[str] = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    @admin.action(description="Download as CSV")
+    def download_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
+        own = [field.name for field in self.opts.concrete_fields if not field.is_relation]
+        related = [path for path in self.csv_related if shows(request, path)]
+        columns = list(dict.fromkeys(["id", *related, *(str(name) for name in self.fields or own if name in own)]))
+        writer = csv.writer(Echo(), quoting=csv.QUOTE_ALL)
+
+        def lines() -> Iterator[str]:
+            yield BOM + writer.writerow(columns)
+            rows = queryset.select_related(*self.list_select_related)  # type: ignore[misc]
+            for batch in in_batches(rows):
+                for row in batch:
+                    yield writer.writerow([cell(attrgetter(column)(row)) for column in columns])
+
+        response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{self.opts.model_name}s.csv"'
+        return response
+
 
 class InQueue(FromFlatPeak):
-    """Rows of a queue: staff may have them tried again."""
+    """Rows of a queue: staff who may change them by Django's permissions may have them tried again."""
 
     actions = ["delete_selected", "try_again"]
 
@@ -91,125 +90,68 @@ class InQueue(FromFlatPeak):
         return super(FromFlatPeak, self).has_change_permission(request)
 
 
+@admin.display(description="link")
+def rates_link(row: Location | Tariff) -> SafeString:
+    location = row.location if isinstance(row, Tariff) else row
+    return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[location.pk]))
+
+
 @admin.register(Customer)
 class CustomerAdmin(FromFlatPeak):
     list_display = ["user", "customer_id", "account", "live_mode", "created_at"]
     list_select_related = ["user"]
     list_filter = ["live_mode", "account", "created_at"]
     search_fields = ["id", "customer_id", "user__email"]
-    actions = ["delete_selected", download_csv("id user.email customer_id account live_mode created_at")]
+    csv_related = ("user.email",)
+    actions = ["delete_selected", "download_csv"]
 
 
 @admin.register(Location)
 class LocationAdmin(FromFlatPeak):
-    list_display = ["__str__", "country_code", "location_id", "user", "live_mode", "created_at", "rates_link"]
+    list_display = [
+        "__str__", "country_code", "location_id", "customer__user__email", "live_mode", "created_at", rates_link,
+    ]  # fmt: skip
     list_select_related = ["customer__user"]
     list_filter = [
-        "live_mode",
-        "country_code",
-        "tariffs__state",
-        "tariffs__direction",
-        "tariffs__provider",
-        "created_at",
-    ]
-    search_fields = [
-        "id",
-        "location_id",
-        "customer__id",
-        "customer__customer_id",
-        "customer__user__email",
-        "address_line1",
-        "city",
-        "post_code",
-    ]
-    actions = [
-        "delete_selected",
-        download_csv(
-            "id location_id customer.customer_id customer.user.email address_line1 address_line2 city "
-            "state post_code country_code time_zone currency_code account live_mode created_at"
-        ),
-    ]
+        "live_mode", "country_code", "tariffs__state", "tariffs__direction", "tariffs__provider", "created_at",
+    ]  # fmt: skip
+    search_fields = ["id", "customer__id", *LOCATION]
+    csv_related = ("customer.customer_id", "customer.user.email")
+    actions = ["delete_selected", "download_csv"]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [name for name in self.list_display if name != "user" or shows(request, "customer.user.email")]
-
-    @admin.display(ordering="customer__user__email")
-    def user(self, location: Location) -> str:
-        return str(location.customer.user)
-
-    @admin.display(description="rates")
-    def rates_link(self, location: Location) -> SafeString:
-        return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[location.pk]))
+        return [name for name in self.list_display if shows(request, str(name))]
 
 
 @admin.register(Tariff)
 class TariffAdmin(InQueue):
     list_display = [
-        "provider",
-        "name",
-        "direction",
-        "location",
-        "state",
-        "state_since",
-        "rates",
-        "rates_since",
-        "rates_link",
-    ]
+        "provider", "name", "direction", "location", "state", "state_since", "rates", "rates_since", rates_link,
+    ]  # fmt: skip
     list_select_related = ["location__customer__user"]
     exclude = ["structure"]
     readonly_fields = ["price"]
     linked = ("account", "rates_since")
     list_filter = [
-        "state",
-        "rates",
-        "direction",
-        ("structure", Structures),
-        "provider",
-        "location__country_code",
-        "live_mode",
+        "state", "rates", "direction", ("structure", Structures), "provider", "location__country_code", "live_mode",
         "state_since",
-    ]
-    search_fields = [
-        "id",
-        "location__id",
-        "location__location_id",
-        "location__customer__customer_id",
-        "location__customer__user__email",
-        "location__address_line1",
-        "location__city",
-        "location__post_code",
-    ]
-    actions = [
-        "delete_selected",
-        "try_again",
-        download_csv(
-            "id location.location_id location.customer.customer_id location.customer.user.email "
-            "direction type provider name structure contract_end contract_open_ended state "
-            "state_since rates rates_since last_result due_at account live_mode"
-        ),
-    ]
+    ]  # fmt: skip
+    search_fields = ["id", "location__id", *(f"location__{path}" for path in LOCATION)]
+    csv_related = ("location.location_id", "location.customer.customer_id", "location.customer.user.email")
+    actions = ["delete_selected", "try_again", "download_csv"]
 
     @admin.display
     def price(self, tariff: Tariff) -> str:
         return str(STRUCTURES.get(tariff.structure, tariff.structure))
-
-    @admin.display(description="link")
-    def rates_link(self, tariff: Tariff) -> SafeString:
-        return format_html('<a href="{}">rates</a>', reverse("tariffs:rates", args=[tariff.location_id]))
 
 
 @admin.register(Erasure)
 class ErasureAdmin(InQueue):
     list_display = ["kind", "requested_at", "attempts", "due_at", "done_at", "last_result", "account", "live_mode"]
     list_filter = [
-        "kind",
-        ("done_at", admin.EmptyFieldListFilter),
-        "last_result",
-        "live_mode",
-        "account",
-        "requested_at",
-    ]
+        "kind", ("done_at", admin.EmptyFieldListFilter), "last_result", "live_mode", "account", "requested_at",
+    ]  # fmt: skip
     search_fields = ["id", "flatpeak_id"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False  # a deleted row would never be sent to FlatPeak
+        return False  # without the row, FlatPeak would never be asked again
