@@ -1,4 +1,4 @@
-"""Admin lists that never count, sort or read a whole table, however long."""
+"""Admin lists for tables of any length: no page counts, sorts or reads the whole table."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import CharField, F, Field, Q, QuerySet, UUIDField
+from django.db.models import CharField, F, Q, QuerySet, UUIDField
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
@@ -22,11 +22,11 @@ from django.utils.functional import cached_property
 
 from flatpeak_app.web.indexes import Plain
 
-MOST = 1000  # rows that a list shows and a search finds; a longer search text finds older ones
-BATCH = 100  # rows deleted or downloaded at a time
-LOOKUPS = ("", "__exact", "__id__exact", "__in", "__isnull", "__isempty", "__gte", "__lt", "__lte")  # of filters
-PLAIN = ("email", "address_line1", "city", "post_code")  # searched without case and apostrophes
-VALUES = 100  # that a filter offers
+MOST = 1000  # rows in a list and in the result of a search
+BATCH = 100  # rows per transaction of a deletion and per query of a download
+LOOKUPS = ("", "__exact", "__id__exact", "__in", "__isnull", "__isempty", "__gte", "__lt", "__lte")  # of a filter
+PLAIN = ("email", "address_line1", "city", "post_code")  # columns that a search matches without case and apostrophes
+VALUES = 100  # choices in a filter
 
 
 class FirstRows(Paginator):
@@ -36,7 +36,7 @@ class FirstRows(Paginator):
 
 
 class KnownValues(admin.AllValuesFieldListFilter):
-    """Offers the values of a text column, cached for five minutes because finding them reads the table."""
+    """Offers the values of a free-text column, cached for five minutes because finding them reads the table."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -44,40 +44,36 @@ class KnownValues(admin.AllValuesFieldListFilter):
         self.lookup_choices: Any = cache.get_or_set(key, lambda: list(self.lookup_choices[:VALUES]), 300)
 
 
-def between(found: Plain, begun: str) -> Q:
-    """A prefix match as a range, which uses an index on both databases."""
-    return Q(GreaterThanOrEqual(found, begun), LessThan(found, f"{begun}\U0010ffff"))
+def starts_with(column: Plain, prefix: str) -> Q:
+    """Compare as a range, because an index answers that on both databases."""
+    return Q(GreaterThanOrEqual(column, prefix), LessThan(column, f"{prefix}\U0010ffff"))
 
 
 def shows(request: HttpRequest, path: str) -> bool:
-    """Whether staff may see a column: e-mail addresses need the permission to view accounts, in every table."""
+    """Return whether these staff may see a column: an account's e-mail address needs the permission to view accounts."""
     return not path.endswith("email") or request.user.has_perm("accounts.view_user")
 
 
-def is_free_text(field: Field) -> bool:
-    return isinstance(field, CharField) and not field.choices
-
-
-admin.FieldListFilter.register(is_free_text, KnownValues, take_priority=True)
+admin.FieldListFilter.register(lambda it: isinstance(it, CharField) and not it.choices, KnownValues, take_priority=True)
 
 
 class LongList(admin.ModelAdmin):
-    """Searches each of `search_fields` by its own index, because an OR over several tables would read them all.
+    """A search has one query per search field, because an OR over several tables would read them all.
 
-    Addresses and e-mail addresses match by prefix, without case and apostrophes. FlatPeak's ids match by prefix as typed, in
-    lower case, upper case and title case. UUIDs match whole.
+    It finds UUIDs by the whole text and everything else by its beginning. Addresses and e-mail addresses match in any case
+    and without apostrophes. Other columns match the text as typed, in lower case, in upper case and in title case.
     """
 
     list_per_page = 50
     show_full_result_count = False
     paginator = FirstRows
     ordering = ["-pk"]
-    linked: tuple[str, ...] = ()  # further columns that links of ours filter by
+    linked: tuple[str, ...] = ()  # further columns by which links in our pages filter
     actions: Sequence[Any] = ["delete_selected"]
     search_help_text = "A whole id, or how an e-mail address, a street, a city, a post code or FlatPeak's id begins."
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow only filters that the list offers: others would reveal, row by row, what no page shows."""
+        """Allow only the filters that the list offers; others would reveal columns that no page shows."""
         filters = [*self.get_list_filter(request), *self.linked]
         offered = {each[0] if isinstance(each, list | tuple) else each for each in filters}
         return "\0" not in value and lookup in {f"{path}{kind}" for path in offered for kind in LOOKUPS}
@@ -108,41 +104,39 @@ class LongList(admin.ModelAdmin):
         if path.rpartition("__")[2] not in PLAIN:
             return Q(*((f"{path}__startswith", each) for each in spelt), _connector=Q.OR)
         plain = {re.sub("[A-Z]", lambda capital: capital[0].lower(), re.sub("['’]", "", each)) for each in spelt}
-        return reduce(or_, (between(Plain(F(path)), each) for each in plain - {""}), Q(pk__in=[]))
+        return reduce(or_, (starts_with(Plain(F(path)), each) for each in plain - {""}), Q(pk__in=[]))
 
     def response_action(  # type: ignore[override]  # the stubs are those of a later Django, which gives the place too
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponseBase | None:
-        """Act on the rows that are ticked, or on all that the list counts and no others.
+        """Ask before a deletion and before an action on the whole list, and then act on the rows that were counted.
 
-        Actions on all rows, and deletions, are confirmed first, on a page that holds the ids of the rows.
+        The page that asks has the ids of those rows, so rows that were added since are left alone.
         """
-        if "chosen" in request.POST:
-            return super().response_action(
-                request, self.of_keys(queryset, ",".join(request.POST.getlist("chosen")).split(","))
-            )
+        if chosen := ",".join(request.POST.getlist("chosen")):
+            return super().response_action(request, self.with_keys(queryset, chosen.split(",")))
         name = next(filter(None, request.POST.getlist("action")), "")
-        chosen = self.get_actions(request).get(name)
+        action = self.get_actions(request).get(name)
         across = request.POST.get("select_across") == "1"
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if not chosen or not (across or (ticked and name == "delete_selected")):
+        if not action or not (across or (ticked and name == "delete_selected")):
             return super().response_action(request, queryset)
-        rows = queryset[:MOST] if across else self.of_keys(queryset, ticked)
+        rows = queryset[:MOST] if across else self.with_keys(queryset, ticked)
         keys = [str(key) for key in rows.values_list("pk", flat=True)]
         noun = self.opts.verbose_name if len(keys) == 1 else self.opts.verbose_name_plural
-        what = chosen[2] % model_format_dict(self.opts)
+        what = action[2] % model_format_dict(self.opts)
         context = self.admin_site.each_context(request) | {
             "title": f"{what}: {len(keys):,} {noun}",
             "opts": self.opts,
             "what": what,
             "name": name,
-            # 25 ids per field: a form may have neither so many fields nor so long a field.
+            # 25 ids per form field: the middleware limits its length, and Django the number of fields.
             "chosen": [",".join(keys[n : n + 25]) for n in range(0, len(keys), 25)],
         }
         return TemplateResponse(request, "admin/sure.html", context)
 
-    def of_keys(self, queryset: QuerySet[Any], keys: list[str]) -> QuerySet[Any]:
-        """The list's rows with these ids; ignores invalid ids."""
+    def with_keys(self, queryset: QuerySet[Any], keys: list[str]) -> QuerySet[Any]:
+        """The rows with these ids; ignores what is no id."""
         known = set()
         for key in keys[:MOST]:
             with suppress(ValidationError):
@@ -151,7 +145,7 @@ class LongList(admin.ModelAdmin):
 
     @admin.action(description="Delete selected %(verbose_name_plural)s", permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete in batches, each in a transaction; nothing without permission for all that goes with the rows."""
+        """Delete in batches of one transaction each, or nothing if a related row needs a permission that is lacking."""
         batches = list(in_batches(queryset))
         lacking, protected = set(), []
         for batch in batches:
@@ -171,7 +165,7 @@ class LongList(admin.ModelAdmin):
 
 
 def in_batches(queryset: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
-    """Split the rows that a queryset has now into querysets of at most BATCH rows, in its order."""
+    """Read the keys once and yield a queryset for each BATCH of them, in order."""
     keys = list(queryset.values_list("pk", flat=True))
     for n in range(0, len(keys), BATCH):
         yield queryset.filter(pk__in=keys[n : n + BATCH])

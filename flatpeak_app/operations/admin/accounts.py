@@ -26,34 +26,39 @@ from ..lists import LongList
 from .tariffs import FromFlatPeak
 
 
+def may_touch(request: HttpRequest, user: User | None) -> bool:
+    return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
+
+
 def has_permission(request: HttpRequest) -> bool:
     return admin.AdminSite.has_permission(admin.site, request) and not lacks_second_factor(request)
 
 
 def login(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-    """Signed-in staff land here without a second factor, which they are led to, or without a permission."""
-    if lacks_second_factor(request) and has_second_factor(request.user):
+    """Lead staff to show their second factor or to set one up; the admin's index refuses those without a permission."""
+    if not lacks_second_factor(request):
+        return redirect("admin:index")
+    if has_second_factor(request.user):
         return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': get_next_redirect_url(request) or '/'})}")
-    if lacks_second_factor(request):
-        messages.info(
-            request, gettext("The administration asks for a second factor. Set yours up here, then open it again.")
-        )
-        return redirect("mfa_activate_totp")
-    return redirect("admin:index")
+    messages.info(
+        request, gettext("The administration asks for a second factor. Set yours up here, then open it again.")
+    )
+    return redirect("mfa_activate_totp")
 
 
 def password_change(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
     return redirect("account_change_password")
 
 
-# Staff sign in and change passwords on the same pages as customers, with their limits, mails and second factor.
+# Staff sign in and change their password on the customers' pages, which limit guesses, send mails and ask for the second
+# factor.
 admin.site.login = secure_admin_login(login)  # type: ignore[method-assign]
 admin.site.password_change = password_change  # type: ignore[assignment, method-assign]
 admin.site.has_permission = has_permission  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
-# Only superusers may change other staff, or staff could make themselves superusers.
+# Only superusers give powers or change other staff. Otherwise a permission for accounts would lead to all others.
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -85,7 +90,7 @@ class EmailUserAdmin(LongList, UserAdmin):
         return super().has_delete_permission(request, obj) and may_touch(request, obj)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Replace allauth's record of the address too, by which the account signs in."""
+        """Replace allauth's record of the address too, because sign-in reads that one."""
         obj.email = obj.email.lower()
         with transaction.atomic():
             super().save_model(request, obj, form, change)
@@ -94,11 +99,8 @@ class EmailUserAdmin(LongList, UserAdmin):
                 EmailAddress.objects.create(user=obj, email=obj.email, primary=True, verified=False)
 
 
-def may_touch(request: HttpRequest, user: User | None) -> bool:
-    return request.user.is_superuser or not (user and (user.is_staff or user.is_superuser))
-
-
-# allauth's and Django's admins would filter by any column and change anybody. Sessions are shown to their owner only.
+# The packages' own lists can be filtered by secrets, and change any account. Sign-ins get no list: only their owner may see
+# where from.
 for package in ("allauth.account", "allauth.mfa", "allauth.usersessions", "django.contrib.auth"):
     import_module(f"{package}.admin")
 admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
@@ -109,32 +111,27 @@ class Groups(LongList, GroupAdmin):
     ordering = ["name"]
     search_fields = []
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser
-
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return request.user.is_superuser
 
-    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return request.user.is_superuser
+    has_add_permission = has_delete_permission = has_change_permission
 
 
 @admin.register(EmailAddress)
 class Addresses(FromFlatPeak):
-    """Read-only: an address is changed with its account."""
+    """Read-only, because an address is changed with its account."""
 
     list_display = ["email", "user", "primary", "verified"]
     list_select_related = ["user"]
     list_filter = ["primary", "verified"]
     search_fields = ["email"]
 
-    def has_delete_permission(self, request: HttpRequest, obj: EmailAddress | None = None) -> bool:
-        return False
+    has_delete_permission = FromFlatPeak.has_change_permission
 
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(FromFlatPeak):
-    """Can be deleted for people who have lost theirs; the secret is not shown."""
+    """Staff can delete the second factor of somebody who lost it; the secret is not shown."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_select_related = ["user"]
