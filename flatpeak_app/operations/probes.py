@@ -1,6 +1,6 @@
-"""Probes for machines: whether this process lives, whether it can serve, its metrics.
+"""Health, readiness and metrics of this process.
 
-They run before all other middleware, because a prober speaks plain http and sends no host name of ours.
+A middleware answers them before any other, because a probe uses plain http and an address that is not in ALLOWED_HOSTS.
 """
 
 import functools
@@ -29,7 +29,7 @@ def probes(get_response: View) -> View:
             return HttpResponse("ok\n", "text/plain")
         if request.path == "/readyz":
             return readyz()
-        # Without a token the address does not exist: 404.
+        # Without a token in the settings, /metrics is a 404.
         if request.path == "/metrics" and settings.METRICS_TOKEN:
             return metrics(request)
         return get_response(request)
@@ -40,8 +40,8 @@ def probes(get_response: View) -> View:
 def readyz() -> HttpResponse:
     """`{"database": "ok", "cache": "failed", "migrations": "ok", "flatpeak": "unknown"}`; 503 unless the first three are ok.
 
-    FlatPeak is reported and not required, because most pages work without it. A check that depends on a failed one is
-    unknown.
+    FlatPeak's state does not count, because most pages work without it. A check is "unknown" if it needs the database or
+    the cache and that one failed: it would only wait for a timeout.
     """
     found = {"database": state(database), "cache": state(shared_cache), "migrations": "unknown", "flatpeak": "unknown"}
     if found["database"] == "ok":
@@ -55,14 +55,10 @@ def readyz() -> HttpResponse:
 def state(check: Callable[[], None]) -> str:
     try:
         check()
-    except Exception as error:  # whatever a driver raises; its text may have an address or a password
+    except Exception as error:  # drivers raise errors of their own, with addresses or passwords in the text
         logger.warning("not ready: %s (%s)", check.__name__, type(error).__name__)
         return "failed"
     return "ok"
-
-
-class NotReady(Exception):
-    pass
 
 
 def database() -> None:
@@ -71,7 +67,7 @@ def database() -> None:
 
 
 def shared_cache() -> None:
-    """Ask Redis itself, if there is one: the cache's other methods hide its errors."""
+    """Ask Redis itself, if there is one: the cache's usual methods hide that it is down."""
     if hasattr(cache, "check"):
         cache.check()
 
@@ -80,7 +76,7 @@ def shared_cache() -> None:
 def migrations() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise NotReady
+        raise RuntimeError("migrations are missing")
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,3 @@
-"""`manage.py run_local`, which `make run` runs: the sandbox and the app on this machine until Ctrl-C."""
-
 import contextlib
 import http.client
 import os
@@ -21,8 +19,8 @@ from flatpeak_app.accounts.models import User
 
 HOST = "127.0.0.1"
 STAFF = "admin@example.com"
-START = 30  # seconds for a program to give its first answer
-STOP = 20  # seconds for one to stop; a call to FlatPeak takes at most 18
+START = 30  # seconds until every program must answer
+STOP = 20  # seconds for a program to finish its requests; a call to FlatPeak takes 18 at most
 
 
 class Command(BaseCommand):
@@ -37,9 +35,14 @@ class Command(BaseCommand):
     def run(self, stack: contextlib.ExitStack) -> None:
         if settings.PRODUCTION:
             raise CommandError("SITE_URL is https, which is production: start gunicorn there, as the Dockerfile does.")
-        here = f"http://{HOST}:{settings.SANDBOX_PORT}"
-        sandbox = here == settings.FLATPEAK_API_URL
-        check_ports(["PORT", "SANDBOX_PORT"] if sandbox else ["PORT"])
+        ports = {"PORT": settings.PORT}
+        programs = {}  # started in this order and ended in reverse
+        if f"http://{HOST}:{settings.SANDBOX_PORT}" == settings.FLATPEAK_API_URL:
+            ports["SANDBOX_PORT"] = settings.SANDBOX_PORT
+            state = settings.VAR_DIR / "sandbox.json"
+            programs["sandbox"] = ["sandbox", "--quiet", f"--port={settings.SANDBOX_PORT}", f"--state={state}"]
+        programs["app"] = ["gunicorn", f"--bind={HOST}:{settings.PORT}", "--log-level=warning", "flatpeak_app.wsgi"]
+        check_are_free(ports)
         collect_static()
         try:
             call_command("migrate", interactive=False, verbosity=0)
@@ -50,15 +53,9 @@ class Command(BaseCommand):
             ) from None
         password = staff_password()
 
-        children = {}
-        if sandbox:
-            command = ["sandbox", "--quiet", f"--port={settings.SANDBOX_PORT}"]
-            children["sandbox"] = stack.enter_context(running(*command, f"--state={settings.VAR_DIR / 'sandbox.json'}"))
-        command = ["gunicorn", f"--bind={HOST}:{settings.PORT}", "--log-level=warning", "flatpeak_app.wsgi"]
-        children["app"] = stack.enter_context(running(*command))
-
+        children = {name: stack.enter_context(running(*command)) for name, command in programs.items()}
         deadline = time.monotonic() + START
-        while not (answers(settings.PORT) and (not sandbox or answers(settings.SANDBOX_PORT))):
+        while not all(answers(port) for port in ports.values()):
             check(children)
             if time.monotonic() > deadline:
                 raise CommandError(f"There was no answer within {START} seconds.")
@@ -75,11 +72,10 @@ class Command(BaseCommand):
             time.sleep(0.2)
 
 
-def check_ports(names: list[str]) -> None:
-    """Raise CommandError for the first of these settings whose port is taken."""
+def check_are_free(ports: dict[str, int]) -> None:
+    """Raise CommandError for the first setting whose port is taken."""
     with contextlib.ExitStack() as held:
-        for name in names:
-            port = getattr(settings, name)
+        for name, port in ports.items():
             try:
                 held.enter_context(socket.create_server((HOST, port)))
             except (OSError, OverflowError):
@@ -87,7 +83,7 @@ def check_ports(names: list[str]) -> None:
 
 
 def collect_static() -> None:
-    """Collect and compress the static files if they have changed; it takes seconds."""
+    """Collect and compress the static files, which takes seconds, if one has changed since the last time."""
     collected = settings.STATIC_ROOT / "staticfiles.json"
     sources = [settings.BASE_DIR / "requirements.txt", *(settings.BASE_DIR / "static").rglob("*")]
     if not collected.exists() or collected.stat().st_mtime < max(source.stat().st_mtime for source in sources):
@@ -95,7 +91,7 @@ def collect_static() -> None:
 
 
 def staff_password() -> str:
-    """The staff user's password: the one in the file if it is right for this database, else a new one."""
+    """Return the staff user's password in this database: the one in the file if it is right, else a new one."""
     path = settings.VAR_DIR / "staff-password"
     user = User.objects.filter(email=STAFF).first() or User.objects.create_superuser(STAFF)
     password = path.read_text() if path.exists() else ""
@@ -111,8 +107,8 @@ def staff_password() -> str:
 
 @contextlib.contextmanager
 def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python -m command` during the block, then stop it gracefully."""
-    # In its own process group, or the terminal's Ctrl-C would reach it directly, in no order.
+    """Run `python -m command` during the block, then let it finish its requests."""
+    # Give it its own process group. Otherwise Ctrl-C would also reach it directly, and the order of the end would be lost.
     child = subprocess.Popen(  # nosec B603  # commands of our own, no shell
         [sys.executable, "-m", *command], cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, process_group=0
     )
@@ -122,7 +118,7 @@ def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
         child.terminate()
         try:
             child.wait(STOP)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C does not wait
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C ends it at once
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
 
@@ -134,7 +130,7 @@ def check(children: dict[str, subprocess.Popen[bytes]]) -> None:
 
 
 def answers(port: int) -> bool:
-    """Whether a server answers there yet. Not urllib, which would use a proxy from the environment."""
+    """Return whether the port answers by HTTP; urllib would use a proxy from the environment."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
         connection.request("GET", "/healthz")
