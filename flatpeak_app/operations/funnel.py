@@ -1,9 +1,9 @@
-"""Where customers leave: how many conversations reached each route, and how many ended there unconnected.
+"""Where customers leave: how many conversations reached each route, and how many ended there without a connection.
 
-A conversation is counted once (`FunnelCount`), when it is final: by `purge_sessions` after its end, or when it is deleted.
-`counted` says so. Until then the funnel reads it from its own tables, so nothing has to be corrected if it goes on, today's
-are included, and an answer to a customer costs nothing. Whoever counts sets `counted` in the same transaction and locks the
-row: of two, one counts, and a run that is killed leaves nothing half done.
+A conversation is written to `FunnelCount` once: by `purge_sessions` after it ended, or when it is deleted. Until then its
+own rows are counted whenever somebody looks. So an answer to a customer costs nothing, and the page is right even if
+`purge_sessions` has not run for a week. Whoever counts a conversation locks its row and sets `counted` in the same
+transaction: it is counted once, and a killed run leaves nothing half done.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,18 +28,18 @@ from .models import FunnelCount
 State = ConnectSession.State
 OF_SESSION = ("account", "live_mode", "direction", "country_code", "listed_provider")
 KEY = (*OF_SESSION, "day", "route", "code")
-BATCH = 500  # conversations that are counted in one transaction
-NONE = "none"  # the code of a stop without one
+BATCH = 500  # conversations counted in one transaction
+NONE = "none"  # the code when Connect stopped without one
 
 Sums = dict[tuple[Any, ...], tuple[int, int]]
 
 
 def count(pks: Sequence[UUID]) -> None:
-    """Count these, except those already counted or deleted; waits for locks."""
+    """Write these to FunnelCount, except those counted or deleted already; waits for locks on their rows."""
     with transaction.atomic():
         free = ConnectSession.objects.select_for_update().filter(pk__in=pks, counted=False)
         mine = ConnectSession.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
-        # The claim goes, so an answer that is still under way can't change it any more.
+        # End the claim, so that an answer that hung meanwhile can't change a counted conversation.
         mine.update(counted=True, claimed_until=None)
         FunnelCount.objects.bulk_create(
             FunnelCount(**dict(zip(KEY, key, strict=True)), reached=reached, left=left)
@@ -49,15 +49,15 @@ def count(pks: Sequence[UUID]) -> None:
 
 @receiver(pre_delete, sender=ConnectSession)
 def count_before_it_goes(instance: ConnectSession, **signal: Any) -> None:
-    """Runs in the transaction of the deletion."""
+    """Count within the transaction of the deletion, which may be of the account or in the admin."""
     if not instance.counted:
         count([instance.pk])
 
 
 def count_ended() -> int:
-    """Close the conversations whose token has expired, and count all that are over; returns how many were closed.
+    """Close conversations whose token has expired, count all that ended, and return how many were closed.
 
-    Skips those that are locked by somebody else, and those with an answer under way.
+    Skips those that are locked or claimed: somebody else counts or deletes them, or an answer is under way.
     """
     now, closed = timezone.now(), 0
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
@@ -77,9 +77,9 @@ def count_ended() -> int:
 
 
 def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
-    """The queries that count some conversations, for `add_up`; `by` are names of KEY that end with route and code."""
+    """Return the queries that `add_up` sums for these conversations; `by` are names in KEY that end with route and code."""
     pages = Page.objects.filter(session__in=sessions)
-    # An open one counts as left when its token has expired, or when it is being deleted, which is when it is counted.
+    # An open one counts as left once its token has expired, or if it is counted, because then it is being deleted.
     over = Q(state=State.OPEN) & (Q(expires_at__lte=timezone.now()) | Q(counted=True))
     left = sessions.filter(over | Q(state__in=[State.EXPIRED, State.CONFLICT]))
     refused = sessions.exclude(last_error_code="")
@@ -105,19 +105,22 @@ def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
 
 
 def add_up(queries: Iterable[QuerySet[Any]]) -> Sums:
-    """Reached and left by key, whose route and code are words or OTHER; by one query, so all numbers are of one moment."""
+    """Return reached and left by key, with OTHER for routes and codes that are no words.
+
+    One query (UNION ALL) reads all, so a conversation that is counted meanwhile is seen once.
+    """
     first, *others = queries
     sums: Sums = {}
     for *key, route, code, reached, left in first.union(*others, all=True):
         of = (*key, *(name and (word(name) or OTHER) for name in (route, code)))
         before = sums.get(of, (0, 0))
-        if reached or left:  # an aggregate without groups has a row even of nothing
+        if reached or left:  # a query that groups by nothing returns a row of zeros for no conversations
             sums[of] = before[0] + reached, before[1] + left
     return sums
 
 
 def sums(*by: str, since: date, **kind: str) -> Sums:
-    """The sums of all that began since a day (UTC), in the account in use; `kind` filters by columns of OF_SESSION."""
+    """Sum the conversations begun since a day (UTC) in the account and mode in use; `kind` filters by names in OF_SESSION."""
     by = (*by, "route", "code")
     kept = FunnelCount.objects.here().filter(day__gte=since, **kind).order_by().values_list(*by)
     kept = kept.annotate(Sum("reached"), Sum("left"))

@@ -22,7 +22,7 @@ from django.utils.functional import cached_property
 
 from flatpeak_app.web.indexes import Plain
 
-MOST = 1000  # rows in a list and in the result of a search
+MOST = 1000  # rows that a list shows and a search finds; a longer search text finds the others
 BATCH = 100  # rows per transaction of a deletion and per query of a download
 LOOKUPS = ("", "__exact", "__id__exact", "__in", "__isnull", "__isempty", "__gte", "__lt", "__lte")  # of a filter
 PLAIN = ("email", "address_line1", "city", "post_code")  # columns that a search matches without case and apostrophes

@@ -1,20 +1,18 @@
-"""The counts of the funnel."""
-
 from django.db import models
 
 from tariffs.realm import FlatPeakObject
 
 
 class FunnelCount(FlatPeakObject):
-    """How many conversations of a day reached a route, and how many ended there unconnected.
+    """How many of a day's conversations reached a route, and how many ended there without a connection.
 
-    Rows with a `code` count refusals and stops by FlatPeak with that code. Rows without a route count the conversations
-    begun, which are more than those that reached a first page if FlatPeak did not answer. Nothing here leads to a person, so
-    rows are kept for ever. Rows are only added, and summed when read: several may have the same key, so nobody waits for a
-    lock.
+    A row with a `code` counts the conversations that FlatPeak refused or stopped there with that error code. A row without
+    a route counts all that began, also those that never saw a page because FlatPeak did not answer. Rows are kept for ever,
+    since nothing in them leads to a person. They are inserted and never updated, so writers neither wait nor deadlock;
+    a reader sums the rows of a key.
     """
 
-    day = models.DateField()  # of UTC
+    day = models.DateField()  # in UTC
     direction = models.CharField(max_length=10)
     country_code = models.CharField(max_length=2)
     listed_provider = models.CharField(max_length=300)

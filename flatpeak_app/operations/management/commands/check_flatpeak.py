@@ -8,7 +8,7 @@ from tariffs import flatpeak
 
 
 def release_of(page: flatpeak.WirePage) -> str:
-    """The release that a first page belongs to: anode has BACK, CLOSE and a type, and busbar has names of its own."""
+    """Tell the release by a first page: anode has BACK, CLOSE and a type, and busbar has other routes."""
     if row(ours(page["route"])).kind is Kind.UNKNOWN:
         return "busbar"
     later = {"BACK", "CLOSE"} & set(page.get("actions") or []) or page.get("type") in ("COMMODITY", "NON_COMMODITY")

@@ -8,12 +8,12 @@ from flatpeak_app.web import vault
 
 
 class Command(BaseCommand):
-    help = "Encrypt all second factors with the first of TOKEN_KEYS, so that the others can be taken out."
+    help = "Encrypt all second factors with the first of TOKEN_KEYS, so that the other keys can be removed."
 
     def handle(self, **options: Any) -> None:
         renewed = unread = 0
         for pk in list(Authenticator.objects.values_list("pk", flat=True)):
-            with transaction.atomic():  # a recovery code may be used meanwhile, which is noted in the same column
+            with transaction.atomic():  # Lock the row: using a recovery code writes the same column.
                 factor = Authenticator.objects.select_for_update().filter(pk=pk).first()
                 for name in ("secret", "seed"):
                     if factor and name in factor.data:
