@@ -3,7 +3,9 @@
 It is production if `SITE_URL` is https, and the sandbox is used if `FLATPEAK_API_URL` is not https.
 """
 
+import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,12 +44,19 @@ if DEBUG and PRODUCTION:
 
 
 def local_secret() -> str:
-    """Return this machine's key, made once, so that a restart signs nobody out."""
-    path = VAR_DIR / "secret-key"
+    """Return this machine's key, made once, so that a restart signs nobody out.
+
+    The file is written under another name, so that no program that starts at the same moment reads half of it.
+    """
+    path, key = VAR_DIR / "secret-key", secrets.token_urlsafe(50)
     if not path.exists():
         VAR_DIR.mkdir(exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        new = path.with_name(f"secret-key-{key[:8]}")
+        new.touch(mode=0o600)
+        new.write_text(key)
+        with suppress(FileExistsError):
+            os.link(new, path)
+        new.unlink()
     return path.read_text()
 
 

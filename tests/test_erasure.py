@@ -283,8 +283,7 @@ def test_a_conversation_about_the_location_ends_with_it_and_nothing_brings_it_ba
     assert not ConnectSession.objects.exists()
     assert client.get(f"/connect/{session.pk}/").status_code == 404
     exchanged = sandbox.counts["exchange"]
-    for to in ("callback", "return"):
-        assert client.get(f"/connect/{to}/", {"fp_cot": token})["Location"] == "/"
+    assert client.get("/connect/callback/", {"fp_cot": token})["Location"] == "/"
     call_command("exchange_pending", stdout=io.StringIO())
     assert sandbox.counts["exchange"] == exchanged
     assert not Location.objects.exists()

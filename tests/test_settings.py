@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from flatpeak_app import settings
 from tests.programs import ROOT, run
 
 OUR_COMMANDS = sorted(path.stem for path in ROOT.glob("*/management/commands/[!_]*.py"))
@@ -52,6 +55,20 @@ def test_a_laptop_needs_nothing_and_speaks_to_the_sandbox(tmp_path):
     key = tmp_path / "var" / "secret-key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert load(tmp_path, "SECRET_KEY") == {"SECRET_KEY": key.read_text()}
+
+
+def test_programs_that_start_at_once_have_one_key(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "VAR_DIR", tmp_path / "var")
+    start = threading.Barrier(8)
+
+    def key(_):
+        start.wait()
+        return settings.local_secret()
+
+    with ThreadPoolExecutor(8) as pool:
+        (key,) = set(pool.map(key, range(8)))
+    assert len(key) > 50
+    assert [file.name for file in (tmp_path / "var").iterdir()] == ["secret-key"]
 
 
 def test_two_values_are_all_there_is_to_change_for_a_real_account(tmp_path):
