@@ -224,7 +224,7 @@ class Erasure(Queued):
         return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
-    def owe(cls, kind: str, flatpeak_id: str, of: FlatPeakObject, encrypted_token: str = "") -> None:
+    def owe(cls, kind: str, flatpeak_id: str, of: FlatPeakObject, encrypted_token: str = "") -> None:  # nosec B107
         """Have FlatPeak delete this, in the account and mode of a row that is being deleted."""
         where = {"account": of.account, "live_mode": of.live_mode}
         cls.objects.create(kind=kind, flatpeak_id=flatpeak_id, encrypted_token=encrypted_token, **where)
