@@ -42,19 +42,19 @@ class Reader(SocketUnreader):
 parser.SocketUnreader = Reader
 
 
-# By `age` of a worker: 0 where there is none, else one more than the connections that it has.
+# One byte per worker, at its `age`: 0 if there is no worker, otherwise the number of its connections plus one.
 connections = mmap.mmap(-1, 256)
 
 
 class Worker(ThreadWorker):
     def accept(self, listener: Any) -> None:
-        """Let a worker with fewer connections be first: the kernel wakes all, and a proxy keeps its connections for long."""
+        """Let a worker with fewer connections be first, since the kernel wakes all and a proxy keeps its connections."""
         if any(0 < others < connections[self.age % 256] for others in connections[:]):
             time.sleep(0.005)
         super().accept(listener)
 
     def notify(self) -> None:
-        """Tell the other workers of this one's connections, at each turn of its loop."""
+        """Publish the number of connections at each turn of the worker's loop."""
         connections[self.age % 256] = 1 + max(0, min(self.nr_conns, 254))
         super().notify()
 

@@ -69,7 +69,7 @@ class ConnectSession(Queued):
     doubtful = models.BooleanField(default=False, editable=False)
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
     login = models.CharField(max_length=10, choices=Login.choices, default="", editable=False)
-    # Of the secret in the address that a login returns to.
+    # The digest of the secret in the address that a login returns to.
     return_digest = models.CharField(max_length=64, default="", editable=False)
 
     started_at = models.DateTimeField(auto_now_add=True)

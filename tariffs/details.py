@@ -95,7 +95,7 @@ def complete(tariff: Tariff) -> None:
         logger.error("GET /locations: the unknown time zone %r, for location %s", zone, location.pk)
         if not location.zone:  # the rates page and the admin show it
             known["time_zone"] = zone
-    # Of two calls at once, the later one has the newer answer.
+    # If two calls run at once, the later one has the newer answer.
     Location.objects.filter(Q(told_at=None) | Q(told_at__lte=asked_at), pk=location.pk).update(
         told_at=asked_at, **known
     )

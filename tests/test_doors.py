@@ -118,7 +118,7 @@ RULES = {
     "admin:*_change": NO_PERMISSION,
     "admin:*_delete": NO_PERMISSION,
     "admin:auth_user_password_change": NO_PERMISSION,
-    # Of an unknown object, for which the admin redirects; a test below has known ones.
+    # An unknown object, for which the admin redirects; a test below has known ones.
     "admin:*_history": staff("admin:index, admin:index", TO_SIGN_IN),
     "admin:<path:object_id>/": staff("admin change, admin change", TO_SIGN_IN),
 }

@@ -231,7 +231,7 @@ def test_the_docs_have_every_metric_and_its_labels(walk, alice):
     }
     found = {}
     for family in text_string_to_metric_families(metrics.exposition().decode()):
-        # Of this process, which is no gunicorn's, there are some more.
+        # This process is no gunicorn's, so it has some more.
         if not family.name.startswith(("python_", "process_")) and not family.name.endswith("_created"):
             found[family.name] = {label for sample in family.samples for label in sample.labels} - {"le"}
     assert told == found
