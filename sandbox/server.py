@@ -186,7 +186,7 @@ class SandboxServer(ThreadingHTTPServer):
         with self.door:
             if self.opens_at <= time.monotonic() and not self.stopped:
                 self._listen()
-        self.world.save()
+        self.world.save_in_turn()
 
     def shutdown(self) -> None:
         self.stopped = True

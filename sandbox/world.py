@@ -6,6 +6,7 @@ import re
 import secrets
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,7 @@ class World:
         self.struck: Counter[str] = Counter()
         self.tolerated: Counter[str] = Counter()
         self.refuse: Callable[[float], None] | None = None  # set by the server
+        self.saved_next = 0.0  # by time.monotonic
         self.reset()
         self.set_faults(faults, seed)
         if self.path and self.path.exists():
@@ -98,6 +100,13 @@ class World:
             self.now()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"The state file {path} cannot be read ({error}): repair or delete it.") from error
+
+    def save_in_turn(self) -> None:
+        """Save, at most one twentieth of the time: to write a large state takes long."""
+        began = time.monotonic()
+        if self.changed and began >= self.saved_next:
+            self.save()
+            self.saved_next = began + 20 * (time.monotonic() - began)
 
     def save(self) -> None:
         """Write the state if it changed, atomically. Only the owner can read the file."""

@@ -12,6 +12,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -372,6 +373,29 @@ def test_a_start_with_other_options_remembers_all_the_same(tmp_path, options):
     assert list(again.state["customers"]) == ["cus_1"]
     assert again.switch("strict") is options.get("strict", False)
     assert len(again.faults) == len(options.get("faults", ()))
+
+
+def test_the_server_spends_at_most_a_twentieth_of_its_time_on_saving(tmp_path, monkeypatch):
+    # A write from 100.0 to 100.5 makes the next one wait until 110.0.
+    times, written = iter([100.0, 100.5, 109.9, 110.0, 110.5]), []
+    world = World(tmp_path / "state.json")
+    monkeypatch.setattr("sandbox.world.time", SimpleNamespace(monotonic=lambda: next(times)))
+    monkeypatch.setattr(world, "save", lambda: written.append(world.changed))
+    world.changed = True
+    for writes in (1, 1, 2):
+        world.save_in_turn()
+        assert len(written) == writes
+
+
+def test_a_state_that_changes_while_saving_waits_is_saved_at_the_end(tmp_path):
+    server = make_server(state=tmp_path / "state.json", quiet=True)
+    server.world.saved_next = float("inf")
+    server.world.changed = True
+    server.world.state["customers"]["cus_1"] = {}
+    server.service_actions()
+    assert "cus_1" not in (tmp_path / "state.json").read_text()
+    server.server_close()
+    assert "cus_1" in (tmp_path / "state.json").read_text()
 
 
 def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
