@@ -3,8 +3,7 @@
 import math
 import re
 
-from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from tariffs.flatpeak import FlatPeakError, Rejected
 

@@ -3,8 +3,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from . import views
-from .accounts import personal
-from .accounts import views as accounts
+from .accounts import personal, views as accounts
 from .accounts.forms import EndSessionsForm
 from .web import site
 

@@ -4,8 +4,7 @@ import re
 import sys
 import threading
 import time
-from datetime import UTC, datetime, timedelta
-from datetime import timezone as tzinfo_of
+from datetime import UTC, datetime, timedelta, timezone as tzinfo_of
 from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo

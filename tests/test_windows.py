@@ -6,8 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tariffs.rates import Segment, current, day_span
 from tariffs.rates.windows import best, next_time

@@ -7,8 +7,7 @@ from django import forms
 from django.core.validators import MinValueValidator
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from tariffs.details import OPEN_ENDED, STRUCTURES, day_told
 from tariffs.flatpeak import JSON

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from babel.dates import format_datetime, format_skeleton
 from babel.numbers import format_decimal
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from ..money import locale, price, rounded, unit
 from ..rates import Segment, clip, day_span, joined

@@ -6,8 +6,7 @@ from typing import Any
 from babel.dates import format_date
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from ..money import locale
 

@@ -13,9 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox import __main__ as command
-from sandbox import app, strikes
-from sandbox import server as http_server
+from sandbox import __main__ as command, app, server as http_server, strikes
 from sandbox.codec import loads
 from sandbox.faults import AT_ONCE, FAULTS
 from sandbox.server import make_server

@@ -16,8 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox import __main__ as command
-from sandbox import app
+from sandbox import __main__ as command, app
 from sandbox.catalog import COUNTRIES, TESTS, providers
 from sandbox.codec import dumps, loads
 from sandbox.errors import TOLERATED
