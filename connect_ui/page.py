@@ -1,0 +1,67 @@
+"""A page of Connect as a row."""
+
+from typing import Any
+
+from django.db import models
+
+from tariffs.exact import ExactJSONField
+from tariffs.flatpeak import release
+
+from . import routes
+
+
+class Page(models.Model):
+    """One JSON object from Connect, in order, and the customer's answer to it.
+
+    `route` is our name of it, FlatPeak's where the table has none. `body` is as it came, without the connect token. `answer`
+    is `{"data": …}` or `{"action": …}`, in our names. `typed` has the form's own fields, so that going back shows what was
+    entered. `led_to` and `came_from` are numbers of pages.
+    """
+
+    session = models.ForeignKey("ConnectSession", models.CASCADE, related_name="pages")
+    number = models.PositiveIntegerField()
+    route = models.CharField(max_length=100)
+    body = ExactJSONField()
+    answer = ExactJSONField(null=True)
+    typed = models.JSONField(default=dict)
+    came_from = models.PositiveIntegerField(null=True)
+    led_to = models.PositiveIntegerField(null=True)
+    shown_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["session", "number"], name="page_once")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.route}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self.body.get("data") or {}
+
+    def part(self, name: str) -> dict[str, Any]:
+        """The object that `data` has under a name; empty if it has none."""
+        found = self.data.get(name)
+        return found if isinstance(found, dict) else {}
+
+    def parts(self, name: str) -> list[dict[str, Any]]:
+        """The objects in the list that `data` has under a name; none if it has no list."""
+        found = self.data.get(name)
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+    @property
+    def row(self) -> routes.Route:
+        return routes.row(self.route)
+
+    @property
+    def actions(self) -> list[str]:
+        """What the page offers, in our names."""
+        if "actions" not in self.body:
+            return [] if self.row.kind is routes.Kind.QUESTION else self.row.actions
+        actions = self.body["actions"]
+        listed = [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
+        return [release.SPOKEN.actions.ours(action) for action in listed]
+
+    @property
+    def redirect_url(self) -> str:
+        url = self.data.get("redirect_uri") or self.data.get("redirect_url")
+        return url if isinstance(url, str) else ""
