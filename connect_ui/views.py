@@ -144,8 +144,8 @@ def step(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) -> HttpResponse:
     """Show a page or take the answer to it; lead on to the newest page if the conversation is over."""
     # The page before is read too: it usually led here, and what was answered there is said back.
-    near = [number] if answers else [number, number - 1]
-    read = Page.objects.select_related("session").filter(session=pk, session__user=request.user.pk, number__in=near)
+    near = {"number": number} if answers else {"number__in": [number, number - 1]}
+    read = Page.objects.select_related("session").filter(session=pk, session__user=request.user.pk, **near)
     pages = {each.number: each for each in read}
     shown = pages.get(number)
     session = shown.session if shown else own(request, pk)

@@ -80,11 +80,11 @@ class Queued(FlatPeakObject):
     def claim(self, **as_read: Any) -> bool:
         """Take the row for one attempt; False if it was changed since it was read, so somebody else has it.
 
-        `as_read` are further columns that must not have changed.
+        `as_read` are the columns that must not have changed, otherwise only `due_at`.
         """
         until, waits = claim_end(), self.due_at is not None
         changes = {"due_at": until, "attempts": self.attempts + 1} if waits else {}
-        mine = type(self).objects.filter(pk=self.pk, **{"due_at": self.due_at} | as_read)
+        mine = type(self).objects.filter(pk=self.pk, **(as_read or {"due_at": self.due_at}))
         if not mine.update(claimed_until=until, **changes):
             return False
         for name, value in changes.items():

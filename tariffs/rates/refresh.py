@@ -28,7 +28,7 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
     """
     if not (tariff.is_read and tariff.is_due(now)):
         return False
-    if not tariff.claim(version=tariff.version):
+    if not tariff.claim(due_at=tariff.due_at, version=tariff.version):
         tariff.read_again()
         return False
     state, known = tariff.state, None
