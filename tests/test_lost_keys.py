@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from connect_ui.conversation.settle import exchange_owed
@@ -52,3 +53,8 @@ def test_an_exchange_without_its_key_stays_owed_and_is_shown_until_the_key_is_ba
     settings.TOKEN_KEYS = [*settings.TOKEN_KEYS, *keys]
     assert exchange_owed(ConnectSession.objects.get())
     assert ConnectSession.objects.get().state == ConnectSession.State.CONNECTED
+
+
+@pytest.mark.parametrize("matter", ["exchanges", "deletions"])
+def test_the_admin_says_what_to_do_about_the_missing_key(matter):
+    assert f"{KEY_MISSING}: the token" in render_to_string(f"admin/connect_ui/to_do/{matter}.html")
