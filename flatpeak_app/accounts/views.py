@@ -2,17 +2,9 @@
 
 from typing import Any
 
+from allauth.account import views
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import clear_login
-from allauth.account.views import (
-    ConfirmEmailVerificationCodeView,
-    ConfirmPasswordResetCodeView,
-    EmailView,
-    LoginView,
-    LogoutView,
-    PasswordResetView,
-    SignupView,
-)
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
@@ -50,16 +42,16 @@ class Guesses:
         return super().form_invalid(form)  # type: ignore[misc]
 
 
-class ResetCode(Guesses, ConfirmPasswordResetCodeView):
+class ResetCode(Guesses, views.ConfirmPasswordResetCodeView):
     pass
 
 
 @method_decorator(login_not_required, name="dispatch")
-class AddressCode(Guesses, ConfirmEmailVerificationCodeView):
+class AddressCode(Guesses, views.ConfirmEmailVerificationCodeView):
     pass
 
 
-class SignOut(LogoutView):
+class SignOut(views.LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return sessions.forget(super().post(request, *args, **kwargs))
 
@@ -85,7 +77,7 @@ class SendsMail:
         clear_login(self.request)  # type: ignore[attr-defined]
 
 
-class SignUp(SendsMail, SignupView):
+class SignUp(SendsMail, views.SignupView):
     user: User | None = None
 
     def undo(self) -> None:
@@ -94,17 +86,17 @@ class SignUp(SendsMail, SignupView):
             self.user.delete()
 
 
-class SignIn(SendsMail, LoginView):
+class SignIn(SendsMail, views.LoginView):
     """Sends a mail if the address is not confirmed yet."""
 
     address = "login"
 
 
-class PasswordReset(SendsMail, PasswordResetView):
+class PasswordReset(SendsMail, views.PasswordResetView):
     pass
 
 
-class Address(SendsMail, EmailView):
+class Address(SendsMail, views.EmailView):
     def _action_send(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
         try:
             return super()._action_send(request, *args, **kwargs)
