@@ -1,5 +1,3 @@
-from typing import Any
-
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -18,7 +16,7 @@ def release_of(page: flatpeak.WirePage) -> str:
 class Command(BaseCommand):
     help = "Log in to FlatPeak, make a connect token and open its conversation; say what was found, or what to fix."
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: object) -> None:
         try:
             account = flatpeak.login()
         except flatpeak.Rejected as error:

@@ -1,5 +1,3 @@
-from typing import Any
-
 from django.core.management.base import BaseCommand, CommandError
 
 from flatpeak_app.operations.queues import DELETIONS, Run
@@ -7,10 +5,11 @@ from flatpeak_app.operations.queues import DELETIONS, Run
 
 class Command(BaseCommand):
     help = "Ask FlatPeak again to delete what was deleted here, where it has not done so yet."
+    queue = DELETIONS
 
-    def handle(self, **options: Any) -> None:
-        run = Run(DELETIONS)
+    def handle(self, **options: object) -> str:
+        run = Run(self.queue)
         run.work()
         if run.failed:
             raise CommandError(f"{run}")
-        self.stdout.write(f"{run}")
+        return f"{run}"

@@ -1,16 +1,8 @@
-from typing import Any
+from flatpeak_app.operations.queues import EXCHANGES
 
-from django.core.management.base import BaseCommand, CommandError
-
-from flatpeak_app.operations.queues import EXCHANGES, Run
+from . import erase_pending
 
 
-class Command(BaseCommand):
+class Command(erase_pending.Command):
     help = "Make the exchanges that are owed and due: they tell the ids of what a conversation made."
-
-    def handle(self, **options: Any) -> None:
-        run = Run(EXCHANGES)
-        run.work()
-        if run.failed:
-            raise CommandError(f"{run}")
-        self.stdout.write(f"{run}")
+    queue = EXCHANGES

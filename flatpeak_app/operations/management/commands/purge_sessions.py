@@ -1,5 +1,4 @@
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -18,7 +17,7 @@ class Command(BaseCommand):
         "again after a kill."
     )
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: object) -> None:
         closed = count_ended()
         untouched_since = timezone.now() - timedelta(days=settings.KEEP_TYPED_DAYS)
         old = ConnectSession.objects.filter(counted=True, updated_at__lte=untouched_since)

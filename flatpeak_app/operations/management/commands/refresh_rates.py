@@ -1,5 +1,4 @@
 import logging
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
@@ -20,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=8, help="calls to FlatPeak at the same time (8)")
         parser.add_argument("--jitter", type=float, default=5.0, help="begin within so many seconds, by chance (5)")
 
-    def handle(self, *, concurrency: int, jitter: float, verbosity: int, **options: Any) -> None:
+    def handle(self, *, concurrency: int, jitter: float, verbosity: int, **options: object) -> None:
         if concurrency < 1 or jitter < 0:
             raise CommandError("--concurrency is 1 or more, --jitter 0 or more")
         if verbosity < 2:

@@ -1,5 +1,3 @@
-from typing import Any
-
 from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -10,7 +8,7 @@ from flatpeak_app.web import vault
 class Command(BaseCommand):
     help = "Encrypt all second factors with the first of TOKEN_KEYS, so that the other keys can be removed."
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: object) -> None:
         renewed = unread = 0
         for pk in list(Authenticator.objects.values_list("pk", flat=True)):
             with transaction.atomic():  # Lock the row: using a recovery code writes the same column.

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -26,7 +25,7 @@ STOP = 20  # seconds for a program to finish its requests; a call to FlatPeak ta
 class Command(BaseCommand):
     help = "Run the app on this machine, with the sandbox unless FlatPeak's credentials are set, until Ctrl-C."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, **options: object) -> None:
         for name in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
