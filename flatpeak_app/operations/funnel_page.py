@@ -38,10 +38,6 @@ class Line(NamedTuple):
     def under_way(self) -> int:
         return self.begun - self.finished - self.left
 
-    @property
-    def share(self) -> str:
-        return percent(self.finished, self.begun)
-
 
 class Step(NamedTuple):
     """How many reached a route, how many left there, and the commonest error codes there."""
@@ -54,14 +50,6 @@ class Step(NamedTuple):
     @property
     def stayed(self) -> int:
         return self.reached - self.left
-
-    @property
-    def share(self) -> str:
-        return percent(self.left, self.reached)
-
-
-def percent(part: int, whole: int) -> str:
-    return f"{part / whole:.0%}" if whole else ""
 
 
 def lines(found: Sums) -> list[Line]:
