@@ -19,7 +19,8 @@ LONG = {"postal_address_capture", "provider_select"}  # with the list of all cou
 def file_size(name):
     """The size of a static file as it is served."""
     text = (settings.BASE_DIR / "static" / name).read_text()
-    return len(brotli.compress(SMALL[name](text).encode() if name in SMALL else text.encode()))
+    small = SMALL.get(name.partition("/")[0], str)
+    return len(brotli.compress(small(text).encode()))
 
 
 def size(response):

@@ -1,4 +1,3 @@
-import re
 from collections.abc import Callable
 
 import rcssmin
@@ -7,20 +6,14 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-HASH = re.compile(r"\.[0-9a-f]{12}(?=\.)")  # the hash of the content in a file's name
-SMALL: dict[str, Callable[[str], str]] = {
-    "css/app.css": rcssmin.cssmin,
-    "css/rates.css": rcssmin.cssmin,
-    "js/app.js": rjsmin.jsmin,
-    "js/rates.js": rjsmin.jsmin,
-}
+SMALL: dict[str, Callable[[str], str]] = {"css": rcssmin.cssmin, "js": rjsmin.jsmin}  # by folders of ours
 
 
 class SmallStaticFilesStorage(CompressedManifestStaticFilesStorage):
     """whitenoise's storage, which also strips comments and indentation from our styles and scripts."""
 
     def _save(self, name: str, content: File) -> str:
-        if small := SMALL.get(HASH.sub("", name)):
+        if small := SMALL.get(name.partition("/")[0]):
             text = b"".join(content.chunks()).decode()
             content = ContentFile(small(text).encode())
         return super()._save(name, content)
