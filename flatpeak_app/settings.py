@@ -129,7 +129,6 @@ BRAND_STYLE = style(*accents) if all(accents) else ""
 # --- Django -------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "flatpeak_app.operations",
     "flatpeak_app.accounts",
     "connect_ui",
     "tariffs",
@@ -146,6 +145,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.forms",
+    "flatpeak_app.operations",  # after the packages whose admin it replaces
 ]
 MIDDLEWARE = [
     "flatpeak_app.web.middleware.return_secret",

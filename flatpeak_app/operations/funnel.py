@@ -47,7 +47,7 @@ def count(pks: Sequence[UUID]) -> None:
         )
 
 
-@receiver(pre_delete, sender=ConnectSession)
+@receiver(pre_delete, sender=ConnectSession)  # connected by the admin, which imports this module at every start
 def count_before_it_goes(instance: ConnectSession, **signal: Any) -> None:
     """Count within the transaction of the deletion, which may be of the account or in the admin."""
     if not instance.counted:
@@ -60,17 +60,14 @@ def count_ended() -> int:
     Skips those that are locked or claimed: somebody else counts or deletes them, or an answer is under way.
     """
     now, closed = timezone.now(), 0
+    ended = {"state": State.EXPIRED, "ended_at": now, "encrypted_token": ""}  # nosec B105  # wiped
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
     over = ~Q(state__in=[State.OPEN, State.OWED]) | (Q(state=State.OPEN, expires_at__lte=now) & free)
     while True:
         with transaction.atomic():
             unlocked = ConnectSession.objects.select_for_update(skip_locked=True).filter(over, counted=False)
             pks = list(unlocked.order_by("started_at").values_list("pk", flat=True)[:BATCH])
-            closed += ConnectSession.objects.filter(pk__in=pks, state=State.OPEN).update(
-                state=State.EXPIRED,
-                ended_at=now,
-                encrypted_token="",  # nosec B106  # wiped
-            )
+            closed += ConnectSession.objects.filter(pk__in=pks, state=State.OPEN).update(**ended)
             count(pks)
         if len(pks) < BATCH:
             return closed

@@ -1,4 +1,3 @@
-from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
@@ -101,8 +100,6 @@ class EmailUserAdmin(LongList, UserAdmin):
 
 # The packages' own lists can be filtered by secrets, and change any account. Sign-ins get no list: only their owner may see
 # where from.
-for package in ("allauth.account", "allauth.mfa", "allauth.usersessions", "django.contrib.auth"):
-    import_module(f"{package}.admin")
 admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
 
 
