@@ -306,7 +306,6 @@ THEME_COOKIE_NAME, KNOWN_COOKIE_NAME, LOGIN_COOKIE_NAME = f"{prefix}theme", f"{p
 KNOWN_COOKIE_AGE = 365 * 24 * 3600
 CSRF_FAILURE_VIEW = "flatpeak_app.views.csrf_failure"
 FRAME_ANCESTORS = env.list("FRAME_ANCESTORS", default=[])
-X_FRAME_OPTIONS = "DENY"  # cannot name origins, so `middleware.headers` deletes it if FRAME_ANCESTORS is set
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -349,7 +348,11 @@ LOGGING = {
     },
     "filters": {
         "request_id": {"()": "flatpeak_app.web.errors.RequestId"},
-        "unhandled": {"()": "flatpeak_app.web.errors.Unhandled"},
+        # Django's other lines repeat the status, which the request's line has, and would mail about each intended 503.
+        "unhandled": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda line: line.exc_info and line.levelname == "ERROR",
+        },
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": log_format, "filters": ["request_id"]},

@@ -51,16 +51,6 @@ class JsonLine(JsonFormatter):
         return {name: log_data[name] for name in self.FIELDS if name in log_data}
 
 
-class Unhandled(logging.Filter):
-    """Pass only lines about unhandled exceptions.
-
-    Django's other lines repeat the status, which the request's line has, and would mail about every intended 503.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return bool(record.exc_info) and record.levelno >= logging.ERROR
-
-
 class ErrorReport(ExceptionReporter):
     """Report the path, the types of the errors and the lines of code.
 

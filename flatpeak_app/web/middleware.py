@@ -143,7 +143,7 @@ def headers(get_response: View) -> View:
             response = get_response(request)
         if not isinstance(response, WhiteNoiseFileResponse):  # a static file asks for no camera
             response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
-        if settings.FRAME_ANCESTORS:
+        if settings.FRAME_ANCESTORS:  # this header can't name them
             del response["X-Frame-Options"]
         # Nearly every page shows somebody's data or has a form.
         if response.get("Content-Type", "").startswith("text/html"):
