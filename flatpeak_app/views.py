@@ -47,11 +47,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def asked_again(request: HttpRequest, pk: UUID, number: int) -> HttpResponse | None:
-    shown = (
-        Page.objects.select_related("session").filter(session=pk, session__user=request.user.pk, number=number).first()
-    )
+    pages = Page.objects.select_related("session").filter(session=pk, session__user=request.user.pk, number=number)
+    shown = pages.first()
     if shown is None or not shown.session.is_open:
         return None
-    typed = None if "action" in request.POST else request.POST
-    form = form_for(shown, typed)
+    form = form_for(shown, None if "action" in request.POST else request.POST)
     return show(request, shown, form, 403, str(FORM_EXPIRED), request.POST.get("q", ""))

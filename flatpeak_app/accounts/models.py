@@ -6,7 +6,6 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.auth.signals import user_logged_in
 from django.db import models
-from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -63,12 +62,8 @@ def remember_language(request: HttpRequest, user: User, **signal: Any) -> None:
     user.save(update_fields=["language", "seen_language"])
 
 
-def unconfirmed(now: datetime) -> QuerySet[User]:
+def unconfirmed(now: datetime) -> models.QuerySet[User]:
     """Return sign-ups whose address was not confirmed in time; a user made in the admin has no address to confirm."""
-    waiting = User.objects.filter(
-        date_joined__lte=now - timedelta(days=settings.KEEP_UNCONFIRMED_DAYS),
-        last_login=None,
-        is_staff=False,
-        emailaddress__verified=False,
-    )
-    return waiting.exclude(emailaddress__verified=True)
+    too_old = now - timedelta(days=settings.KEEP_UNCONFIRMED_DAYS)
+    waiting = User.objects.filter(date_joined__lte=too_old, last_login=None, is_staff=False)
+    return waiting.filter(emailaddress__verified=False).exclude(emailaddress__verified=True)

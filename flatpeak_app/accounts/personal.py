@@ -12,8 +12,7 @@ from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
@@ -36,7 +35,7 @@ ROWS = 100  # per chunk of the download
 EXCHANGED_PER_DELETION = 2  # at most, because the customer waits for them
 
 
-def everything(user: User) -> dict[str, QuerySet[Any]]:
+def everything(user: User) -> dict[str, models.QuerySet[Any]]:
     """Return all rows about a user by kind; they refer to each other by id."""
     return {
         "account": User.objects.filter(pk=user.pk),
@@ -53,7 +52,7 @@ def everything(user: User) -> dict[str, QuerySet[Any]]:
     }
 
 
-def as_json(tables: dict[str, QuerySet[Any]]) -> Iterator[str]:
+def as_json(tables: dict[str, models.QuerySet[Any]]) -> Iterator[str]:
     """Yield an object of lists row by row, with all columns but LEFT_OUT, so that a new column is not forgotten."""
     encode = simplejson.JSONEncoder(default=_text).encode
     before = "{"
@@ -80,9 +79,8 @@ def download(request: HttpRequest) -> StreamingHttpResponse:
     """Send one JSON file with exact decimals, without a call to FlatPeak."""
     parts = as_json(everything(cast(User, request.user)))
     pieces = iter(lambda: "".join(islice(parts, ROWS)), "")
-    response = StreamingHttpResponse(pieces, content_type="application/json; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="flatpeak-connect-data.json"'
-    return response
+    headers = {"Content-Disposition": 'attachment; filename="flatpeak-connect-data.json"'}
+    return StreamingHttpResponse(pieces, content_type="application/json; charset=utf-8", headers=headers)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -67,14 +67,12 @@ class FromFlatPeak(LongList):
 
         def lines() -> Iterator[str]:
             yield BOM + writer.writerow(columns)
-            rows = queryset.select_related(*self.list_select_related)  # type: ignore[misc]
-            for batch in in_batches(rows):
+            for batch in in_batches(queryset.select_related(*self.list_select_related)):  # type: ignore[misc]
                 for row in batch:
                     yield writer.writerow([cell(attrgetter(column)(row)) for column in columns])
 
-        response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{self.opts.model_name}s.csv"'
-        return response
+        headers = {"Content-Disposition": f'attachment; filename="{self.opts.model_name}s.csv"'}
+        return StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 class InQueue(FromFlatPeak):
