@@ -8,9 +8,9 @@ from typing import Any
 
 from .codec import dumps, loads
 from .server import make_server
-from .world import SWITCHES, choices
+from .switches import SWITCHES, choices
 
-ABOUT = "A local stand-in for FlatPeak's two hosts, release zero. It is not FlatPeak: nothing in it is real."
+ABOUT = "A local stand-in for FlatPeak's two hosts, releases zero and anode. It is not FlatPeak: nothing in it is real."
 EPILOG = """
 Point FLATPEAK's API and Connect addresses both at it, sign in with any acc_… and sk_test_…, and open its address in a
 browser: the page there lists every test provider and input. Clock and switches can be set while it runs, by POST /_sandbox.
@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--port", type=int, default=8900, help="the port to listen on (default 8900; 0: a free one)")
     found.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     found.add_argument("--public-url", default="", help="its address as browsers see it, if not what they ask for")
+    found.add_argument("--release", help="the release that accounts have: zero (default) or anode")
     found.add_argument("--state", metavar="FILE", help="keep what it knows in this file, to survive a restart")
     found.add_argument("--now", metavar="TIME", help="set its clock, RFC 3339; it runs on from there")
     found.add_argument("--quiet", action="store_true", help="say nothing of its start and of requests")

@@ -3,8 +3,9 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from . import connect, control, locations, people, strikes, tokens
+from . import connect, control, locations, people, pricing, strikes, tokens
 from .codec import Json, rfc3339
 from .errors import Failure, granted
 from .wire import CALLS, SIGNED_IN, Reply, Request, json_reply, new_id
@@ -12,13 +13,14 @@ from .world import World
 
 Work = Callable[[World, Request], Reply | Json]
 TOKEN, LOCATION, LOGIN = "/connect/tariff/token", "/locations/([^/]+)", "/provider/login/([^/]+)"
-# The name of a call, by which it is counted and logged; its method, path and work.
+# The name of a call, by which it is counted and logged; its method, path in zero ("" for none) and work.
 PATHS: list[tuple[str, str, str, Work]] = [
     ("connect", "POST", "/", connect.converse),
     ("login", "GET", "/login", tokens.login),
     ("token", "POST", TOKEN, tokens.create_token),
     ("exchange", "GET", TOKEN, tokens.exchange),
-    ("rates", "GET", "/tariffs/rates/([^/]+)", locations.tariff_rates),
+    ("rates", "GET", "/tariffs/rates/([^/]+)", pricing.tariff_rates),
+    ("prices", "POST", "", pricing.prices),
     ("location", "GET", LOCATION, locations.location),
     ("status", "GET", LOCATION + "/status", locations.status),
     ("delete_location", "DELETE", LOCATION, locations.delete_location),
@@ -39,17 +41,19 @@ def dispatch(world: World, request: Request) -> Reply:
     wanted = "GET" if request.method == "HEAD" else request.method
     allowed = {"OPTIONS"}
     for name, method, path, work in PATHS:
-        if match := re.fullmatch(world.release.paths.get(name, path), request.path):
-            request.name, request.part = name, "".join(match.groups())
-            if method == wanted:
-                return _answer(world, request, work)
-            allowed.add(method)
+        for known in world.releases.paths(name, path):
+            if match := re.fullmatch(known, request.path):
+                request.name, request.part = name, "".join(match.groups())
+                if method == wanted:
+                    return _answer(world, request, work, path)
+                allowed.add(method)
     if request.name == "unknown":
         return json_reply({"message": "Not Found"}, 404)
     return Reply(405, b'{"message":"Method Not Allowed"}', headers={"Allow": ", ".join(sorted(allowed))})
 
 
-def _answer(world: World, request: Request, work: Work) -> Reply:
+def _answer(world: World, request: Request, work: Work, path: str) -> Reply:
+    """Do the work of a call, which has that path in zero, and spoil it by a fault."""
     call = request.name
     if call in CALLS:
         time.sleep(int(world.switch("delay_ms")) / 1000)
@@ -66,13 +70,24 @@ def _answer(world: World, request: Request, work: Work) -> Reply:
             if found is None:
                 if call in SIGNED_IN:
                     request.account = tokens.account(world, request)
+                    request.release = tokens.release(world, request)
+                    if not re.fullmatch(request.release.paths.get(call, path), request.path):
+                        raise Failure("not_found")
                 found = work(world, request)
         except Failure as failure:
             found = _error(world, request, failure)
         else:
             world.tolerated.update(beyond)
             request.notes += [f"tolerated {name}" for name in sorted(beyond)]
-        return strikes.spoil(world, due, found)
+        return _versioned(world, request, strikes.spoil(world, due, found))
+
+
+def _versioned(world: World, request: Request, reply: Reply) -> Reply:
+    """Name the release that served a REST call, unless the switch says that the call does not tell."""
+    silent = {"always": ("connect",), "not_login": ("connect", "login"), "never": CALLS}
+    if request.release is None or request.name.partition(".")[0] in silent[world.switch("version_header")]:
+        return reply
+    return replace(reply, headers={**reply.headers, "flatpeak-version": request.release.version})
 
 
 def _error(world: World, request: Request, failure: Failure) -> Reply:
@@ -80,7 +95,7 @@ def _error(world: World, request: Request, failure: Failure) -> Reply:
     request.notes += [failure.note] if failure.note else []
     if failure.bare:
         return json_reply({"message": failure.message}, failure.status)
-    context = "api.connect_token_create" if request.name == "token" else request.name
+    context = failure.context or ("api.connect_token_create" if request.name == "token" else request.name)
     found: Json = {"object": "error", "live_mode": False, "context": context, "type": failure.kind}
     found |= {"code": failure.code, "message": failure.message}
     if isinstance(request.token, str):

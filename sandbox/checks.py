@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -160,3 +161,11 @@ def name_of(value: Any, where: str) -> str:
     """The name, from {"name": …} of a provider or a tariff."""
     found = check_fields(value, where, (), ("name",)).get("name", "")
     return text(found, f"{where}.name", f"{where}_name_missing")
+
+
+def flags(value: Any, where: str, known: Iterable[str]) -> dict[str, bool]:
+    """An object of booleans; one that is not given is false."""
+    check_fields(value, where, (), known)
+    if not all(isinstance(each, bool) for each in value.values()):
+        raise Failure("data_json_invalid/boolean", where=where)
+    return dict.fromkeys(known, False) | value

@@ -8,6 +8,7 @@ from .codec import Json
 from .errors import AnswerLost, Failure, check_fields, tolerated
 from .holds import ABSENT
 from .pages import END, ERROR, PAGES, REDIRECT, START, SUMMARIES, Page
+from .release import Release
 from .session import TEST_FAULTS, Session, test_failure
 from .tariff import provider_of
 from .wire import Reply, Request
@@ -18,20 +19,22 @@ ENVELOPE = ("connect_token", "route", "data", "action", "type")
 
 def converse(world: World, request: Request) -> Json | Reply:
     """POST /: one answer to a page, or the route that starts and resumes."""
-    body = _envelope(world, request)
-    token, route = world.state["tokens"].get(body["connect_token"]), world.routes[body["route"]]
+    body = _envelope(request)
+    token = world.state["tokens"].get(body["connect_token"])
+    release = world.release(token["release"]) if token else world.releases.default
+    route = _route(release, body)
     if not token:
         raise Failure("connect_token_invalid")
     if world.now() >= datetime.fromisoformat(token["expires"]):
         raise Failure("connect_token_expired")
     world.changed = True
-    session = Session(world.state, token, world.release, world.now(), request.base)
+    session = Session(world.state, token, release, world.now(), request.base)
     if route == START:
         _resume(session, body["route"])
         return _render(session)
     if token["complete"]:
         raise Failure("connect_token_finished")
-    if world.release.route(token["route"]) == body["route"]:  # a release may call two of zero's pages the same
+    if release.route(token["route"]) == body["route"]:  # a release may call two of zero's pages the same
         route = token["route"]
     _check_shown(session, route)
     _refuse_once(session, route, body, request.body)
@@ -49,7 +52,7 @@ def converse(world: World, request: Request) -> Json | Reply:
 
 
 def call_name(world: World, request: Request) -> str:
-    """connect.<route> if the body has a route of the release, otherwise connect."""
+    """connect.<route> if the body has a route of any release, otherwise connect."""
     with suppress(Failure):
         body = request.json()
         route = body.get("route") if isinstance(body, dict) else None
@@ -58,7 +61,7 @@ def call_name(world: World, request: Request) -> str:
     return "connect"
 
 
-def _envelope(world: World, request: Request) -> Json:
+def _envelope(request: Request) -> Json:
     """Check the body, and tell the request its token."""
     # The email library reports text/plain for a missing content type, so the same tolerance covers both.
     content_type = request.headers.get_content_type()
@@ -72,13 +75,19 @@ def _envelope(world: World, request: Request) -> Json:
     for name in ("connect_token", "route"):
         if not isinstance(body.get(name), str) or not body[name]:
             raise Failure(f"{name}_missing")
-    if body["route"] not in world.routes:
-        raise Failure("route_invalid", routes=", ".join(world.routes))
-    data, action = body.get("data"), body.get("action") is not None
-    too_much = world.routes[body["route"]] == START and (data or action)
+    return body
+
+
+def _route(release: Release, body: Json) -> str:
+    """Zero's name for the route of a body. Raises Failure if the release has no such route, or it takes no such body."""
+    names = release.names()
+    if body["route"] not in names:
+        raise Failure("route_invalid", routes=", ".join(names))
+    route, data, action = names[body["route"]], body.get("data"), body.get("action") is not None
+    too_much = route == START and (data or action)
     if body.get("type", "submit") != "submit" or (data and action) or too_much:
         raise Failure("data_json_invalid/both")
-    return body
+    return route
 
 
 def _show(session: Session, route: str) -> None:

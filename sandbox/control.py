@@ -5,8 +5,10 @@ from decimal import Decimal
 from .codec import Json, loads, parse_rfc3339, rfc3339
 from .errors import Failure, check_fields
 from .faults import parse
+from .releases import ALL
+from .switches import checked
 from .wire import Request
-from .world import World, checked
+from .world import World
 
 FLAG = (bool, "true or false")
 KINDS = {
@@ -14,15 +16,17 @@ KINDS = {
     "advance": (Decimal, "a number"),
     "frozen": FLAG,
     "switches": (dict, "an object"),
+    "releases": (dict, "an object"),
     "seed": (Decimal, "a number"),
 }
-FIELDS = ("reset", "now", "advance", "frozen", "switches", "faults", "seed")
+FIELDS = ("reset", "now", "advance", "frozen", "switches", "releases", "faults", "seed")
 
 
 def read(world: World, request: Request) -> Json:
-    """GET /_sandbox: {"now", "frozen", "switches", "counts", "tolerated", "faults", "seed", "struck"}."""
+    """GET /_sandbox: {"now", "frozen", "switches", "releases", "counts", "tolerated", "faults", "seed", "struck"}."""
     state, now = world.state, rfc3339(world.now(), "milliseconds")
     found = {"now": now, "frozen": bool(state["clock"]["frozen"]), "switches": state["switches"]}
+    found["releases"] = {ALL: world.releases.default.name} | state["releases"]
     faults = [each.public() for each in world.faults]
     found |= {"counts": world.counts, "tolerated": world.tolerated}
     return found | {"faults": faults, "seed": world.seed, "struck": world.struck}
@@ -42,6 +46,8 @@ def change(world: World, request: Request) -> Json:
         parse(body.get("faults", []), world.routes)
         if "seed" in body and "faults" not in body:
             raise ValueError("seed goes with faults.")
+        for account, name in body.get("releases", {}).items():
+            world.releases.check_raise(account, name)
         switches = {name: checked(name, value) for name, value in body.get("switches", {}).items()}
     except ValueError as error:
         raise Failure("control_invalid", why=error) from error
@@ -54,6 +60,8 @@ def change(world: World, request: Request) -> Json:
     if "frozen" in body:
         world.freeze(body["frozen"])
     world.state["switches"].update(switches)
+    for account, name in body.get("releases", {}).items():
+        world.raise_to(account, name)
     if "faults" in body:
         world.set_faults(body["faults"], body.get("seed"))
     world.changed = True

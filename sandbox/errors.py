@@ -35,6 +35,7 @@ class Failure(Exception):
         self.bare = "bare" in entry
         self.code = code or key.partition("/")[0]
         self.status = int(entry.get("status", 422))
+        self.context: str = entry.get("context", "")
         self.kind = entry.get("type", "invalid_request")
         self.message = Template(entry["message"]).substitute(values)
         self.note: str = entry.get("log", "")

@@ -64,6 +64,8 @@ READY = {"fixed": "summary_fixed_confirm", "varying": "summary_tou_confirm"}
 AFTER_LOGIN = READY | {"pending": "summary_tariff_inprogress"}
 SUMMARIES = AFTER_LOGIN | {"failed": "summary_tariff_failed"}
 CAPTURES = {"FIXED": "rate_fixed_capture", "TIME_OF_DAY": "rate_tod_capture", "MARKET": "market_surcharge_capture"}
+# The pages that later releases show only if the token asks for them.
+OPTIONAL = ("tariff_name_capture", "contract_term_capture")
 # Fields, codes and actions that several pages share.
 ADDRESS = {"postal_address": lambda session: session.token["postal_address"]}
 PROVIDER = {"provider": lambda session: provider_of(session.draft).public(session.base)}

@@ -7,9 +7,10 @@ from . import catalog
 from .codec import dumps
 from .errors import TOLERATED, Failure
 from .faults import FAULTS
-from .pages import PAGES, REDIRECT
+from .pages import REDIRECT
+from .switches import SWITCHES, choices
 from .wire import Reply, Request, page_reply, problem, with_token
-from .world import SWITCHES, World, choices
+from .world import World
 
 OUTCOMES = ("approve", "decline", "manual", "unreachable", "unreadable")
 
@@ -25,8 +26,9 @@ def home(world: World, request: Request) -> Reply:
         for name, value in world.state["switches"].items()
     }
     routes = {
-        world.release.route(name): ", ".join([each.wanted, *map(world.release.action, each.actions), *each.codes])
-        for name, each in PAGES.items()
+        release.route(name): ", ".join([each.wanted, *map(release.action, each.actions), *each.codes])
+        for release in [world.releases.default]
+        for name, each in release.pages.items()
     }
     tests = {each["name"]: each["says"] for each in catalog.TESTS}
     faults = {name: each["says"] for name, each in FAULTS.items()}

@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 
 from .codec import HERE, Json, dumps, loads
 from .errors import Failure, check_fields
+from .release import Release
 
 # The calls to FlatPeak, which can be slow and faulty: those with a bearer, and all. Other calls are the sandbox's own.
-SIGNED_IN = ("token", "exchange", "rates", "location", "status", "delete_location", "delete_customer")
+SIGNED_IN = ("token", "exchange", "rates", "prices", "location", "status", "delete_location", "delete_customer")
 CALLS = ("connect", "login", *SIGNED_IN)
 
 
@@ -22,7 +23,8 @@ class Request:
     """One request.
 
     base: the sandbox's own address as the client sees it. name: the call, for counts and log. part: what stands for {id}
-    in the path. account: the owner of the bearer. token: the connect token in the body. notes: go to the log.
+    in the path. account: the owner of the bearer. release: the one that serves the call, once the account is known.
+    token: the connect token in the body. notes: go to the log.
     """
 
     method: str
@@ -34,6 +36,7 @@ class Request:
     name: str = "unknown"
     part: str = ""
     account: str = ""
+    release: Release | None = None
     token: Any = None
     notes: list[str] = field(default_factory=list)
 
@@ -60,6 +63,13 @@ class Reply:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0
+
+
+def served(request: Request) -> Release:
+    """The release that serves a call, once the account is known."""
+    if request.release is None:
+        raise LookupError(request.name)
+    return request.release
 
 
 def json_reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -2,7 +2,6 @@
 
 import os
 import random
-import re
 import secrets
 import tempfile
 import threading
@@ -13,38 +12,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .codec import Json, data, dumps, loads
+from .codec import Json, dumps, loads
 from .faults import AT_ONCE, Fault, parse
-from .pages import PAGES, START
-from .release import ZERO, Release
-
-SWITCHES: dict[str, Json] = data("switches")
-
-
-def choices(name: str) -> str:
-    """The values of a switch, in words."""
-    if "choices" not in SWITCHES[name]:
-        return "a whole number from 0 to 999999"
-    return " or ".join(map(dumps, SWITCHES[name]["choices"])).replace('"', "")
-
-
-def checked(name: str, value: Any) -> Any:
-    """A switch's value. Raises ValueError if the switch cannot have it."""
-    if name not in SWITCHES:
-        raise ValueError(f"There is no switch {name}; there are {', '.join(SWITCHES)}.")
-    if "choices" not in SWITCHES[name] and re.fullmatch("[0-9]{1,6}", str(value)):
-        return int(value)
-    # Compare by repr, since True == 1.
-    if repr(value) not in map(repr, SWITCHES[name].get("choices", ())):
-        raise ValueError(f"{name} must be {choices(name)}.")
-    return value
+from .release import Release
+from .releases import Releases
+from .switches import SWITCHES, checked
 
 
 class World:
     """The sandbox's memory. Hold `lock` to read or write `state`.
 
     state: {"bearers": {bearer: …}, "customers": {cus_…: …}, "locations": {loc_…: …}, "tokens": {cot_…: …},
-    "clock": {"offset": microseconds ahead of the real clock, "frozen": RFC 3339 or None}, "switches": {name: value}}.
+    "clock": {"offset": microseconds ahead of the real clock, "frozen": RFC 3339 or None}, "switches": {name: value},
+    "releases": {account or "*": the name of the release that it was raised to}}.
     Raises ValueError for a wrong switch, fault or release, and for a state file that cannot be read.
     """
 
@@ -54,7 +34,7 @@ class World:
         now: datetime | None = None,
         faults: Any = (),
         seed: int | None = None,
-        release: Release = ZERO,
+        release: Release | str = "zero",
         **switches: Any,
     ) -> None:
         self.lock = threading.RLock()
@@ -78,9 +58,9 @@ class World:
         self.counts.clear()
         self.struck.clear()
         self.tolerated.clear()
+        self.state: Json = {box: {} for box in ("bearers", "customers", "locations", "tokens", "releases")}
         self.speak(self.first_release)
         self.set_faults([])
-        self.state: Json = {box: {} for box in ("bearers", "customers", "locations", "tokens")}
         self.state["clock"] = {"offset": 0, "frozen": None}
         defaults = {name: checked(name, each["default"]) for name, each in SWITCHES.items()}
         self.state["switches"] = defaults | self.first_switches
@@ -89,14 +69,16 @@ class World:
     def load(self, path: Path) -> None:
         try:
             saved = loads(path.read_bytes())
-            saved = {name: dict(saved[name]) for name in self.state}
-            # Skip the switches that an earlier version had.
+            # An earlier version had no releases, and other switches.
+            saved = {name: dict(saved[name]) for name in self.state if name in saved or name != "releases"}
+            saved = {"releases": {}} | saved
             known = {name: value for name, value in saved["switches"].items() if name in SWITCHES}
             switches = {name: checked(name, value) for name, value in known.items()}
             saved["switches"] = self.state["switches"] | switches | self.first_switches
             if self.first_now:
                 saved["clock"] = self.state["clock"]
             self.state, self.changed = saved, False
+            self.releases.raised = {each: self.releases.known(name).name for each, name in saved["releases"].items()}
             self.now()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"The state file {path} cannot be read ({error}): repair or delete it.") from error
@@ -170,15 +152,24 @@ class World:
             self.struck[AT_ONCE] += 1
         self.refuse(float(found.options["seconds"]) if found else 0)
 
-    def speak(self, release: Release) -> None:
-        """Speak another release until the next reset. Raises ValueError for a name that zero does not have."""
-        actions = {name for page in PAGES.values() for name in page.actions}
-        for names, known in ((release.routes, set(PAGES)), (release.actions, actions)):
-            if unknown := names.keys() - known:
-                raise ValueError(f"Zero has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
-        self.release = release
-        # The release's routes, with zero's name for each.
-        self.routes = {release.route(name): name for name in PAGES} | ({release.start: START} if release.start else {})
+    def speak(self, release: Release | str) -> None:
+        """Make another release the default until the next reset. Raises ValueError for a name that zero does not have."""
+        self.releases = Releases(release, self.state["releases"])
+        self.routes = self.releases.routes()
+
+    def raise_to(self, account: str, name: str) -> None:
+        """Raise an account, or ALL, to a later release. Raises ValueError for an earlier one."""
+        self.releases.check_raise(account, name)
+        self.state["releases"][account] = name
+        self.changed = True
+
+    def release_of(self, account: str) -> Release:
+        """The release that an account has, as the switches read it."""
+        return self.releases.of_account(account).under(self.state["switches"])
+
+    def release(self, name: str) -> Release:
+        """A release by its name, as the switches read it."""
+        return self.releases.known(name).under(self.state["switches"])
 
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]

@@ -66,7 +66,9 @@ class Number(json.JSONEncoder):
 
 
 class Client:
-    """A client of one sandbox. status and headers: those of the last answer."""
+    """A client of one sandbox. status and headers: those of the last answer. start: the route that begins a conversation."""
+
+    start = "session_restore"
 
     def __init__(self, server):
         self.server, self.world, self.url = server, server.world, server.url
@@ -105,7 +107,7 @@ class Client:
         if "location_id" not in body:
             body = {"postal_address": ADDRESS} | body
         talk = Talk(self, self.new_token(**body)["connect_token"])
-        talk.go("session_restore")
+        talk.go(self.start)
         return talk
 
     def control(self, **body):
@@ -125,6 +127,29 @@ class Client:
 
     def fixed(self, **body):
         return self.saved(self.talk(**body).by_hand("FIXED"))
+
+
+class Anode(Client):
+    """The same client in anode, signed in as an account that has it."""
+
+    start = "session_start"
+    paths = ("/connect/token", "/connect/token")  # of a new token, of its exchange
+
+    def __init__(self, client, account="acc_anode1"):
+        super().__init__(client.server)
+        self.log_in(account)
+
+    def new_token(self, **body):
+        addresses = {"callback_url": "https://app.example/done?x=1", "connect_url": "https://app.example/back"}
+        return self.api("POST", self.paths[0], addresses | body)
+
+    def exchange(self, token):
+        path = self.paths[1].format(token=token)
+        return self.api("GET", path, **({"connect_token": token} if path == self.paths[1] else {}))
+
+    def connected(self, **body):
+        """Connect a fixed price. Returns the answer to the exchange."""
+        return self.exchange(self.talk(**body).by_hand("FIXED").act("SAVE").token)
 
 
 class Talk:
@@ -200,7 +225,7 @@ class Talk:
             self.pick(provider, country)
         if self.route == "tariff_structure_select":
             self.go("tariff_structure_select", {"options": [structure]})
-        self.go(*BY_HAND[structure])
+        self.go(self.route, BY_HAND[structure][1])
         self.go("tariff_name_capture", {"tariff": {"name": "Simple"}})
         return self.go("contract_term_capture")
 

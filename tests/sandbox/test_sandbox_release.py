@@ -86,7 +86,7 @@ def test_a_whole_conversation_uses_no_name_of_zeros(other):
 def test_zeros_names_are_refused(other):
     assert other.new_token() == {"message": "Not Found"}
     answer = other.api("POST", "/conversations", {"callback_uri": "https://app.example/done"})
-    assert answer["code"] == "callback_uri_missing"
+    assert answer["code"] == f"{FIELD('callback_uri')}_missing"
     talk = opened(other, postal_address=ADDRESS)
     assert talk.refused("session_restore") == "route_invalid"
     assert talk.refused(ROUTE("session_restore")) == "route_not_available"

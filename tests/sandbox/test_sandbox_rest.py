@@ -47,14 +47,6 @@ def test_a_call_needs_its_bearer(sandbox, header):
     assert sandbox.status == 403
 
 
-def test_only_release_zero_is_spoken(sandbox):
-    bearer = f"Bearer {sandbox.bearer}"
-    body = {"callback_uri": "https://app.example"}
-    for version, status in (("2024-08-24.zero", 200), ("2025-09-14.anode", 422)):
-        sandbox.call("POST", "/connect/tariff/token", body, Authorization=bearer, Flatpeak_Version=version)
-        assert sandbox.status == status
-
-
 @pytest.mark.parametrize(
     ("body", "code"),
     [

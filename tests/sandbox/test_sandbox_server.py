@@ -21,8 +21,9 @@ from sandbox.catalog import COUNTRIES, TESTS, providers
 from sandbox.codec import dumps, loads
 from sandbox.errors import TOLERATED
 from sandbox.server import BODY_LIMIT, make_server
+from sandbox.switches import SWITCHES
 from sandbox.wire import with_token
-from sandbox.world import SWITCHES, World
+from sandbox.world import World
 
 from .conftest import HOURS, Client
 
@@ -432,7 +433,13 @@ def test_the_readme_has_every_test_provider_switch_and_call():
     text = Path(app.__file__).with_name("README.md").read_text(encoding="utf-8")
     for each in TESTS:
         assert "refuses" in each or f"| {each['name']} | {each['says']} |" in text
-    for name in (*SWITCHES, *TOLERATED, *(path[0] for path in app.PATHS if path[0] != "control")):
+    for name, each in SWITCHES.items():
+        others = [value for value in each.get("choices", []) if repr(value) != repr(each["default"])]
+        listed = ", ".join(
+            f"`{value if isinstance(value, str) else dumps(value)}`" for value in [each["default"], *others]
+        )
+        assert f"| `{name}` | {listed} | {each['says']} |" in text
+    for name in (*TOLERATED, *(path[0] for path in app.PATHS if path[0] != "control")):
         assert f"`{name}`" in text
 
 
