@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--public-url", default="", help="its address as browsers see it, if not what they ask for")
     found.add_argument("--release", help="the release that accounts have: zero (default) or anode")
     found.add_argument("--state", metavar="FILE", help="keep what it knows in this file, to survive a restart")
+    found.add_argument("--events", metavar="URL", help="send FlatPeak's events (webhooks) to this address")
     found.add_argument("--now", metavar="TIME", help="set its clock, RFC 3339; it runs on from there")
     found.add_argument("--quiet", action="store_true", help="say nothing of its start and of requests")
     fault = found.add_argument_group("faults", "What goes wrong on purpose; the README has their names.")

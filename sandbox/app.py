@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import connect, control, locations, people, pricing, strikes, tokens
+from . import connect, control, deliveries, locations, people, pricing, strikes, tokens
 from .codec import Json, rfc3339
 from .errors import Failure, granted
 from .wire import CALLS, SIGNED_IN, Reply, Request, json_reply, new_id
@@ -28,6 +28,7 @@ PATHS: list[tuple[str, str, str, Work]] = [
     ("logo", "GET", r"/logos/(\w+)\.svg", people.logo),
     ("provider_login", "GET", LOGIN, people.visit),
     ("provider_outcome", "POST", LOGIN, people.visit),
+    ("jwks", "GET", "/jwks.json", deliveries.jwks),
     ("home", "GET", "/", people.home),
     ("control", "GET", "/_sandbox", control.read),
     ("control", "POST", "/_sandbox", control.change),

@@ -18,18 +18,19 @@ KINDS = {
     "switches": (dict, "an object"),
     "releases": (dict, "an object"),
     "seed": (Decimal, "a number"),
+    "events": (dict, "an object"),
 }
-FIELDS = ("reset", "now", "advance", "frozen", "switches", "releases", "faults", "seed")
+FIELDS = ("reset", "now", "advance", "frozen", "switches", "releases", "faults", "seed", "events")
 
 
 def read(world: World, request: Request) -> Json:
-    """GET /_sandbox: {"now", "frozen", "switches", "releases", "counts", "tolerated", "faults", "seed", "struck"}."""
+    """GET /_sandbox: FIELDS but reset and advance, with "counts", "tolerated" and "struck"."""
     state, now = world.state, rfc3339(world.now(), "milliseconds")
     found = {"now": now, "frozen": bool(state["clock"]["frozen"]), "switches": state["switches"]}
     found["releases"] = {ALL: world.releases.default.name} | state["releases"]
     faults = [each.public() for each in world.faults]
     found |= {"counts": world.counts, "tolerated": world.tolerated}
-    return found | {"faults": faults, "seed": world.seed, "struck": world.struck}
+    return found | {"faults": faults, "seed": world.seed, "struck": world.struck, "events": world.events.public()}
 
 
 def change(world: World, request: Request) -> Json:
@@ -44,6 +45,7 @@ def change(world: World, request: Request) -> Json:
             raise ValueError("advance can be a thousand million seconds at most.")
         now = parse_rfc3339(body["now"]) if body.get("now") is not None else None
         parse(body.get("faults", []), world.routes)
+        world.events.check(body.get("events", {}))
         if "seed" in body and "faults" not in body:
             raise ValueError("seed goes with faults.")
         for account, name in body.get("releases", {}).items():
@@ -64,5 +66,6 @@ def change(world: World, request: Request) -> Json:
         world.raise_to(account, name)
     if "faults" in body:
         world.set_faults(body["faults"], body.get("seed"))
+    world.events.change(body.get("events", {}))
     world.changed = True
     return read(world, request)

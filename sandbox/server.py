@@ -19,6 +19,7 @@ from typing import Any
 
 from .app import dispatch
 from .codec import parse_rfc3339
+from .deliveries import Deliveries, checked_url
 from .errors import AnswerLost
 from .wire import Reply, Request, json_reply
 from .world import World
@@ -132,7 +133,7 @@ class SandboxServer(ThreadingHTTPServer):
     request_queue_size = 128
     stopped = False
 
-    def __init__(self, address: tuple[str, int], world: World, public_url: str, quiet: bool) -> None:
+    def __init__(self, address: tuple[str, int], world: World, public_url: str, quiet: bool, events: str = "") -> None:
         self.world, self.public_url, self.quiet = world, public_url.rstrip("/"), quiet
         self.idle: set[socket.socket] = set()  # connections without a request
         self.door, self.opens_at, self.opened = threading.Lock(), 0.0, threading.Event()
@@ -140,6 +141,7 @@ class SandboxServer(ThreadingHTTPServer):
         self.url = f"http://{address[0]}:{self.server_address[1]}"
         world.refuse = self.refuse
         world.strike_at_once()
+        world.events = Deliveries(world, events)
 
     def refuse(self, seconds: float) -> None:
         """Refuse new connections for so many seconds, and end idle ones. 0: listen again at once."""
@@ -195,6 +197,8 @@ class SandboxServer(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
+        if self.world.events:  # not if the port was taken
+            self.world.events.stop()
         self.world.save()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -207,12 +211,15 @@ def make_server(
     public_url: str = "",
     quiet: bool = False,
     now: datetime | str | None = None,
+    events: str = "",
     **world: Any,
 ) -> SandboxServer:
     """A sandbox that listens (port 0: on a free one). Call serve_forever() to serve, shutdown() to stop.
 
-    now: an aware datetime or RFC 3339. world: the other arguments of World: state, faults, seed, release, switches.
+    now: an aware datetime or RFC 3339. events: the address to which events are sent, none if it is empty.
+    world: the other arguments of World: state, faults, seed, release, switches.
     Raises ValueError for a wrong one of these, OSError for a port in use.
     """
     moment = parse_rfc3339(now).astimezone(UTC) if isinstance(now, str) else now
-    return SandboxServer((host, port), World(now=moment, **world), public_url, quiet)
+    checked_url(events)
+    return SandboxServer((host, port), World(now=moment, **world), public_url, quiet, events)

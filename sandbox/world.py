@@ -47,6 +47,7 @@ class World:
         self.tolerated: Counter[str] = Counter()
         self.refuse: Callable[[float], None] | None = None  # set by the server
         self.saved_next = 0.0  # by time.monotonic
+        self.events: Any = None  # a Deliveries, set by the server
         self.reset()
         self.set_faults(faults, seed)
         if self.path and self.path.exists():
@@ -65,6 +66,8 @@ class World:
         defaults = {name: checked(name, each["default"]) for name, each in SWITCHES.items()}
         self.state["switches"] = defaults | self.first_switches
         self.set_now(self.first_now)
+        if self.events:
+            self.events.reset()
 
     def load(self, path: Path) -> None:
         try:

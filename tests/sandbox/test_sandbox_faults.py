@@ -22,7 +22,7 @@ from sandbox.world import World
 
 from .conftest import Client
 
-OWN = {"logo", "provider_login", "provider_outcome", "home", "control"}
+OWN = {"jwks", "logo", "provider_login", "provider_outcome", "home", "control"}
 
 
 def setting(sandbox, call, fault, **fields):
