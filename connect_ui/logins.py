@@ -178,7 +178,13 @@ def decline(session: ConnectSession) -> None:
             ended_at=now,
             updated_at=now,
         ):
-            Erasure.owe(Erasure.Kind.CONVERSATION, session.token_digest, session, session.encrypted_token)
+            Erasure.owe(
+                Erasure.Kind.CONVERSATION,
+                session.token_digest,
+                session,
+                encrypted_token=session.encrypted_token,
+                flatpeak_version=session.flatpeak_version,
+            )
 
 
 def masked(email: str) -> str:

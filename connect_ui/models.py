@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from flatpeak_app.web import vault
-from tariffs.flatpeak import FlatPeakError
+from tariffs.flatpeak import ZERO, FlatPeakError, Release, of
 from tariffs.models import Erasure, Location, Tariff
 from tariffs.queue import Queued, claim_end
 
@@ -50,6 +50,7 @@ class ConnectSession(Queued):
     # The digest outlives the token, because FlatPeak may send a browser back with the token at any time.
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     encrypted_token = models.TextField(blank=True, editable=False)
+    flatpeak_version = models.CharField("release", max_length=64, default=ZERO.version, editable=False)
     expires_at = models.DateTimeField()
     direction = models.CharField(max_length=10)
     type = models.CharField(max_length=20, default="COMMODITY")
@@ -116,6 +117,11 @@ class ConnectSession(Queued):
         states = [cls.State.OPEN, cls.State.OWED]
         mine = cls.objects.here().filter(user=user, state__in=states, expires_at__gt=timezone.now())
         return mine.order_by("-started_at").only("state", "provider", "started_at")[:3]
+
+    @property
+    def spoken(self) -> Release:
+        """The release that its token was made in, which all its calls use."""
+        return of(self.flatpeak_version)
 
     @property
     def is_open(self) -> bool:
@@ -233,4 +239,10 @@ def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
     if instance.location_id:  # lock in the same order as the deletion of a location, otherwise the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
     if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
-        Erasure.owe(Erasure.Kind.CONVERSATION, instance.token_digest, instance, instance.encrypted_token)
+        Erasure.owe(
+            Erasure.Kind.CONVERSATION,
+            instance.token_digest,
+            instance,
+            encrypted_token=instance.encrypted_token,
+            flatpeak_version=instance.flatpeak_version,
+        )

@@ -5,7 +5,6 @@ from typing import Any
 from django.db import models
 
 from tariffs.exact import ExactJSONField
-from tariffs.flatpeak import release
 
 from . import routes
 
@@ -13,9 +12,9 @@ from . import routes
 class Page(models.Model):
     """One JSON object from Connect, in order, and the customer's answer to it.
 
-    `route` is our name of it, FlatPeak's where the table has none. `body` is as it came, without the connect token. `answer`
-    is `{"data": …}` or `{"action": …}`, in our names. `typed` has the form's own fields, so that going back shows what was
-    entered. `led_to` and `came_from` are numbers of pages.
+    `route` is our name of it, FlatPeak's where the table has none. `body` is as it came, without the connect token, and
+    with our names of the actions. `answer` is `{"data": …}` or `{"action": …}`, in our names. `typed` has the form's own
+    fields, so that going back shows what was entered. `led_to` and `came_from` are numbers of pages.
     """
 
     session = models.ForeignKey("ConnectSession", models.CASCADE, related_name="pages")
@@ -58,8 +57,7 @@ class Page(models.Model):
         if "actions" not in self.body:
             return [] if self.row.kind is routes.Kind.QUESTION else self.row.actions
         actions = self.body["actions"]
-        listed = [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
-        return [release.SPOKEN.actions.ours(action) for action in listed]
+        return [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
 
     @property
     def redirect_url(self) -> str:

@@ -6,8 +6,6 @@ from enum import Enum, auto
 from types import UnionType
 from typing import Any
 
-from tariffs.flatpeak import release
-
 from .forms.base import RouteForm
 from .forms.prices import FixedPriceForm, SurchargeForm, TimedPricesForm
 from .forms.questions import (
@@ -103,17 +101,20 @@ def named(**facts: Any) -> list[str]:
     return [each.name for each in ROUTES if all(getattr(each, fact) == value for fact, value in facts.items())]
 
 
-def ours(wire: str) -> str:
-    """Our name of a route that Connect sent. An unknown one keeps its own, marked if that is also one of ours."""
+def ours(wire: str, release: str) -> str:
+    """Our name of a route that Connect sent, given the release's column.
+
+    An unknown route keeps its own name, marked if that is also one of ours.
+    """
     for each in ROUTES:
-        if each.kind is not Kind.SENT and wire in each.wire.get(release.SPOKEN.name, ()):
+        if each.kind is not Kind.SENT and wire in each.wire.get(release, ()):
             return each.name
     return f"unknown:{wire}" if wire in _ROWS else wire
 
 
-def theirs(name: str) -> str:
-    """What the spoken release calls a route, given our name."""
-    return row(name).wire[release.SPOKEN.name][0]
+def theirs(name: str, release: str) -> str:
+    """What a release calls a route, given our name and the release's column."""
+    return row(name).wire[release][0]
 
 
 def form_for(page: Any, data: Any = None) -> RouteForm | None:

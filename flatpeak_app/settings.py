@@ -4,6 +4,7 @@ It is production if `SITE_URL` is https, and the sandbox is used if `FLATPEAK_AP
 """
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -102,7 +103,11 @@ if not FLATPEAK_ACCOUNT_ID:
 FLATPEAK_LIVE_MODE = FLATPEAK_API_KEY.startswith("sk_live_")
 # Stored ids carry it, because an id of the sandbox or of another account means nothing to this one.
 FLATPEAK_REALM = "sandbox" if SANDBOX else FLATPEAK_ACCOUNT_ID
-FLATPEAK_VERSION = env("FLATPEAK_VERSION", default="2024-08-24.zero")
+FLATPEAK_VERSION = env("FLATPEAK_VERSION", default="")
+if FLATPEAK_VERSION and not re.fullmatch(r"\d{4}-\d\d-\d\d\.\w+", FLATPEAK_VERSION, re.ASCII):
+    raise ImproperlyConfigured(
+        f"FLATPEAK_VERSION is no release such as 2025-09-14.anode: {FLATPEAK_VERSION}. Leave it out to use the account's."
+    )
 FLATPEAK_CONNECT_TIMEOUT = env.float("FLATPEAK_CONNECT_TIMEOUT", default=3.05)  # seconds, to open a connection
 FLATPEAK_READ_TIMEOUT = env.float("FLATPEAK_READ_TIMEOUT", default=15.0)  # seconds, to the last byte of an answer
 KEEP_TYPED_DAYS = env.int("KEEP_TYPED_DAYS", default=30)

@@ -54,7 +54,7 @@ def erase(erasure: Erasure) -> bool | None:
 
 def _learn(erasure: Erasure) -> None:
     """Exchange the token of a deleted conversation, and have what it made deleted, unless it is known here."""
-    ids = flatpeak.exchange(vault.decrypted(erasure.encrypted_token))
+    ids = flatpeak.exchange(vault.decrypted(erasure.encrypted_token), flatpeak.of(erasure.flatpeak_version))
     of = {"account": erasure.account, "live_mode": erasure.live_mode}
     if not Location.objects.filter(location_id=ids["location_id"], **of).exists():
         Erasure.owe(Erasure.Kind.LOCATION, ids["location_id"], erasure)

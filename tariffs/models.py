@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from flatpeak_app.web.indexes import Plain
 
 from .exact import ExactJSONField
-from .flatpeak import zone_named
+from .flatpeak import ZERO, zone_named
 from .queue import DAY, Queued
 from .realm import FlatPeakObject
 
@@ -215,6 +215,7 @@ class Erasure(Queued):
     kind = models.CharField(max_length=20, choices=Kind.choices)
     flatpeak_id = models.CharField("FlatPeak's id, or its digest", max_length=100, db_index=True)
     encrypted_token = models.TextField(blank=True, editable=False)  # of a conversation, until it is exchanged
+    flatpeak_version = models.CharField("release", max_length=64, default=ZERO.version, editable=False)  # of that token
     requested_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)
 
@@ -224,10 +225,13 @@ class Erasure(Queued):
         return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
-    def owe(cls, kind: str, flatpeak_id: str, of: FlatPeakObject, encrypted_token: str = "") -> None:  # nosec B107
-        """Have FlatPeak delete this, in the account and mode of a row that is being deleted."""
+    def owe(cls, kind: str, flatpeak_id: str, of: FlatPeakObject, **token: str) -> None:
+        """Have FlatPeak delete this, in the account and mode of a row that is being deleted.
+
+        `token` are the columns of a conversation's connect token.
+        """
         where = {"account": of.account, "live_mode": of.live_mode}
-        cls.objects.create(kind=kind, flatpeak_id=flatpeak_id, encrypted_token=encrypted_token, **where)
+        cls.objects.create(kind=kind, flatpeak_id=flatpeak_id, **token, **where)
 
     @classmethod
     def names(cls, *flatpeak_ids: str) -> bool:

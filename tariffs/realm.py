@@ -38,3 +38,16 @@ class FlatPeakObject(models.Model):
     def is_still_stored(self) -> bool:
         """Lock the row until the transaction ends; False if somebody has deleted it meanwhile."""
         return type(self).objects.select_for_update().filter(pk=self.pk).exists()
+
+
+class FlatPeakAccount(FlatPeakObject):
+    """The account itself: the release that its answers told last."""
+
+    flatpeak_version = models.CharField("release", max_length=64)
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "live_mode"], name="flatpeak_account_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account}, {self.flatpeak_version}"

@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.translation import trans_real
 
 from sandbox.server import make_server
-from tariffs.flatpeak import http
+from tariffs.flatpeak import account, http
 from tests import scan
 from tests.programs import PRODUCTION, build
 from tests.pseudo import Arabic
@@ -47,6 +47,7 @@ def empty_cache():
 
     def empty():
         http._Breaker.well_until.clear()
+        account.forget()
         for each in caches.all(initialized_only=True):
             each.clear()
 

@@ -242,7 +242,7 @@ def test_an_unfinished_one_is_closed_when_its_token_expires_and_its_answers_go_l
 
 
 def test_what_flatpeak_owes_is_left_alone(walk, later, monkeypatch):
-    def down(token):
+    def down(*told):
         raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
 
     monkeypatch.setattr(flatpeak, "exchange", down)

@@ -335,7 +335,7 @@ def test_a_location_of_another_flatpeak_account_goes_here_and_waits_there(client
 
 def test_what_is_owed_belongs_to_the_account_and_mode_of_what_was_deleted(walk, monkeypatch, location):
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
     for model in (Customer, Location, ConnectSession):
         model.objects.update(account="acc_real", live_mode=True)
@@ -410,7 +410,7 @@ def test_one_press_waits_for_one_failure_at_most(walk, client, location, flatpea
 
 def test_what_a_finished_conversation_made_is_learnt_before_its_account_goes(walk, client, sandbox, monkeypatch):
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
     assert not Location.objects.exists()
     confirm(client)
@@ -423,7 +423,7 @@ def test_what_cannot_be_learnt_before_the_account_goes_is_learnt_and_deleted_lat
     walk, client, monkeypatch, django_user_model, later, sandbox
 ):
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
         assert "asked again until it has deleted everything" in confirm(client).content.decode()
     assert not django_user_model.objects.exists()
@@ -439,7 +439,7 @@ def test_what_cannot_be_learnt_before_the_account_goes_is_learnt_and_deleted_lat
 
 def test_a_conversation_about_what_is_still_here_deletes_nothing_of_it(walk, client, monkeypatch, location, sandbox):
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"}).act("SAVE")
     ConnectSession.objects.filter(state="owed").delete()
     assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
@@ -452,7 +452,7 @@ def test_what_a_conversation_made_is_deleted_though_another_account_has_the_same
     walk, monkeypatch, sandbox, bob, elsewhere
 ):
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
     [location_id], [customer_id] = sandbox.state["locations"], sandbox.state["customers"]
     where = {"account": "sandbox", "live_mode": False} | elsewhere
@@ -467,7 +467,7 @@ def test_what_a_conversation_made_is_deleted_though_another_account_has_the_same
 
 def test_a_token_that_tells_nothing_any_more_is_done_with(walk, client, monkeypatch, sandbox, later):
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
         confirm(client)
     with sandbox.lock:

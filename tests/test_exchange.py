@@ -20,7 +20,7 @@ def exchange_fails(monkeypatch):
     working = flatpeak.exchange
 
     def switch(error=None):
-        def fail(token):
+        def fail(*told):
             raise error
 
         monkeypatch.setattr(flatpeak, "exchange", fail if error else working)
@@ -179,7 +179,7 @@ def test_an_id_of_another_user_is_stored_for_neither_and_reported(walk, client, 
     location = Location.objects.get()
     theirs = {"location_id": location.location_id, "customer_id": location.customer.customer_id}
     working = flatpeak.exchange
-    monkeypatch.setattr(flatpeak, "exchange", lambda token: working(token) | {which: theirs[which]})
+    monkeypatch.setattr(flatpeak, "exchange", lambda *told: working(*told) | {which: theirs[which]})
     client.force_login(bob)
     bobs = Walk(client).fixed()
     assert "This location is somebody else’s" in bobs.text

@@ -21,6 +21,8 @@ from tariffs import flatpeak
 from tariffs.flatpeak import bearer, http
 from tests.races.servers import at_once
 
+pytestmark = pytest.mark.django_db
+
 BEARER = "bearer_" + 40 * "0"
 
 
@@ -70,8 +72,8 @@ def paths(double):
     return [path for _, path, *_ in double.seen]
 
 
-def test_one_login_serves_all_calls_until_shortly_before_it_expires(double, monkeypatch):
-    kept = []
+def test_one_login_serves_all_calls_until_shortly_before_it_expires(double, settings, monkeypatch):
+    settings.FLATPEAK_VERSION, kept = "2024-08-24.zero", []
     monkeypatch.setattr(cache, "set", lambda key, value, seconds: kept.append(seconds))
     double.answers["/locations/loc_1"] = (200, {"timezone": "Europe/London"})
     flatpeak.location("loc_1")
@@ -93,17 +95,18 @@ def test_a_bearer_is_of_no_other_account_key_or_host(double, settings, name):
     assert paths(double).count("/login") == 2
 
 
-def test_the_login_is_basic_and_the_rest_has_the_bearer_and_the_release(double, settings):
+def test_the_login_is_basic_and_the_rest_has_the_bearer_and_a_release(double, settings):
     settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY = "acc_1", "secret"
     double.answers["/locations/loc_1"] = (200, {"timezone": "Europe/London"})
     flatpeak.location("loc_1")
-    settings.FLATPEAK_VERSION = ""
+    settings.FLATPEAK_VERSION = "2025-09-14.anode"
     flatpeak.location("loc_1")
     login, first, second = (headers for *_, headers, _ in double.seen)
     assert login["Authorization"] == "Basic YWNjXzE6c2VjcmV0"
     assert first["Authorization"] == f"Bearer {BEARER}"
     assert first["Flatpeak-Version"] == "2024-08-24.zero"
-    assert "Flatpeak-Version" not in second
+    assert second["Flatpeak-Version"] == "2025-09-14.anode"
+    assert "Flatpeak-Version" not in login
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -266,7 +269,7 @@ def test_an_unusable_answer_is_unavailable_and_not_followed_and_in_one_line_of_t
 @pytest.mark.parametrize(
     ("call", "path"),
     [
-        (lambda: flatpeak.exchange("cot_1"), "/connect/tariff/token"),
+        (lambda: flatpeak.exchange("cot_1", flatpeak.ZERO), "/connect/tariff/token"),
         (lambda: flatpeak.create_connect_token({}), "/connect/tariff/token"),
         (lambda: flatpeak.location_status("loc_1"), "/locations/loc_1/status"),
         (lambda: flatpeak.login(), "/login"),
@@ -439,7 +442,7 @@ def test_failures_are_logged_without_token_key_id_or_query(double, caplog):
     double.answers["/connect/tariff/token"] = (500, {})
     double.answers["/tariffs/rates/loc_secret"] = (422, ERROR)
     with pytest.raises(flatpeak.Unavailable):
-        flatpeak.exchange("cot_" + 24 * "a")
+        flatpeak.exchange("cot_" + 24 * "a", flatpeak.ZERO)
     with pytest.raises(flatpeak.Rejected):
         flatpeak.rates("loc_secret", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), "IMPORT")
     assert caplog.messages == [
@@ -526,22 +529,28 @@ TOKEN = (200, {"connect_token": "cot_1", "expires_in": 60})
 
 
 @pytest.mark.parametrize(
-    ("page", "words"),
+    ("page", "release"),
     [
-        ({"route": "postal_address_capture", "actions": ["BACK", "CLOSE"], "data": {}}, "release anode"),
-        ({"route": "provider_select", "type": "COMMODITY", "data": {}}, "release anode"),
-        ({"route": "postal_address_input", "data": {}}, "release busbar"),
+        ({"route": "postal_address_capture", "actions": ["BACK", "CLOSE"], "data": {}}, "2025-09-14.anode"),
+        ({"route": "provider_select", "type": "COMMODITY", "data": {}}, "2025-09-14.anode"),
+        ({"route": "provider_select", "data": {}}, "2024-08-24.zero"),
     ],
 )
-def test_check_flatpeak_tells_an_account_on_another_release(double, page, words):
-    double.answers |= {"/connect/tariff/token": TOKEN, "/": (200, page)}
-    with pytest.raises(CommandError, match=words):
+def test_the_first_page_tells_the_release_that_no_header_did(double, page, release):
+    double.answers["/"] = (200, page)
+    assert flatpeak.shown(flatpeak.ZERO.version, flatpeak.answer("cot_1", "session_restore")) == release
+    assert flatpeak.told() == (release if release.endswith("anode") else "")
+
+
+def test_check_flatpeak_tells_a_page_that_is_not_known(double):
+    double.answers |= {"/connect/tariff/token": TOKEN, "/": (200, {"route": "postal_address_input", "data": {}})}
+    with pytest.raises(CommandError, match=r"does not know postal_address_input, a page of release 2024-08-24\.zero"):
         call_command("check_flatpeak")
 
 
 def test_check_flatpeak_tells_a_conversation_that_does_not_open(double):
     double.answers |= {"/connect/tariff/token": (404, {"message": "Not Found"}), "/": (500, {})}
-    with pytest.raises(CommandError, match="set FLATPEAK_VERSION"):
+    with pytest.raises(CommandError, match="leave FLATPEAK_VERSION out"):
         call_command("check_flatpeak")
     double.answers["/connect/tariff/token"] = TOKEN
     with pytest.raises(CommandError, match="check FLATPEAK_CONNECT_URL"):

@@ -69,7 +69,7 @@ def made_up(sandbox, settings, monkeypatch):
     for row in ROUTES:
         monkeypatch.setitem(row.wire, "made_up", (COLUMN[row.name],))
     names = release.Names(ACTIONS | BACK), release.Names(FIELDS)
-    monkeypatch.setattr(release, "SPOKEN", release.Release("made_up", *names))
+    monkeypatch.setattr(release, "KNOWN", (*release.KNOWN, release.Release("made_up", VERSION, *names)))
     theirs = {row.wire["zero"][0]: COLUMN[row.name] for row in ROUTES}
     sandbox.speak(
         SandboxRelease(

@@ -106,7 +106,7 @@ def shown(rf, monkeypatch):
 
 def page(route, data=None, typed=None, **body):
     body = {"route": route, "direction": "IMPORT", "data": DATA.get(route, {}) if data is None else data} | body
-    return Page(session=ConnectSession(), route=ours(route), number=1, body=body, typed=typed or {})
+    return Page(session=ConnectSession(), route=ours(route, "zero"), number=1, body=body, typed=typed or {})
 
 
 def variants(value):
@@ -156,7 +156,7 @@ def test_nothing_around_the_data_breaks_a_page(shown, junk):
         assert shown(page(route, None), provider=str(junk))
 
 
-@pytest.mark.parametrize("route", [theirs(name) for name in named(kind=Kind.QUESTION)])
+@pytest.mark.parametrize("route", [theirs(name, "zero") for name in named(kind=Kind.QUESTION)])
 def test_nothing_that_was_typed_breaks_a_page(shown, route):
     names = [*form_for(page(route)).fields, "periods", "sure", "q", "newest"]
     for text in ["", SCRIPT, "\u202e\u200f", "x" * 10_000, "\x00", "0.001"]:
@@ -225,7 +225,7 @@ def test_only_the_actions_of_the_page_are_offered(shown):
     assert offered("summary_tou_confirm", actions=[]) == []
     for each in ROUTES:
         if each.kind is not Kind.QUESTION and each.actions:
-            assert offered(theirs(each.name)) == each.actions
+            assert offered(theirs(each.name, "zero")) == each.actions
 
 
 def test_a_logo_is_shown_from_a_configured_host_and_letters_stand_for_any_other(shown, settings):
@@ -329,7 +329,7 @@ def test_a_summary_of_changing_prices_has_a_chart_and_a_table(shown):
 )
 def test_what_was_answered_is_said_back_on_the_next_page(rf, alice, route, data, typed, said):
     session = ConnectSession.objects.create(user=alice, connect_token="token", expires_at=timezone.now(), newest=2)
-    before = Page(session=session, number=1, route=ours(route), body={"data": data})
+    before = Page(session=session, number=1, route=ours(route, "zero"), body={"data": data})
     form = form_for(before, QueryDict(typed))
     assert form.is_valid()
     before.answer = {"data": form.to_data()}

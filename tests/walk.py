@@ -31,7 +31,9 @@ class Walk:
     def route(self):
         """As FlatPeak calls it, or would: the end may be known without a page of Connect's."""
         page = self.page
-        return page.body.get("route") or (page.route if page.row.kind is Kind.UNKNOWN else theirs(page.route))
+        if wire := page.body.get("route"):
+            return wire
+        return page.route if page.row.kind is Kind.UNKNOWN else theirs(page.route, page.session.spoken.name)
 
     @property
     def session(self):

@@ -26,10 +26,10 @@ def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
         session.note_error(vault.KEY_MISSING, session.last_route)
         if owed:
             session.put_off(vault.KEY_MISSING, timezone.now())
-        return flatpeak.Unavailable("GET /connect/tariff/token: not tried, as no key reads the token")
+        return flatpeak.Unavailable("the exchange: not tried, as no key reads the token")
     try:
         with flatpeak.purpose(f"session {session.pk}" if owed else ""):
-            ids = flatpeak.exchange(session.connect_token)
+            ids = flatpeak.exchange(session.connect_token, session.spoken)
     except flatpeak.FlatPeakError as error:
         if owed:
             session.refused(error, timezone.now())

@@ -53,6 +53,7 @@ def make_token(session: ConnectSession) -> None:
         logger.warning("Connect: a token that was handed out before")
         raise flatpeak.Unavailable("a token that was handed out before")
     session.connect_token, session.return_digest = made["connect_token"], vault.digests(secret)[0]
+    session.flatpeak_version = made["flatpeak_version"]
     session.expires_at = timezone.now() + timedelta(seconds=int(number(made.get("expires_in")) or 86400))
     session.login = ConnectSession.Login.NONE
 

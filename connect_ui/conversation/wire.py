@@ -1,4 +1,4 @@
-"""One call to Connect. Our names are translated to those of the spoken release, and its page becomes a `Page`."""
+"""One call to Connect. Our names are translated to those of its release, and its page becomes a `Page`."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from tariffs import flatpeak
-from tariffs.flatpeak import JSON, release
+from tariffs.flatpeak import JSON
 
 from .. import routes
 from ..models import ConnectSession, Page
@@ -17,13 +17,19 @@ from ..models import ConnectSession, Page
 def stand(session: ConnectSession, route: str = "") -> Page:
     """Ask where the conversation stands, or start it if it has no page yet. Changes nothing at FlatPeak."""
     route = route or (routes.RESUME if session.newest else routes.START)
-    return _page(session, flatpeak.answer(session.connect_token, routes.theirs(route)))
+    sent = flatpeak.answer(session.connect_token, routes.theirs(route, session.spoken.name))
+    if not session.newest:
+        session.flatpeak_version = flatpeak.shown(session.flatpeak_version, sent)
+    return _page(session, sent)
 
 
 def say(session: ConnectSession, page: Page, answer: JSON) -> Page:
     """Answer a page and return the next one. Neither is stored."""
-    route = page.body.get("route") or routes.theirs(page.route)
-    action = release.SPOKEN.actions.theirs(answer.get("action", ""))
+    spoken = session.spoken
+    route, names = page.body.get("route", ""), page.row.wire.get(spoken.name, ())
+    if names and route not in names:  # the page came with an earlier token, in another release
+        route = names[0]
+    action = spoken.actions.theirs(answer.get("action", ""))
     return _page(session, flatpeak.answer(session.connect_token, route, answer.get("data"), action=action))
 
 
@@ -33,7 +39,9 @@ def _page(session: ConnectSession, sent: flatpeak.WirePage) -> Page:
     # Few pages repeat the token. One search of the text is faster than a look at thousands of values.
     if simplejson.dumps(token)[1:-1] in simplejson.dumps(body, use_decimal=True):
         body = without_token(body, token)
-    page = Page(session=session, route=routes.ours(sent["route"])[:100], body=body)
+    if isinstance(actions := body.get("actions"), list):
+        body["actions"] = [session.spoken.actions.ours(each) for each in actions if isinstance(each, str)]
+    page = Page(session=session, route=routes.ours(sent["route"], session.spoken.name)[:100], body=body)
     callback = settings.SITE_URL + reverse("connect_ui:callback")
     if page.row.kind is routes.Kind.REDIRECT and page.redirect_url.partition("?")[0] == callback:
         page.route = routes.END

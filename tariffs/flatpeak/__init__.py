@@ -7,6 +7,7 @@ Amounts are major currency units per kWh. No token, key, address or query string
 Each call is one line in the log, with the reason if it failed, so callers need not log the error again.
 """
 
+from .account import shown, told
 from .bearer import login
 from .calls import (
     JSON,
@@ -23,13 +24,16 @@ from .calls import (
 )
 from .errors import FlatPeakError, Rejected, Unavailable, word
 from .http import purpose, releasing, silent, total_timeout
+from .release import ZERO, Release, of
 from .values import instant, number, zone_named
 
 __all__ = [
     "JSON",
     "MAX_ID",
+    "ZERO",
     "FlatPeakError",
     "Rejected",
+    "Release",
     "Unavailable",
     "WirePage",
     "answer",
@@ -42,10 +46,13 @@ __all__ = [
     "location_status",
     "login",
     "number",
+    "of",
     "purpose",
     "rates",
     "releasing",
+    "shown",
     "silent",
+    "told",
     "total_timeout",
     "word",
     "zone_named",

@@ -3,14 +3,13 @@
 import hashlib
 import logging
 import time
-from typing import Any
-from urllib.parse import quote
+from functools import partial
 
-import requests
 from django.conf import settings
 from django.core.cache import cache
 
-from .errors import JSON, Rejected, Unavailable
+from . import account
+from .errors import JSON, Unavailable
 from .http import ask, log, total_timeout
 from .values import number
 
@@ -18,7 +17,8 @@ from .values import number
 def login() -> JSON:
     """`{bearer_token, expires_in (seconds), live_mode}`, with the account's credentials. Reference: authorization."""
     credentials, url = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY), settings.FLATPEAK_API_URL + "/login"
-    return ask("GET /login", "GET", url, auth=credentials, needs={"bearer_token": str}, unfit=_no_header)
+    heard, needs = partial(account.heard, None), {"bearer_token": str}
+    return ask("GET /login", "GET", url, auth=credentials, needs=needs, unfit=_no_header, heard=heard)
 
 
 def _no_header(granted: JSON) -> str:
@@ -31,8 +31,8 @@ def token(refused: str = "") -> str:
 
     Of all that need a new one at the same time, in any process, one signs in and the others wait for the result.
     """
-    account = f"{settings.FLATPEAK_API_URL} {settings.FLATPEAK_ACCOUNT_ID} {settings.FLATPEAK_API_KEY}"
-    key = "flatpeak-bearer:" + hashlib.sha256(account.encode()).hexdigest()
+    whose = f"{settings.FLATPEAK_API_URL} {settings.FLATPEAK_ACCOUNT_ID} {settings.FLATPEAK_API_KEY}"
+    key = "flatpeak-bearer:" + hashlib.sha256(whose.encode()).hexdigest()
     if (held := cache.get(key)) not in (None, refused):
         return held
     signing_in, began = f"{key}:signing-in", time.perf_counter()
@@ -52,27 +52,3 @@ def token(refused: str = "") -> str:
         return held
     finally:
         cache.delete(signing_in)
-
-
-def rest(method: str, path: str, *ids: str, **options: Any) -> JSON:
-    # Without ids, because the call's name is in the log and a label of a metric.
-    call = f"{method} {path.replace('/{}', '')}"
-    url = settings.FLATPEAK_API_URL + path.format(*(quote(each, safe="") for each in ids))
-    held = token()
-    try:
-        return ask(call, method, url, auth=_Bearer(held), expected=(401, 403), **options)
-    except Rejected as error:
-        if error.status not in (401, 403):
-            raise
-    return ask(call, method, url, auth=_Bearer(token(refused=held)), **options)
-
-
-class _Bearer(requests.auth.AuthBase):
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self.token}"
-        if settings.FLATPEAK_VERSION:
-            request.headers["Flatpeak-Version"] = settings.FLATPEAK_VERSION
-        return request

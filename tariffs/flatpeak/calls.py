@@ -5,10 +5,10 @@ from typing import NotRequired, TypedDict
 
 from django.conf import settings
 
-from . import release
-from .bearer import rest
 from .errors import JSON
 from .http import ask
+from .release import Release
+from .rest import rest, speaking
 
 MAX_ID = 100  # characters of an id, as long as its column
 
@@ -46,29 +46,51 @@ def _no_page(page: JSON) -> str:
 
 
 def create_connect_token(body: JSON) -> JSON:
-    """`{connect_token, expires_in (seconds), live_mode}`. Reference: create connect token."""
-    fields = release.SPOKEN.fields
-    asked = {fields.theirs(name): value for name, value in body.items()}
-    return _ours(rest("POST", "/connect/tariff/token", body=asked, needs={fields.theirs("connect_token"): str}))
+    """`{connect_token, expires_in (seconds), live_mode, flatpeak_version}`; the last is the release that it speaks.
 
-
-def _ours(token: JSON) -> JSON:
-    return {release.SPOKEN.fields.ours(name): value for name, value in token.items()}
-
-
-def exchange(connect_token: str) -> JSON:
-    """`{customer_id, location_id, complete_action, …}`; idempotent. Reference: exchange connect token.
-
-    `customer_id` is "" if FlatPeak leaves it out, as its API description allows.
+    Reference: create connect token.
     """
-    spoken = release.SPOKEN
-    params, needs = {spoken.fields.theirs("connect_token"): connect_token}, {spoken.fields.theirs("location_id"): str}
-    ids = _ours(rest("GET", "/connect/tariff/token", params=params, needs=needs, unfit=_long_id))
-    action = ids.get("complete_action")
-    return ids | {
-        "customer_id": _customer_of(ids),
-        "complete_action": spoken.actions.ours(action) if isinstance(action, str) else "",
-    }
+
+    def make(spoken: Release) -> JSON:
+        asked = {spoken.fields.theirs(name): value for name, value in body.items()} | dict(spoken.token_options)
+        needs = {spoken.fields.theirs("connect_token"): str}
+        made = rest(spoken, "POST", spoken.token_paths[0], body=asked, needs=needs)
+        return _ours(spoken, made) | {"flatpeak_version": spoken.version}
+
+    return speaking(make)
+
+
+def _ours(spoken: Release, token: JSON) -> JSON:
+    return {spoken.fields.ours(name): value for name, value in token.items()}
+
+
+def exchange(connect_token: str, began: Release) -> JSON:
+    """`{customer_id, location_id, complete_action, …}` of a token of a release; idempotent.
+
+    `customer_id` is "" if FlatPeak leaves it out, as its API description allows. Reference: exchange connect token.
+    """
+
+    def make(spoken: Release) -> JSON:
+        params, needs = (
+            {spoken.fields.theirs("connect_token"): connect_token},
+            {spoken.fields.theirs("location_id"): str},
+        )
+        told = rest(
+            spoken,
+            "GET",
+            spoken.token_paths[0],
+            params=params,
+            needs=needs,
+            unfit=lambda answered: _long_id(_ours(spoken, answered)),
+        )
+        ids = _ours(spoken, told)
+        action = ids.get("complete_action")
+        return ids | {
+            "customer_id": _customer_of(ids),
+            "complete_action": spoken.actions.ours(action) if isinstance(action, str) else "",
+        }
+
+    return speaking(make, began)
 
 
 def _customer_of(ids: JSON) -> str:
@@ -76,29 +98,29 @@ def _customer_of(ids: JSON) -> str:
 
 
 def _long_id(ids: JSON) -> str:
-    ids = _ours(ids)
     is_long = max(len(_customer_of(ids)), len(ids["location_id"])) > MAX_ID
     return f"an id is longer than {MAX_ID} characters" if is_long else ""
 
 
 def location(location_id: str) -> JSON:
     """`{timezone, currency_code, postal_address, …}`. Reference: retrieve location."""
-    return rest("GET", "/locations/{}", location_id)
+    return speaking(lambda spoken: rest(spoken, "GET", "/locations/{}", location_id))
 
 
 def location_status(location_id: str) -> JSON:
     """`{tariff_status: {commodity_import: {status, provider, tariff}, …}}`. Reference: location status."""
-    return rest("GET", "/locations/{}/status", location_id, needs={"tariff_status": dict})
+    needs = {"tariff_status": dict}
+    return speaking(lambda spoken: rest(spoken, "GET", "/locations/{}/status", location_id, needs=needs))
 
 
 def delete_location(location_id: str) -> None:
     """Delete a location with its tariffs; Rejected with status 404 if there is none. Reference: delete location."""
-    rest("DELETE", "/locations/{}", location_id)
+    speaking(lambda spoken: rest(spoken, "DELETE", "/locations/{}", location_id))
 
 
 def delete_customer(customer_id: str) -> None:
     """Delete a customer with all locations; Rejected with status 404 if there is none. Reference: delete customer."""
-    rest("DELETE", "/customers/{}", customer_id)
+    speaking(lambda spoken: rest(spoken, "DELETE", "/customers/{}", customer_id))
 
 
 def rates(location_id: str, start: datetime, end: datetime, direction: str) -> JSON:
@@ -113,4 +135,5 @@ def rates(location_id: str, start: datetime, end: datetime, direction: str) -> J
         "include_tariff": "true",
         "include_carbon": "true",
     }
-    return rest("GET", "/tariffs/rates/{}", location_id, params=params, needs={"data": list})
+    needs = {"data": list}
+    return speaking(lambda spoken: rest(spoken, "GET", "/tariffs/rates/{}", location_id, params=params, needs=needs))

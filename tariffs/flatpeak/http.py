@@ -122,14 +122,15 @@ def silent() -> dict[str, bool]:
     return {name: _Breaker(url).look() >= FAILURES for name, url in urls.items()}
 
 
-def ask(call: str, method: str, url: str, *, expected: tuple[int, ...] = (), **options: Any) -> JSON:
-    """Make one call and log it; a refusal with an `expected` status is not logged as an error."""
+def ask(call: str, method: str, url: str, *, expected: tuple[int | str, ...] = (), **options: Any) -> JSON:
+    """Make one call and log it; a refusal with an `expected` status or code is not logged as an error."""
     began = time.perf_counter()
     try:
         status, answered = _send(call, method, url, **options)
     except FlatPeakError as error:
         gone = method == "DELETE" and error.status == 404
-        serious = _purpose.get() and not gone and error.status not in (429, *expected)
+        meant = not {error.status, getattr(error, "code", "")}.isdisjoint((429, *expected))
+        serious = _purpose.get() and not gone and not meant
         refused = logging.ERROR if serious else logging.INFO
         level = refused if isinstance(error, Rejected) else logging.WARNING
         log(level, f"{error}", began, call, error.outcome, error.status, error.request_id)
@@ -158,8 +159,12 @@ def _send(
     auth: Any = None,
     needs: dict[str, type] | None = None,
     unfit: Callable[[JSON], str] | None = None,
+    heard: Callable[[str, JSON], None] | None = None,
 ) -> tuple[int, JSON]:
-    """Status and JSON of an answer; it has all that it `needs`, and `unfit` returns "" for it, not what is wrong."""
+    """Status and JSON of an answer; it has all that it `needs`, and `unfit` returns "" for it, not what is wrong.
+
+    `heard` gets the release that the answer's header names, "" without one, and the answer, also if that is an error.
+    """
     breaker = _Breaker(url)
     if not breaker.lets_pass():
         raise Unavailable(f"{call}: not tried, as FlatPeak does not answer", "not_tried")
@@ -177,12 +182,14 @@ def _send(
             stream=True,
         ) as response:
             answered = _read(call, response)
-            status = response.status_code
+            status, version = response.status_code, response.headers.get("Flatpeak-Version", "")
     except (requests.RequestException, OSError) as error:
         breaker.failed()
         # Not the exception's text, which contains the query and so the token.
         raise Unavailable(f"{call}: no answer ({type(error).__name__})", "no_answer") from None
     breaker.answered()
+    if heard:
+        heard(version, answered if isinstance(answered, dict) else {})
     # A deletion is answered with 202 or 204 and no body.
     empty = not isinstance(answered, dict) and status not in (202, 204)
     if status >= 500 or (empty and status < 400) or 300 <= status < 400:

@@ -1,8 +1,12 @@
-"""The names that a release of FlatPeak changed. The app's own names are those of zero."""
+"""FlatPeak's releases: what each calls things, and where. The app's own names are those of zero."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
+
+VERSION = re.compile(r"\d{4}-\d\d-\d\d(?:\.[a-z][\w-]{0,40})?", re.ASCII)  # 2025-09-14.anode, or the date alone
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,45 @@ class Names:
 
 @dataclass(frozen=True)
 class Release:
-    """`name` is the release's column in `connect_ui.routes`; `fields` are those of a connect token, asked for and given."""
+    """`name` is the release's column in `connect_ui.routes`, `version` the value of the header Flatpeak-Version.
+
+    fields: those of a connect token, asked for and given. token_options: what else a request for a token says.
+    token_paths: where a token is made and exchanged; if one is answered with 404, the next is tried.
+    """
 
     name: str
+    version: str
     actions: Names = Names()
     fields: Names = Names()
+    token_options: Mapping[str, Any] = field(default_factory=dict)
+    token_paths: tuple[str, ...] = ("/connect/tariff/token",)
+
+    @property
+    def day(self) -> str:
+        """The date in the version, by which releases are compared: FlatPeak leaves out the name in places."""
+        return day_of(self.version)
 
 
-SPOKEN = Release("zero")
+ZERO = Release("zero", "2024-08-24.zero")
+ANODE = Release("anode", "2025-09-14.anode")
+KNOWN: tuple[Release, ...] = (ZERO, ANODE)  # the oldest first
+
+
+def day_of(version: str) -> str:
+    return version.partition(".")[0]
+
+
+def of(version: str) -> Release:
+    """The release with this version's date, or the newest known one before it, in that version."""
+    day = day_of(version)
+    found = max((each for each in KNOWN if each.day <= day), key=lambda each: each.day, default=KNOWN[0])
+    return found if found.day == day else replace(found, version=version)
+
+
+def is_known(version: str) -> bool:
+    return any(each.day == day_of(version) for each in KNOWN)
+
+
+def after(release: Release) -> Release:
+    """The next release that is known, itself if there is none."""
+    return next((each for each in KNOWN if each.day > release.day), release)

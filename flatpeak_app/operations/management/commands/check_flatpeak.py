@@ -5,14 +5,6 @@ from connect_ui.routes import START, Kind, ours, row, theirs
 from tariffs import flatpeak
 
 
-def release_of(page: flatpeak.WirePage) -> str:
-    """Tell the release by a first page: anode has BACK, CLOSE and a type, and busbar has other routes."""
-    if row(ours(page["route"])).kind is Kind.UNKNOWN:
-        return "busbar"
-    later = {"BACK", "CLOSE"} & set(page.get("actions") or []) or page.get("type") in ("COMMODITY", "NON_COMMODITY")
-    return "anode" if later else "zero"
-
-
 class Command(BaseCommand):
     help = "Log in to FlatPeak, make a connect token and open its conversation; say what was found, or what to fix."
 
@@ -29,22 +21,22 @@ class Command(BaseCommand):
             ) from None
         mode = "live" if account.get("live_mode") else "test"
         self.stdout.write(f"Signed in at {settings.FLATPEAK_API_URL}, {mode} mode.")
+        back = settings.SITE_URL + "/"
+        body = {"callback_uri": back, "connect_web_uri": back, "direction": "IMPORT", "type": "COMMODITY"}
         try:
-            made = flatpeak.create_connect_token({"callback_uri": settings.SITE_URL + "/", "direction": "IMPORT"})
-            page = flatpeak.answer(made["connect_token"], theirs(START))
+            made = flatpeak.create_connect_token(body)
+            column = flatpeak.of(made["flatpeak_version"]).name
+            page = flatpeak.answer(made["connect_token"], theirs(START, column))
         except flatpeak.Rejected as error:
             raise CommandError(
-                f"FlatPeak did not open a conversation ({error}): the account may be on another release than "
-                f"{settings.FLATPEAK_VERSION or 'its own default'}; set FLATPEAK_VERSION to 2024-08-24.zero."
+                f"FlatPeak did not open a conversation ({error}) in release {flatpeak.told() or 'zero'}: "
+                "leave FLATPEAK_VERSION out, and update this app."
             ) from None
         except flatpeak.Unavailable as error:
             raise CommandError(
                 f"{settings.FLATPEAK_CONNECT_URL} gave no page ({error}): check FLATPEAK_CONNECT_URL and the network."
             ) from None
-        release = release_of(page)
-        self.stdout.write(f"The first page is {page['route']}, of release {release}.")
-        if release != "zero":
-            raise CommandError(
-                f"The account is on release {release}, and this app speaks zero: set FLATPEAK_VERSION to 2024-08-24.zero, "
-                "or ask FlatPeak to put the account on that release."
-            )
+        version = flatpeak.shown(made["flatpeak_version"], page)
+        self.stdout.write(f"The first page is {page['route']}, of release {version}.")
+        if row(ours(page["route"], flatpeak.of(version).name)).kind is Kind.UNKNOWN:
+            raise CommandError(f"This app does not know {page['route']}, a page of release {version}: update it.")

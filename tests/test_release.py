@@ -1,0 +1,161 @@
+"""Which release the account is on: read from FlatPeak's answers, kept, and found out anew when the account is raised."""
+
+import logging
+
+import pytest
+from django.core.cache import cache
+
+from tariffs import flatpeak
+from tariffs.flatpeak import account, release
+from tariffs.realm import FlatPeakAccount
+from tests.test_flatpeak import BEARER, double  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+
+ZERO, ANODE = "2024-08-24.zero", "2025-09-14.anode"
+PLACE = (200, {"timezone": "Europe/London"})
+
+
+def refusal(message=f"Requested API version {ZERO} is older than account default {ANODE}."):
+    return 422, {"object": "error", "type": "invalid_request", "code": account.TOO_OLD, "message": message}
+
+
+@pytest.fixture
+def host(double):  # noqa: F811
+    """A FlatPeak that names no release until a test says which: `host.told` maps a path to the header of its answers."""
+    double.told = {}
+    double.answers["/locations/loc_1"] = PLACE
+    send = double.end_headers
+
+    def end_headers(self):
+        if version := self.told.get(self.path.partition("?")[0]):
+            self.send_header("flatpeak-version", version)
+        send(self)
+
+    double.end_headers = end_headers
+    return double
+
+
+def pinned(host):
+    return [headers.get("Flatpeak-Version") for _, path, _, headers, _ in host.seen if path != "/login"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/locations/loc_1"])
+def test_the_first_answer_that_names_the_release_decides(host, path):
+    host.told[path] = ANODE
+    flatpeak.location("loc_1")
+    flatpeak.location("loc_1")
+    assert pinned(host)[-1] == ANODE == FlatPeakAccount.objects.get().flatpeak_version
+
+
+def test_an_account_that_names_none_is_asked_in_the_first_release(host):
+    flatpeak.location("loc_1")
+    assert pinned(host) == [ZERO]
+    assert not FlatPeakAccount.objects.exists()
+
+
+def test_a_release_that_was_told_is_no_query_for_any_later_call(host, django_assert_num_queries):
+    host.told["/login"] = ANODE
+    flatpeak.location("loc_1")
+    with django_assert_num_queries(0):
+        flatpeak.location("loc_1")
+    account.forget()  # as in another process
+    with django_assert_num_queries(1):
+        flatpeak.location("loc_1")
+        flatpeak.location("loc_1")
+
+
+@pytest.mark.parametrize("message", [refusal()[1]["message"], "Too old.", f"{ZERO} is too old, use 2025-09-14"])
+def test_an_account_that_was_raised_is_asked_once_more_and_the_operator_is_told_once(host, caplog, message):
+    account.note(ZERO)
+    for _ in range(2):
+        host.answers["/locations/loc_1"] = [refusal(message), PLACE]
+        with flatpeak.purpose("a test"):
+            assert flatpeak.location("loc_1")["timezone"] == "Europe/London"
+        account.forget()
+        account._kept[account._key()] = ZERO  # as in another process, which has not heard of it
+    assert [release.of(each).name for each in pinned(host)] == ["zero", "anode"] * 2
+    [error] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert error.getMessage().startswith(f"The FlatPeak account was raised from {ZERO} to 2025-09-14")
+
+
+def test_a_refusal_of_the_newest_release_too_is_passed_on(host):
+    host.answers["/locations/loc_1"] = refusal("No.")
+    with pytest.raises(flatpeak.Rejected):
+        flatpeak.location("loc_1")
+    assert pinned(host) == [ZERO, ANODE]
+
+
+def test_a_header_that_names_a_later_release_is_believed_and_an_earlier_one_is_not(host, settings):
+    settings.SANDBOX = False
+    host.told["/locations/loc_1"] = ANODE
+    flatpeak.location("loc_1")
+    host.told = {"/login": ZERO, "/locations/loc_1": ZERO}
+    cache.clear()
+    flatpeak.location("loc_1")
+    flatpeak.location("loc_1")
+    assert pinned(host) == [ZERO, ANODE, ANODE]
+
+
+@pytest.mark.parametrize("junk", ["", "anode", "2025-09-14.", "2025-09-14.anode, more", "x" * 500])
+def test_a_header_that_names_no_release_is_ignored(host, junk):
+    host.told["/locations/loc_1"] = junk
+    flatpeak.location("loc_1")
+    assert flatpeak.told() == ""
+
+
+def test_a_release_from_the_future_is_treated_as_the_newest_one_and_pinned(host, caplog):
+    host.told["/login"] = "2027-01-01.busbar"
+    flatpeak.location("loc_1")
+    assert pinned(host) == ["2027-01-01.busbar"]
+    assert account.current().name == "anode"
+    assert "release 2027-01-01.busbar is not known here; it is treated as anode" in caplog.text
+
+
+def test_a_release_that_the_operator_forces_is_used_and_does_not_become_the_accounts(host, settings):
+    settings.FLATPEAK_VERSION = ANODE
+    host.told = {"/login": ZERO, "/locations/loc_1": ANODE}
+    flatpeak.location("loc_1")
+    assert pinned(host) == [ANODE]
+    assert not FlatPeakAccount.objects.exists()
+
+
+def test_a_forced_release_that_the_account_has_left_behind_is_replaced_and_the_operator_told(host, settings, caplog):
+    settings.FLATPEAK_VERSION = ZERO
+    host.answers["/locations/loc_1"] = [refusal(), PLACE, PLACE]
+    flatpeak.location("loc_1")
+    flatpeak.location("loc_1")
+    assert pinned(host) == [ZERO, ANODE, ANODE]
+    assert f"raised from {ZERO} to {ANODE}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        (ZERO, "zero"),
+        ("2024-08-24", "zero"),
+        ("2025-09-14", "anode"),
+        ("2025-08-01.anode", "zero"),
+        ("2027-01-01.busbar", "anode"),
+        ("2020-01-01.older", "zero"),
+    ],
+)
+def test_releases_are_compared_by_their_date(version, name):
+    assert release.of(version).name == name
+
+
+def test_each_account_and_mode_has_a_release_of_its_own(host, settings):
+    host.told["/login"] = ANODE
+    flatpeak.location("loc_1")
+    settings.FLATPEAK_REALM, host.told = "acc_other", {}
+    assert flatpeak.told() == ""
+    settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE = "sandbox", True
+    assert flatpeak.told() == ""
+
+
+def test_a_sign_in_is_made_first_to_learn_the_release(host):
+    host.told["/login"] = ANODE
+    flatpeak.location("loc_1")
+    assert [path for _, path, *_ in host.seen] == ["/login", "/locations/loc_1"]
+    assert pinned(host) == [ANODE]
+    assert host.seen[1][3]["Authorization"] == f"Bearer {BEARER}"
