@@ -60,7 +60,7 @@ def _answer(world: World, request: Request, work: Work, path: str) -> Reply:
         time.sleep(int(world.switch("delay_ms")) / 1000)
     with world.lock:
         if call == "connect":
-            request.name = connect.call_name(world, request)
+            connect.identify(world, request)
         # Control is not counted, since it would change the counts that it reads.
         world.counts.update({call, request.name} - {"control"})
         beyond: set[str] = set()
@@ -97,9 +97,16 @@ def _error(world: World, request: Request, failure: Failure) -> Reply:
     if failure.bare:
         return json_reply({"message": failure.message}, failure.status)
     context = failure.context or ("api.connect_token_create" if request.name == "token" else request.name)
-    found: Json = {"object": "error", "live_mode": False, "context": context, "type": failure.kind}
-    found |= {"code": failure.code, "message": failure.message}
+    status, kind, code = failure.status, failure.kind, failure.code
+    spoken = request.release if request.name.startswith("connect") else None
+    if spoken and spoken.error_status and kind != "rate_limit":
+        trouble = kind == "api_error"
+        if not failure.on_purpose:
+            status = spoken.trouble_status if trouble else spoken.error_status
+        kind, code = ("connect_error", "server_error") if trouble else (kind, code)
+    found: Json = {"object": "error", "live_mode": False, "context": context, "type": kind}
+    found |= {"code": code, "message": failure.message}
     if isinstance(request.token, str):
         found["connect_token"] = request.token
     found |= {"time_created": rfc3339(world.now(), "milliseconds"), "request_id": new_id("req")}
-    return json_reply(found, failure.status, failure.headers)
+    return json_reply(found, status, failure.headers)

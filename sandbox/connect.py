@@ -3,12 +3,13 @@
 import re
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from .codec import Json
 from .errors import AnswerLost, Failure, check_fields, tolerated
-from .holds import ABSENT
-from .pages import END, ERROR, PAGES, REDIRECT, START, SUMMARIES, Page
+from .pages import END, ERROR, START, Page
 from .release import Release
+from .render import holds_true, offered, previous, render, show, taken
 from .session import TEST_FAULTS, Session, test_failure
 from .tariff import provider_of
 from .wire import Reply, Request
@@ -21,17 +22,18 @@ def converse(world: World, request: Request) -> Json | Reply:
     """POST /: one answer to a page, or the route that starts and resumes."""
     body = _envelope(request)
     token = world.state["tokens"].get(body["connect_token"])
-    release = world.release(token["release"]) if token else world.releases.default
-    route = _route(release, body)
+    release = spoken(world, token, body.get("route")) if token else world.release_of("")
+    request.release = release
+    route = _route(release, body, token)
     if not token:
         raise Failure("connect_token_invalid")
-    if world.now() >= datetime.fromisoformat(token["expires"]):
-        raise Failure("connect_token_expired")
+    if dead := _dead(world, token, release):
+        return dead
     world.changed = True
     session = Session(world.state, token, release, world.now(), request.base)
     if route == START:
         _resume(session, body["route"])
-        return _render(session)
+        return render(session)
     if token["complete"]:
         raise Failure("connect_token_finished")
     if release.route(token["route"]) == body["route"]:  # a release may call two of zero's pages the same
@@ -43,22 +45,51 @@ def converse(world: World, request: Request) -> Json | Reply:
     if isinstance(found, Reply):
         return found
     if isinstance(found, dict):  # the page of a test provider
-        _show(session, route)
-        return {"connect_token": token["id"], "route": session.release.route(ERROR), "live_mode": False, **found}
-    _show(session, found)
+        show(session, route)
+        return {"connect_token": token["id"], "route": release.route(ERROR), "live_mode": False, **found}
+    show(session, found)
     if session.lost:
         raise AnswerLost
-    return _render(session)
+    return render(session)
 
 
-def call_name(world: World, request: Request) -> str:
-    """connect.<route> if the body has a route of any release, otherwise connect."""
+def identify(world: World, request: Request) -> None:
+    """Name the call connect.<route> if the body has a route of any release, and note the release of its conversation."""
     with suppress(Failure):
         body = request.json()
-        route = body.get("route") if isinstance(body, dict) else None
+        given = body if isinstance(body, dict) else {}
+        route, token = given.get("route"), given.get("connect_token")
         if isinstance(route, str) and route in world.routes:
-            return f"connect.{route}"
-    return "connect"
+            request.name = f"connect.{route}"
+        if isinstance(token, str) and token in world.state["tokens"]:
+            request.release = world.release(world.state["tokens"][token]["release"])
+
+
+def spoken(world: World, token: Json, sent: Any) -> Release:
+    """The release of a conversation: that of its token, unless a switch says otherwise. sent: the route in the body."""
+    account, own = world.release_of(token["account_id"]), world.release(token["release"])
+    if world.switch("connect_release") == "account":
+        own = account
+    elif world.switch("connect_release") == "start":
+        starts = [each for each in world.releases.by_name.values() if sent == (each.start or each.route(START))]
+        own = starts[0].under(world.state["switches"]) if starts and not token["route"] else own
+    elif own.version < account.version and world.switch("raised_tokens") != "finish":
+        if world.switch("raised_tokens") == "refuse":
+            raise Failure("connect_token_invalid/raised")
+        own = account
+    if own.name != token["release"]:
+        _translate(world, token, own)
+    return own
+
+
+def _translate(world: World, token: Json, release: Release) -> None:
+    """Go on with a conversation in another release, which may have one page where the other has two."""
+    token["release"] = release.name
+    session = Session(world.state, token, release, world.now(), "")
+    at = session.summary(session.stage) or START
+    token["shown"] = list(dict.fromkeys(each if each in release.pages else at for each in token["shown"]))
+    if token["route"] and token["route"] not in release.pages:
+        token["route"] = at
 
 
 def _envelope(request: Request) -> Json:
@@ -72,14 +103,25 @@ def _envelope(request: Request) -> Json:
         body = {name: body[name] for name in ENVELOPE if name in body}
     body = check_fields(body, "The request", (), ENVELOPE)
     request.token = body.get("connect_token")
-    for name in ("connect_token", "route"):
-        if not isinstance(body.get(name), str) or not body[name]:
-            raise Failure(f"{name}_missing")
+    if not isinstance(request.token, str) or not request.token:
+        raise Failure("connect_token_missing")
     return body
 
 
-def _route(release: Release, body: Json) -> str:
-    """Zero's name for the route of a body. Raises Failure if the release has no such route, or it takes no such body."""
+def _route(release: Release, body: Json, token: Json | None) -> str:
+    """Zero's name for the route of a body. Raises Failure if the release has no such route, or it takes no such body.
+
+    Where a release allows it, BACK and CLOSE need no route: they are meant for the page that the conversation is at.
+    """
+    if (
+        "route" not in body
+        and token
+        and release.acts_without_route
+        and body.get("action") in (release.back, release.close)
+    ):
+        body["route"] = release.route(token["route"])
+    if not isinstance(body.get("route"), str) or not body["route"]:
+        raise Failure("route_missing")
     names = release.names()
     if body["route"] not in names:
         raise Failure("route_invalid", routes=", ".join(names))
@@ -90,21 +132,40 @@ def _route(release: Release, body: Json) -> str:
     return route
 
 
-def _show(session: Session, route: str) -> None:
-    """Move to a page, which can be answered from now on. Without a provider, pages about one no longer can."""
-    token = session.token
-    shown = [each for each in token["shown"] if each != route and (session.draft or not PAGES[each].about_provider)]
-    token |= {"route": route, "shown": [*shown, route]}
+def _dead(world: World, token: Json, release: Release) -> Json | Reply | None:
+    """The answer to a token that has expired or was spent by its exchange, None if it lives. Raises Failure."""
+    expired = world.now() >= datetime.fromisoformat(token["expires"])
+    if not expired and not token["spent"]:
+        return None
+    failure = Failure("connect_token_expired" if expired else "connect_token_finished")
+    if release.when_over == "page":
+        page = {"connect_token": token["id"], "route": release.route(ERROR), "live_mode": False}
+        return page | {"error_code": failure.code, "error_message": failure.message}
+    if release.when_over == "404":
+        return Reply(404)
+    raise failure
 
 
 def _resume(session: Session, sent: str) -> None:
     """Start the conversation, or go on: a login may be over by now, or a tariff readable."""
-    at = session.token["route"]
-    if not at and sent != (session.release.start or sent):
+    token, start = session.token, session.release.start
+    if start and not token["complete"] and session.switch("resume") != "both":
+        _resume_by_one(session, sent == start)
+    at = token["route"]
+    if not at and sent != (start or sent):
         raise Failure("route_not_available/shown", route=sent, at="its beginning")
-    page = PAGES[at or START]
+    page = session.pages[at or START]
     if page.resume and (key := page.resume(session)):
-        _show(session, page.next[key])
+        show(session, page.next[key])
+
+
+def _resume_by_one(session: Session, starts: bool) -> None:
+    """Refuse one of the two routes that resume, or start over, by the switch. starts: it is the one that also starts."""
+    token, reading = session.token, session.switch("resume")
+    if token["route"] and reading == ("restore" if starts else "start"):
+        raise Failure("route_not_available/earlier", at=session.release.route(token["route"]))
+    if token["route"] and reading == "start_over" and starts:
+        token |= {"route": "", "shown": [], "draft": {}}
 
 
 def _check_shown(session: Session, route: str) -> None:
@@ -115,19 +176,14 @@ def _check_shown(session: Session, route: str) -> None:
     if route != at and session.switch("earlier_answers") == "refuse":
         raise Failure("route_not_available/earlier", at=named(at))
     # A pending tariff may become readable while the customer looks at its page: SAVE must still work.
-    if route != at and not _holds_true(session, route):
+    if route != at and not holds_true(session, route):
         raise Failure("route_not_available/summary")
-
-
-def _holds_true(session: Session, route: str) -> bool:
-    """Whether the page can be shown again: a summary only if it is the draft's."""
-    return route not in SUMMARIES.values() or route == SUMMARIES.get(session.stage)
 
 
 def _refuse_once(session: Session, route: str, body: Json, raw: bytes) -> None:
     """Raise the error that a test provider or a typed test input asks for."""
-    page, refuses = PAGES[route], provider_of(session.draft).test.get("refuses")
-    codes = (*page.codes, "data_json_invalid")
+    page: Page = session.pages[route]
+    codes, refuses = (*page.codes, "data_json_invalid"), provider_of(session.draft).test.get("refuses")
     answers = not page.answer or body.get("action") is None
     if refuses in codes and answers and session.once(f"refuses {refuses}"):
         raise test_failure(refuses)
@@ -137,32 +193,41 @@ def _refuse_once(session: Session, route: str, body: Json, raw: bytes) -> None:
 
 
 def _move(session: Session, route: str, body: Json) -> str | Json | Reply:
-    """Do what the answer or the action does. Returns the next page's route, or an answer that is no page of zero's."""
-    page, action, data, release = PAGES[route], body.get("action"), body.get("data"), session.release
-    actions = {release.action(name): name for name in page.actions}
-    offered = ", ".join(_offered(session, route))
-    if action is not None and action not in _offered(session, route):
-        raise Failure("action_invalid", route=body["route"], offered=offered or "no action")
-    if action is not None and action == release.back:
-        found: str | Json | Reply = _previous(session, route) or route
-    elif action is not None:
-        found, does = page.actions[actions[action]]
-        if found == END:
-            session.complete(actions[action])
-        elif does:
-            does(session)
+    """Do what the answer or the action does. Returns the next page's route, or an answer that is no page of the table."""
+    page, action, data, release = session.pages[route], body.get("action"), body.get("data"), session.release
+    actions, listed = taken(session, route), ", ".join(offered(session, route))
+    if action is not None and action not in list(actions):
+        raise Failure("action_invalid", route=body["route"], offered=listed or "no action")
+    if action is not None:
+        found: str | Json | Reply = _act(session, route, actions[action])
     elif page.answer:
         answered = page.answer(session, _clean(page, data))
         found = answered if isinstance(answered, dict | Reply) else page.next[answered]
     elif page.actions and not data:
-        raise Failure("action_missing", route=body["route"], offered=offered)
+        raise Failure("action_missing", route=body["route"], offered=listed)
     else:
         raise Failure("data_json_invalid/takes", route=body["route"], takes=page.wanted)
     if release.back and isinstance(found, str):
         # BACK leads through the pages in the order in which they led here.
-        shown, last = session.token["shown"], found if action == release.back else route
+        shown, last = session.token["shown"], found if action == release.back and found != END else route
         del shown[shown.index(last) + 1 :]
     return found
+
+
+def _act(session: Session, route: str, action: str) -> str:
+    """Do what an action does. Returns the next page's route. action: zero's name, or the release's for BACK and CLOSE."""
+    release = session.release
+    if action == release.back and (found := previous(session, route)):
+        return found
+    if action in (release.back, release.close):
+        session.complete("CLOSE")
+        return END
+    leads, does = session.pages[route].actions[action]
+    if does:
+        does(session)
+    if leads == END:
+        session.complete(action)
+    return leads
 
 
 def _clean(page: Page, data: Json | None) -> Json:
@@ -177,33 +242,3 @@ def _clean(page: Page, data: Json | None) -> Json:
             raise Failure(f"{name}_id_missing")
     check_fields(data, "data", required, page.takes)
     return {name: page.takes[name].check(value, name) for name, value in data.items()}
-
-
-def _previous(session: Session, route: str) -> str | None:
-    """The page before this one that asked the customer something, None if it is the first."""
-    shown = session.token["shown"]
-    before = reversed(shown[: shown.index(route)])
-    return next((each for each in before if each != REDIRECT and _holds_true(session, each)), None)
-
-
-def _offered(session: Session, route: str) -> list[str]:
-    """The actions of a page, by the release's names."""
-    page, release = PAGES[route], session.release
-    found = [release.action(name) for name in page.actions]
-    back = release.back and (page.answer or page.actions) and _previous(session, route)
-    return [*found, release.back] if back else found
-
-
-def _render(session: Session) -> Json:
-    """The page that the conversation is at."""
-    token, release, route = session.token, session.release, session.token["route"]
-    if route == END and release.ends_by_redirect:
-        route = REDIRECT
-    page = {"connect_token": token["id"], "route": release.route(route), "type": "render", "live_mode": False}
-    if route != REDIRECT:
-        page["direction"] = token["direction"]
-    if offered := _offered(session, route):
-        page["actions"] = offered
-    names = {"redirect_uri": session.switch("redirect_field")}
-    held = {names.get(name, name): value(session) for name, value in PAGES[route].holds.items()}
-    return page | {"data": {name: value for name, value in held.items() if value is not ABSENT}}

@@ -26,12 +26,14 @@ class Failure(Exception):
     """An error as the answer.
 
     key is a key of data/errors.json: FlatPeak's code, with a variant after a slash. `values` fill the message there.
-    code replaces FlatPeak's code where several share one message. The note goes to the log only.
+    code replaces FlatPeak's code where several share one message. on_purpose: a fault that was set.
+    The note goes to the log only.
     """
 
     def __init__(self, key: str, code: str = "", **values: object) -> None:
         super().__init__(key)
         entry = ERRORS[key]
+        self.on_purpose = key.endswith("/fault")
         self.bare = "bare" in entry
         self.code = code or key.partition("/")[0]
         self.status = int(entry.get("status", 422))

@@ -45,12 +45,15 @@ def hours(session: Session) -> list[Json]:
     return [*others, last]
 
 
-def regions(session: Session) -> Any:
-    """The market regions to choose from, only if the region is not detected from the address."""
-    if "regions" not in provider_of(session.draft).test:
-        return ABSENT
+def all_regions(session: Session) -> list[str]:
+    """The market regions of the country."""
     known = catalog.MARKETS["regions"]
     return known.get(session.country, known["default"])
+
+
+def regions(session: Session) -> Any:
+    """The market regions to choose from, only if the region is not detected from the address."""
+    return all_regions(session) if "regions" in provider_of(session.draft).test else ABSENT
 
 
 def region(session: Session) -> Any:
@@ -87,6 +90,11 @@ def redirect(session: Session) -> str:
         return callback(session)
     login = f"{session.base}/provider/login/{session.draft['provider']}"
     return with_token(login, session.token["id"]) if session.switch("redirect_has_token") else login
+
+
+def redirect_without_token(session: Session) -> str:
+    """As redirect, but the callback at the end lacks the token."""
+    return session.token["callback_uri"] if session.token["complete"] else redirect(session)
 
 
 def callback(session: Session) -> str:

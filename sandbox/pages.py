@@ -1,4 +1,4 @@
-"""The table of pages: what each holds, takes and refuses, its actions, and where it leads."""
+"""The table of pages: what each holds, takes and refuses, its actions, and where it leads. anode.py derives its own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,8 @@ class Page:
 
     holds: the fields of its data. takes: the fields of an answer's data. answer: what a clean answer does. codes: the
     errors that FlatPeak documents. resume: what resuming does while the conversation is here. answer and resume return
-    the key in `next` of the page that follows, resume None to stay. instead: what the client does if it takes no data.
+    the key in `next` of the page that follows, resume None to stay. skip: the answer to take without showing the page, None
+    to show it. instead: what the client does if it takes no data.
     """
 
     holds: Mapping[str, Callable[[Session], Any]] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Page:
     actions: Mapping[str, Action] = field(default_factory=dict)
     next: Mapping[Any, str] = field(default_factory=dict)
     resume: Callable[[Session], str | None] | None = None
+    skip: Callable[[Session], Json | None] | None = None
     instead: str = "an action"
 
     @property
@@ -74,7 +76,8 @@ CONNECTION = PROVIDER | {"connection_type": drafted("connection")}
 SUMMARY = PRICED | CONNECTION | {"tariff": holds.tariff}
 COST_CODES, ACTION_CODES = ("cost_value_zero", "cost_value_negative"), ("action_missing", "action_invalid")
 CHANGE_ADDRESS = {"ADDRESS_CHANGE": Action("postal_address_capture")}
-CONFIRM = {"SAVE": Action(END), "EDIT": Action("provider_select"), "DISCONNECT": Action(END)}
+EDIT, DISCONNECT = Action("provider_select"), Action(END, Session.disconnect)
+CONFIRM = {"SAVE": Action(END, Session.connect), "EDIT": EDIT, "DISCONNECT": DISCONNECT}
 
 PAGES = {
     START: Page(
@@ -192,7 +195,7 @@ PAGES = {
     "summary_tariff_inprogress": Page(
         holds=CONNECTION,
         actions={
-            "SAVE": Action(END),
+            "SAVE": Action(END, Session.connect),
             "DISCONNECT": Action("provider_select", moves.start_again),
             "DISMISS_DIRECT": Action("tariff_structure_select", moves.dismiss_login),
         },
@@ -202,7 +205,7 @@ PAGES = {
     ),
     "summary_tariff_failed": Page(
         holds=CONNECTION,
-        actions={"RECONNECT": Action("provider_select"), "DISCONNECT": Action(END)},
+        actions={"RECONNECT": EDIT, "DISCONNECT": DISCONNECT},
         codes=ACTION_CODES,
     ),
 }

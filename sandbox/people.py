@@ -26,8 +26,10 @@ def home(world: World, request: Request) -> Reply:
         for name, value in world.state["switches"].items()
     }
     routes = {
-        release.route(name): ", ".join([each.wanted, *map(release.action, each.actions), *each.codes])
-        for release in [world.releases.default]
+        f"{release.name}: {release.route(name)}": ", ".join(
+            [each.wanted, *map(release.action, each.actions), *each.codes]
+        )
+        for release in world.releases.by_name.values()
         for name, each in release.pages.items()
     }
     tests = {each["name"]: each["says"] for each in catalog.TESTS}

@@ -19,8 +19,15 @@ class Release:
     start: the route that begins a conversation; zero's own then only resumes it.
     back: the action by which Connect shows the previous page again. An earlier page can be answered all the same, unless
     the switch earlier_answers says refuse.
+    close: the action by which the customer leaves from any page; at the first page BACK does the same.
+    aliases: actions that are taken though no page lists them, with zero's name for each.
+    acts_without_route: whether BACK and CLOSE need no route.
     ends_by_redirect: the last page is the one that also leads to a login, and leads to callback_uri.
+    tells_type: whether the `type` of a page is that of the tariff, not "render".
     saves_first: the tariff is connected before its summary is shown, not by an action there.
+    when_over: how Connect refuses a token that is over: by an "error", by a "page" that says so, or by an empty "404".
+    error_status, trouble_status: the status of Connect's errors, and of those that are FlatPeak's own fault, which are then
+    named connect_error and server_error; 0 for zero's.
     readings: from a switch and its value to the fields of this class that it changes, where FlatPeak's sources disagree.
     """
 
@@ -34,8 +41,15 @@ class Release:
     more: tuple[str, ...] = ()
     start: str = ""
     back: str = ""
+    close: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    acts_without_route: bool = False
     ends_by_redirect: bool = False
+    tells_type: bool = False
     saves_first: bool = False
+    when_over: str = "error"
+    error_status: int = 0
+    trouble_status: int = 0
     readings: Mapping[tuple[str, Any], Json] = field(default_factory=dict)
 
     @property
@@ -43,9 +57,14 @@ class Release:
         """The version without its date."""
         return self.version.partition(".")[2]
 
+    @property
+    def first(self) -> str:
+        """The page that starts a conversation, by zero's name: the first of its table."""
+        return next(iter(self.pages))
+
     def names(self) -> dict[str, str]:
         """The routes of its own, with zero's name for each."""
-        start = {self.start: next(iter(self.pages))} if self.start else {}
+        start = {self.start: self.first} if self.start else {}
         return {self.route(name): name for name in self.pages} | start
 
     def route(self, zero: str) -> str:

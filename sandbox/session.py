@@ -1,5 +1,6 @@
 """A conversation with Connect, and how its draft of a tariff changes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,6 +59,19 @@ class Session:
         """The token's location, or an empty stand-in until there is one."""
         return self.state["locations"].get(self.token["location_id"], {"tariffs": {}})
 
+    @property
+    def pages(self) -> Mapping[str, Any]:
+        return self.release.pages
+
+    def summary(self, stage: str) -> str | None:
+        """The page that a tariff of this stage is shown by."""
+        return self.pages[self.release.first].next.get(stage)
+
+    @property
+    def stored(self) -> Json | None:
+        """The tariff that the location has already."""
+        return self.location["tariffs"].get(tariff_key(self.token))
+
     def switch(self, name: str) -> Any:
         return self.state["switches"][name]
 
@@ -81,16 +95,28 @@ class Session:
         self.token["draft"] = {"provider": self.draft["provider"], "end": end, **own, **more}
         return self.stage
 
-    def complete(self, action: str) -> None:
-        """End the conversation: store customer and location, and after SAVE the tariff."""
-        token, key, owner = self.token, tariff_key(self.token), self.token["account_id"]
-        token |= {"complete": action, "customer_id": token["customer_id"] or new_id("cus")}
+    def place(self) -> Json:
+        """Store the customer and the location, whose ids are made here if they are new. Returns the location."""
+        token, owner = self.token, self.token["account_id"]
+        token["customer_id"] = token["customer_id"] or new_id("cus")
         token["location_id"] = token["location_id"] or new_id("loc")
         customer = {"account_id": owner, "reference_id": token["customer_reference_id"]}
         self.state["customers"].setdefault(token["customer_id"], customer)
         new = {"account_id": owner, "reference_id": token["location_reference_id"], "created": rfc3339(self.now)}
-        location = self.state["locations"].setdefault(token["location_id"], {**new, "tariffs": {}})
+        location: Json = self.state["locations"].setdefault(token["location_id"], new | {"tariffs": {}})
         location |= {name: token[name] for name in ("customer_id", "postal_address", "dismissed")}
-        location["tariffs"].pop(key, None)
-        if action == "SAVE":
-            location["tariffs"][key] = {"id": new_id("trf"), **self.draft, "saved": self.now.isoformat()}
+        return location
+
+    def connect(self) -> None:
+        """Store the draft as the tariff of its type and direction."""
+        tariffs, saved = self.place()["tariffs"], self.now.isoformat()
+        self.token["draft"] = {"id": new_id("trf"), **self.draft, "saved": saved}
+        tariffs[tariff_key(self.token)] = dict(self.draft)
+
+    def disconnect(self) -> None:
+        """Forget the tariff of this type and direction."""
+        self.place()["tariffs"].pop(tariff_key(self.token), None)
+
+    def complete(self, action: str) -> None:
+        """End the conversation. action: the last one, by zero's name."""
+        self.token["complete"] = action

@@ -9,7 +9,7 @@ from .codec import Json, rfc3339
 from .errors import Failure, check_fields
 from .pages import OPTIONAL
 from .release import Release
-from .session import tariff_key
+from .session import Session, tariff_key
 from .tariff import tariff_status
 from .wire import Request, new_id, served
 from .world import World
@@ -76,11 +76,21 @@ def create_token(world: World, request: Request) -> Json:
     token = {"direction": "IMPORT", "type": "COMMODITY", **dict.fromkeys(("connect_web_uri", *IDS)), **body}
     token |= {"id": new_id("cot"), "account_id": request.account, "created": rfc3339(now), "release": spoken.name}
     token |= {"expires": rfc3339(now + timedelta(days=1)), "route": "", "shown": [], "refused": [], "draft": {}}
-    token |= {"login": None, "complete": None, "exchanged": False, "dismissed": [], "no_providers": False}
+    token |= {
+        "login": None,
+        "complete": None,
+        "exchanged": False,
+        "spent": False,
+        "reported": [],
+        "dismissed": [],
+        "no_providers": False,
+    }
     token |= {name: checks.flags(body.get(name, {}), name, FLAGS[name]) for name in FLAGS}
     token["postal_address"] = checks.partial_address(body.get("postal_address", {}))
     _open_location(world, token)
     _find_customer(world, token)
+    if token["actions"]["disconnect_tariff"] and world.switch("disconnect_by") == "token":
+        Session(world.state, token, spoken, world.now(), request.base).disconnect()
     world.state["tokens"][token["id"]] = token
     world.changed = True
     return spoken.renamed({"connect_token": token["id"], "expires_in": 86400, "live_mode": False})
@@ -121,16 +131,21 @@ def exchange(world: World, request: Request) -> Json:
     place = world.state["locations"].get(token["location_id"])
     if not token["complete"] and not spoken.saves_first:
         raise Failure("connect_incomplete", at=spoken.route(token["route"]) or "its beginning")
-    if not place:
+    if not place and world.switch("early_exchange") == "404":
         raise Failure("not_found")
     if token["exchanged"] and world.switch("second_exchange") != "answer":
         raise Failure(f"exchanged/{world.switch('second_exchange')}")
-    token["exchanged"] = world.changed = True
-    customer = world.state["customers"][token["customer_id"]]
-    processed = tariff_status(place["tariffs"].get(tariff_key(token)), world.now()) == "CONNECTED"
+    token["exchanged"], token["spent"] = (
+        bool(place),
+        token["spent"] or (not token["complete"] and world.switch("exchange_spends")),
+    )
+    world.changed = True
     found = {"id": token["id"], "object": "connect_token", "live_mode": False}
-    found |= {world.switch("exchange_field"): processed, "complete_action": spoken.action(token["complete"])}
-    # FlatPeak describes both references as strings, so an absent one is "".
-    found |= {"customer_id": token["customer_id"], "customer_reference_id": customer["reference_id"] or ""}
-    found |= {"location_id": token["location_id"], "location_reference_id": place["reference_id"] or ""}
+    found |= {world.switch("exchange_field"): False, "complete_action": spoken.action(token["complete"] or "")}
+    if place:
+        customer, tariff = world.state["customers"][token["customer_id"]], place["tariffs"].get(tariff_key(token))
+        found[world.switch("exchange_field")] = tariff_status(tariff, world.now()) == "CONNECTED"
+        # FlatPeak describes both references as strings, so an absent one is "".
+        found |= {"customer_id": token["customer_id"], "customer_reference_id": customer["reference_id"] or ""}
+        found |= {"location_id": token["location_id"], "location_reference_id": place["reference_id"] or ""}
     return spoken.renamed(found | {"time_created": token["created"], "time_expiry": token["expires"]})

@@ -72,9 +72,10 @@ class World:
     def load(self, path: Path) -> None:
         try:
             saved = loads(path.read_bytes())
-            # An earlier version had no releases, and other switches.
+            # An earlier version had no releases, other tokens and other switches.
             saved = {name: dict(saved[name]) for name in self.state if name in saved or name != "releases"}
             saved = {"releases": {}} | saved
+            saved["tokens"] = {key: each for key, each in saved["tokens"].items() if "release" in each}
             known = {name: value for name, value in saved["switches"].items() if name in SWITCHES}
             switches = {name: checked(name, value) for name, value in known.items()}
             saved["switches"] = self.state["switches"] | switches | self.first_switches

@@ -149,7 +149,7 @@ class Anode(Client):
 
     def connected(self, **body):
         """Connect a fixed price. Returns the answer to the exchange."""
-        return self.exchange(self.talk(**body).by_hand("FIXED").act("SAVE").token)
+        return self.exchange(self.talk(**body).by_hand("FIXED").token)
 
 
 class Talk:
@@ -226,8 +226,9 @@ class Talk:
         if self.route == "tariff_structure_select":
             self.go("tariff_structure_select", {"options": [structure]})
         self.go(self.route, BY_HAND[structure][1])
-        self.go("tariff_name_capture", {"tariff": {"name": "Simple"}})
-        return self.go("contract_term_capture")
+        if self.route == "tariff_name_capture":
+            self.go("tariff_name_capture", {"tariff": {"name": "Simple"}})
+        return self.go("contract_term_capture") if self.route == "contract_term_capture" else self
 
     def login_path(self):
         address = urlsplit(self.data.get("redirect_uri") or self.data["redirect_url"])

@@ -78,16 +78,16 @@ def test_a_page_takes_no_other_field(sandbox, route):
 def test_the_home_page_documents_every_page(sandbox):
     html = unescape(sandbox.call("GET", "/"))
     for route, page in PAGES.items():
-        assert f"<th scope=row>{route}<td>{', '.join([page.wanted, *page.actions, *page.codes])}\n" in html + "\n"
+        assert f"<th scope=row>zero: {route}<td>{', '.join([page.wanted, *page.actions, *page.codes])}\n" in html + "\n"
 
 
-def test_only_the_tables_name_a_route():
+def test_only_the_tables_and_the_switches_name_a_route():
     folder = Path(pages.__file__).parent
     names = re.compile(rf"\b({'|'.join(set(PAGES) - {ERROR})})\b")
     files = [each for suffix in ("py", "json", "html") for each in folder.rglob(f"*.{suffix}")]
     found = {each.name for each in files if names.search(each.read_text(encoding="utf-8"))}
     assert len(files) > 30
-    assert found == {"pages.py", "anode.py"}
+    assert found == {"pages.py", "anode.py", "switches.json"}
 
 
 def test_the_address_is_asked_for_only_if_it_is_not_known(sandbox):
