@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.translation import trans_real
 
 from sandbox.server import make_server
-from tariffs.flatpeak import account, http
+from tariffs.flatpeak import account, http, rest
 from tests import scan
 from tests.programs import PRODUCTION, build
 from tests.pseudo import Arabic
@@ -48,6 +48,7 @@ def empty_cache():
     def empty():
         http._Breaker.well_until.clear()
         account.forget()
+        rest._found.clear()
         for each in caches.all(initialized_only=True):
             each.clear()
 

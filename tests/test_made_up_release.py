@@ -63,9 +63,8 @@ VERSION = "2031-01-01.made_up"
 
 
 @pytest.fixture(autouse=True)
-def made_up(sandbox, settings, monkeypatch):
-    """The app and the sandbox both speak it."""
-    settings.FLATPEAK_VERSION = VERSION
+def made_up(sandbox, monkeypatch):
+    """The sandbox speaks it, and says so to the app, which knows it."""
     for row in ROUTES:
         monkeypatch.setitem(row.wire, "made_up", (COLUMN[row.name],))
     names = release.Names(ACTIONS | BACK), release.Names(FIELDS)

@@ -1,5 +1,6 @@
 """Which release the account is on: read from FlatPeak's answers, kept, and found out anew when the account is raised."""
 
+import json
 import logging
 
 import pytest
@@ -159,3 +160,95 @@ def test_a_sign_in_is_made_first_to_learn_the_release(host):
     assert [path for _, path, *_ in host.seen] == ["/login", "/locations/loc_1"]
     assert pinned(host) == [ANODE]
     assert host.seen[1][3]["Authorization"] == f"Bearer {BEARER}"
+
+
+# --- what a connect token is called, and where it is
+
+
+ADDRESS = {"callback_uri": "https://app.example/done", "connect_web_uri": "https://app.example/back/1/secret/"}
+MADE = (200, {"connect_token": "cot_1", "expires_in": 60, "live_mode": False})
+IDS = {"location_id": "loc_1", "customer_id": "cus_1"}
+TOKEN, OLD, BY_ID = "/connect/token", "/connect/tariff/token", "/connect/cot_1"
+
+
+def asked(host):
+    return [(method, path) for method, path, *_ in host.seen if path != "/login"]
+
+
+def test_a_token_of_anode_is_asked_for_by_anodes_names(host):
+    host.told["/login"] = ANODE
+    host.answers[TOKEN] = MADE
+    place = {"postal_address": {"country_code": "GB"}, "customer_id": "cus_1", "customer_reference_id": "C-17"}
+    made = flatpeak.create_connect_token(ADDRESS | {"direction": "EXPORT", "type": "COMMODITY"} | place)
+    assert made == MADE[1] | {"flatpeak_version": ANODE}
+    assert json.loads(host.seen[-1][4]) == place | {
+        "callback_url": "https://app.example/done",
+        "connect_url": "https://app.example/back/1/secret/",
+        "tariff_direction": "EXPORT",
+        "tariff_type": "COMMODITY",
+        "route_options": {"tariff_name_capture": True, "contract_term_capture": True},
+    }
+
+
+@pytest.mark.parametrize("path", [TOKEN, OLD, BY_ID])
+def test_of_the_paths_that_flatpeaks_pages_name_the_one_that_is_there_is_found_and_kept(host, path, caplog):
+    host.told["/login"] = ANODE
+    host.answers[path] = (200, MADE[1] | IDS)
+    with flatpeak.purpose("a test"):
+        for _ in range(2):
+            if path != BY_ID:
+                flatpeak.create_connect_token(ADDRESS)
+            assert flatpeak.exchange("cot_1", release.ANODE)["location_id"] == "loc_1"
+    tried = [TOKEN, OLD, BY_ID][: [TOKEN, OLD, BY_ID].index(path) + 1]
+    assert [where for method, where in asked(host) if method == "GET"] == [*tried, path]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_token_that_is_nowhere_is_refused_as_before(host):
+    host.told["/login"] = ANODE
+    with pytest.raises(flatpeak.Rejected) as caught:
+        flatpeak.exchange("cot_1", release.ANODE)
+    assert caught.value.status == 404
+    assert [path for _, path in asked(host)] == [TOKEN, OLD, BY_ID]
+
+
+def test_a_refusal_that_is_no_404_tries_no_other_path(host):
+    host.told["/login"] = ANODE
+    host.answers[TOKEN] = (422, {"object": "error", "code": "callback_url_missing"})
+    with pytest.raises(flatpeak.Rejected):
+        flatpeak.create_connect_token(ADDRESS)
+    assert [path for _, path in asked(host)] == [TOKEN]
+
+
+@pytest.mark.parametrize("name", ["is_tariff_processed", "tariff_available", "price_available", "data_available"])
+@pytest.mark.parametrize("flag", [True, False])
+def test_any_name_of_the_flag_says_whether_rates_are_there(host, name, flag):
+    host.answers[OLD] = (200, IDS | {name: flag})
+    assert flatpeak.exchange("cot_1", release.ZERO)["is_tariff_processed"] is flag
+
+
+def test_an_exchange_without_the_flag_does_not_say(host):
+    host.answers[OLD] = (200, IDS)
+    assert flatpeak.exchange("cot_1", release.ZERO)["is_tariff_processed"] is None
+
+
+def test_a_token_of_zero_is_exchanged_after_the_account_was_raised(host):
+    account.note(ZERO)
+    host.answers |= {OLD: [refusal()], TOKEN: (200, IDS)}
+    assert flatpeak.exchange("cot_1", release.ZERO)["location_id"] == "loc_1"
+    assert list(zip(asked(host), pinned(host), strict=True)) == [(("GET", OLD), ZERO), (("GET", TOKEN), ANODE)]
+
+
+def test_a_token_of_a_later_release_than_the_accounts_is_exchanged_in_its_own(host):
+    account.note(ZERO)
+    host.answers[TOKEN] = (200, IDS)
+    flatpeak.exchange("cot_1", release.ANODE)
+    flatpeak.exchange("cot_1", release.of("2027-01-01.busbar"))
+    assert pinned(host) == [ANODE, "2027-01-01.busbar"]
+    assert flatpeak.told() == ZERO
+
+
+def test_the_sandbox_makes_a_token_for_each_release(sandbox):
+    assert flatpeak.create_connect_token(ADDRESS)["flatpeak_version"] == ZERO
+    sandbox.raise_to("*", "anode")
+    assert flatpeak.create_connect_token(ADDRESS)["flatpeak_version"] == ANODE == flatpeak.told()

@@ -47,10 +47,9 @@ def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     before = session.pages.filter(number=session.newest).values("came_from")
     summary = session.pages.filter(number__in=before).first()
     answered = (summary.answer or {}).get("action") if summary else None
-    processed = ids.get("is_tariff_processed", ids.get("tariff_available"))
     if (ids.get("complete_action") or answered) == "DISCONNECT":
         state = Tariff.State.DISCONNECTED
-    elif processed is False or (summary and summary.row.kind is Kind.PENDING):
+    elif ids["is_tariff_processed"] is False or (summary and summary.row.kind is Kind.PENDING):
         state = Tariff.State.PENDING
     else:
         state = Tariff.State.CONNECTED

@@ -8,8 +8,10 @@ from django.conf import settings
 from .errors import JSON
 from .http import ask
 from .release import Release
-from .rest import rest, speaking
+from .rest import at_first_of, rest, speaking
 
+# Names of the flag that says whether the tariff's rates are there: FlatPeak's pages disagree.
+PROCESSED = ("is_tariff_processed", "tariff_available", "price_available", "data_available")
 MAX_ID = 100  # characters of an id, as long as its column
 
 
@@ -54,7 +56,7 @@ def create_connect_token(body: JSON) -> JSON:
     def make(spoken: Release) -> JSON:
         asked = {spoken.fields.theirs(name): value for name, value in body.items()} | dict(spoken.token_options)
         needs = {spoken.fields.theirs("connect_token"): str}
-        made = rest(spoken, "POST", spoken.token_paths[0], body=asked, needs=needs)
+        made = at_first_of(spoken.token_paths, spoken, "POST", body=asked, needs=needs)
         return _ours(spoken, made) | {"flatpeak_version": spoken.version}
 
     return speaking(make)
@@ -65,28 +67,27 @@ def _ours(spoken: Release, token: JSON) -> JSON:
 
 
 def exchange(connect_token: str, began: Release) -> JSON:
-    """`{customer_id, location_id, complete_action, …}` of a token of a release; idempotent.
+    """`{customer_id, location_id, is_tariff_processed, complete_action, …}` of a token that began in a release; idempotent.
 
-    `customer_id` is "" if FlatPeak leaves it out, as its API description allows. Reference: exchange connect token.
+    `customer_id` and `complete_action` are "", and `is_tariff_processed` is None, if FlatPeak leaves them out.
+    Reference: exchange connect token.
     """
 
     def make(spoken: Release) -> JSON:
-        params, needs = (
-            {spoken.fields.theirs("connect_token"): connect_token},
-            {spoken.fields.theirs("location_id"): str},
-        )
-        told = rest(
+        told = at_first_of(
+            spoken.exchange_paths,
             spoken,
             "GET",
-            spoken.token_paths[0],
-            params=params,
-            needs=needs,
+            connect_token,
+            params={spoken.fields.theirs("connect_token"): connect_token},
+            needs={spoken.fields.theirs("location_id"): str},
             unfit=lambda answered: _long_id(_ours(spoken, answered)),
         )
         ids = _ours(spoken, told)
         action = ids.get("complete_action")
         return ids | {
             "customer_id": _customer_of(ids),
+            "is_tariff_processed": next((ids[name] for name in PROCESSED if isinstance(ids.get(name), bool)), None),
             "complete_action": spoken.actions.ours(action) if isinstance(action, str) else "",
         }
 

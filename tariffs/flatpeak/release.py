@@ -31,7 +31,8 @@ class Release:
     """`name` is the release's column in `connect_ui.routes`, `version` the value of the header Flatpeak-Version.
 
     fields: those of a connect token, asked for and given. token_options: what else a request for a token says.
-    token_paths: where a token is made and exchanged; if one is answered with 404, the next is tried.
+    token_paths, exchange_paths: where a token is made and exchanged. Of several the first that is not answered with 404
+    counts; FlatPeak's pages disagree about them. A "{}" stands for the token.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Release:
     fields: Names = Names()
     token_options: Mapping[str, Any] = field(default_factory=dict)
     token_paths: tuple[str, ...] = ("/connect/tariff/token",)
+    exchange_paths: tuple[str, ...] = ("/connect/tariff/token",)
 
     @property
     def day(self) -> str:
@@ -48,7 +50,21 @@ class Release:
 
 
 ZERO = Release("zero", "2024-08-24.zero")
-ANODE = Release("anode", "2025-09-14.anode")
+ANODE = Release(
+    "anode",
+    "2025-09-14.anode",
+    fields=Names(
+        {
+            "callback_uri": "callback_url",
+            "connect_web_uri": "connect_url",
+            "direction": "tariff_direction",
+            "type": "tariff_type",
+        }
+    ),
+    token_options={"route_options": {"tariff_name_capture": True, "contract_term_capture": True}},
+    token_paths=("/connect/token", "/connect/tariff/token"),
+    exchange_paths=("/connect/token", "/connect/tariff/token", "/connect/{}"),
+)
 KNOWN: tuple[Release, ...] = (ZERO, ANODE)  # the oldest first
 
 

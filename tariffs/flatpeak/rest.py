@@ -1,6 +1,6 @@
 """One REST call: with the account's bearer and in its release, and once more if one of the two is out of date."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -35,6 +35,27 @@ def speaking(make: Callable[[Release], Answer], began: Release | None = None) ->
 
 def _later(account: Release, began: Release | None) -> Release:
     return began if began and began.day > account.day else account
+
+
+_found: dict[tuple[str, str, str], str] = {}  # this process's paths, by host, method and release
+
+
+def at_first_of(paths: Sequence[str], spoken: Release, method: str, *ids: str, **options: Any) -> JSON:
+    """Make a call at the first of some paths that is not answered with 404, which is remembered for the next call."""
+    key = settings.FLATPEAK_API_URL, method, spoken.name
+    *others, last = sorted(paths, key=lambda path: path != _found.get(key))
+    for path in others:
+        try:
+            answer = rest(spoken, method, path, *ids, expected=(404,), **options)
+        except Rejected as error:
+            if error.status != 404:
+                raise
+        else:
+            _found[key] = path
+            return answer
+    answer = rest(spoken, method, last, *ids, **options)
+    _found[key] = last
+    return answer
 
 
 def rest(
