@@ -53,6 +53,26 @@ def test_a_summary_calls_the_rate_a_cost():
     assert rates.parse([listed]) == [(at("2026-05-01T00:00:00Z"), at("2026-05-01T01:00:00Z"), 1, 1, None)]
 
 
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"price": {"value": 1, "confidence": 1}},
+        {"price": {"rate": 1}},
+        {"tariff": {"rate": 1, "confidence": 1}},
+        {"price": {"value": 1}, "tariff": {"rate": 2}},
+    ],
+)
+def test_a_rate_is_read_by_the_names_of_each_release(price):
+    listed = {"valid_from": "2026-05-01T00:00:00Z", "valid_to": "2026-05-01T01:00:00Z"} | price
+    assert rates.parse([listed]) == [(at("2026-05-01T00:00:00Z"), at("2026-05-01T01:00:00Z"), 1, 1, None)]
+
+
+@pytest.mark.parametrize("price", [{"price": {}}, {"price": None}, {"price": {"value": "1"}}, {"price": 1}, {}])
+def test_an_entry_without_a_price_is_no_segment(price):
+    listed = {"valid_from": "2026-05-01T00:00:00Z", "valid_to": "2026-05-01T01:00:00Z"} | price
+    assert rates.parse([listed]) == []
+
+
 def test_segments_come_out_in_order_whatever_order_they_came_in():
     assert rates.parse([hourly(2), hourly(0), hourly(1)]) == [hour(0), hour(1), hour(2)]
 

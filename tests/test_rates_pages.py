@@ -19,7 +19,7 @@ from django.utils import timezone
 from tariffs import flatpeak, rates
 from tariffs.details import complete
 from tariffs.models import Customer, Location, RateDay, Tariff
-from tariffs.rates.refresh import refresh
+from tariffs.rates.refresh import make_due, refresh
 from tariffs.screens import sections, shown
 
 pytestmark = pytest.mark.django_db
@@ -198,11 +198,66 @@ def test_a_new_local_day_is_asked_for_though_next_update_is_far(noon, tariff, as
     assert tariff.due_at == datetime(2026, 11, 24, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("next_update", [None, "nonsense", "2020-01-01T00:00:00Z", 7])
+@pytest.mark.parametrize("next_update", ["nonsense", "2020-01-01T00:00:00Z", 7])
 def test_without_a_usable_next_update_a_quarter_of_an_hour_passes(noon, tariff, asked, next_update):
     asked.answer = lambda start, end: hourly(start, end, next_update=next_update)
     refresh(tariff, NOW)
     assert tariff.due_at == NOW + timedelta(minutes=15)
+
+
+TODAY, HALF, TOMORROW = 24, 30, 48  # hours of rates, from midnight on
+
+
+@pytest.mark.parametrize(
+    ("hours", "confidence", "clock", "due"),
+    [
+        (TOMORROW, 1, (12, 30), (24, 0)),
+        (TODAY, 1, (9, 0), (13, 5)),
+        (HALF, 1, (9, 0), (13, 5)),
+        (TODAY, 1, (13, 5), (14, 5)),
+        (TODAY, 1, (23, 30), (24, 0)),
+        (TOMORROW, "0.5", (12, 30), (12, 45)),
+        (TOMORROW, "0.5", (23, 50), (24, 0)),
+        (0, 1, (12, 30), (12, 45)),
+    ],
+)
+def test_where_flatpeak_does_not_say_when_it_is_asked_once_tomorrow_is_published(
+    noon, tariff, asked, hours, confidence, clock, due
+):
+    def answer(start, end):
+        found = hourly(start, start + timedelta(hours=hours), confidence)
+        del found["next_update"]
+        return found
+
+    midnight, asked.answer = datetime(2026, 11, 23, tzinfo=UTC), answer
+    now = midnight + timedelta(hours=clock[0], minutes=clock[1])
+    Tariff.objects.update(due_at=now)
+    tariff.refresh_from_db()
+    refresh(tariff, now)
+    assert tariff.due_at == midnight + timedelta(hours=due[0], minutes=due[1])
+
+
+def test_a_change_that_flatpeak_tells_makes_the_rates_due_and_a_call_under_way_void(noon, tariff, asked):
+    def answer(start, end):
+        assert make_due(tariff.location.location_id) == 1
+        return hourly(start, end)
+
+    asked.answer = answer
+    refresh(tariff, NOW)
+    assert not tariff.days.exists()
+    assert tariff.is_due(NOW)
+    asked.answer = hourly
+    refresh(tariff, NOW)
+    assert tariff.days.count() == 2
+
+
+def test_a_change_makes_nothing_due_elsewhere_or_where_no_rates_are_read(noon, tariff, settings):
+    assert make_due("loc_of_nobody") == 0
+    settings.FLATPEAK_REALM, here = "acc_other", settings.FLATPEAK_REALM
+    assert make_due(tariff.location.location_id) == 0
+    settings.FLATPEAK_REALM = here
+    Tariff.objects.update(state=Tariff.State.DISCONNECTED, due_at=None)
+    assert make_due(tariff.location.location_id) == 0
 
 
 def test_an_answer_of_confidence_0_is_asked_for_again_within_10_seconds(noon, tariff, asked, client, alice):

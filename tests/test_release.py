@@ -2,12 +2,16 @@
 
 import json
 import logging
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 
-from tariffs import flatpeak
+from tariffs import flatpeak, rates
 from tariffs.flatpeak import account, release
+from tariffs.models import Tariff
 from tariffs.realm import FlatPeakAccount
 from tests.test_flatpeak import BEARER, double  # noqa: F401
 
@@ -77,7 +81,7 @@ def test_an_account_that_was_raised_is_asked_once_more_and_the_operator_is_told_
         account._kept[account._key()] = ZERO  # as in another process, which has not heard of it
     assert [release.of(each).name for each in pinned(host)] == ["zero", "anode"] * 2
     [error] = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert error.getMessage().startswith(f"The FlatPeak account was raised from {ZERO} to 2025-09-14")
+    assert error.getMessage().startswith(f"The FlatPeak account moved from release {ZERO} to 2025-09-14")
 
 
 def test_a_refusal_of_the_newest_release_too_is_passed_on(host):
@@ -127,7 +131,7 @@ def test_a_forced_release_that_the_account_has_left_behind_is_replaced_and_the_o
     flatpeak.location("loc_1")
     flatpeak.location("loc_1")
     assert pinned(host) == [ZERO, ANODE, ANODE]
-    assert f"raised from {ZERO} to {ANODE}" in caplog.text
+    assert f"moved from release {ZERO} to {ANODE}" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -252,3 +256,75 @@ def test_the_sandbox_makes_a_token_for_each_release(sandbox):
     assert flatpeak.create_connect_token(ADDRESS)["flatpeak_version"] == ZERO
     sandbox.raise_to("*", "anode")
     assert flatpeak.create_connect_token(ADDRESS)["flatpeak_version"] == ANODE == flatpeak.told()
+
+
+# --- prices
+
+
+DAY = datetime(2026, 10, 25, tzinfo=UTC)
+
+
+def test_prices_of_anode_are_asked_for_by_post(host):
+    host.told["/login"] = ANODE
+    host.answers["/prices/loc_1"] = (200, {"data": []})
+    flatpeak.rates("loc_1", datetime.fromisoformat("2026-10-25T00:00:00+01:00"), DAY + timedelta(days=2), "EXPORT")
+    method, path, query, _, body = host.seen[-1]
+    assert (method, path, query) == ("POST", "/prices/loc_1", "")
+    assert json.loads(body) == {
+        "start_time": "2026-10-24T23:00:00Z",
+        "end_time": "2026-10-27T00:00:00Z",
+        "tariff_direction": "EXPORT",
+    }
+
+
+def test_rates_are_asked_for_in_zeros_way_until_the_account_is_raised(host):
+    account.note(ZERO)
+    host.answers |= {"/tariffs/rates/loc_1": refusal(), "/prices/loc_1": (200, {"data": []})}
+    for _ in range(2):
+        flatpeak.rates("loc_1", DAY, DAY + timedelta(days=1), "IMPORT")
+    assert [path for _, path in asked(host)] == ["/tariffs/rates/loc_1", "/prices/loc_1", "/prices/loc_1"]
+
+
+@pytest.mark.parametrize("code", ["pending_connect", "no_tariff_connected", "no_price_data"])
+def test_prices_that_are_not_there_are_refused_as_in_zero(host, code):
+    host.told["/login"] = ANODE
+    host.answers["/prices/loc_1"] = (422, {"object": "error", "code": code})
+    with pytest.raises(flatpeak.Rejected) as caught:
+        flatpeak.rates("loc_1", DAY, DAY + timedelta(days=1), "IMPORT")
+    assert caught.value.code == code
+
+
+def stored(tariff):
+    """The stored rates of a tariff in order, without carbon, which anode does not tell."""
+    days = tariff.days.order_by("day").values_list("segments", flat=True)
+    return rates.joined([segment._replace(carbon=None) for day in days for segment in rates.load(day)])
+
+
+@pytest.mark.parametrize("structure", ["FIXED", "MARKET"])
+def test_a_location_of_zero_goes_on_without_a_gap_when_its_account_is_raised(walk, sandbox, later, structure):
+    walk.by_hand(structure=structure)
+    if structure == "FIXED":
+        walk.answer(cost="28.15")
+    else:
+        walk.answer(fixed="1", percentage="0")
+    walk.name_and_term().act("SAVE")
+    tariff = Tariff.objects.select_related("location").get()
+    walk.get(f"/locations/{tariff.location.pk}/")
+    before = stored(tariff)
+    sandbox.raise_to("*", "anode")
+    Tariff.objects.update(due_at=timezone.now())
+    assert walk.price == walk.get(f"/locations/{tariff.location.pk}/").price != ""
+    assert stored(tariff) == before
+    later(days=1)
+    page = walk.get(f"/locations/{tariff.location.pk}/").text
+    assert "We can’t show prices" not in page
+    after, days = stored(tariff), tariff.days.order_by("day")
+    assert len(days) == 3
+    assert after[0].start == before[0].start
+    assert all(a.end == b.start for a, b in pairwise(after))
+    assert after[-1].end > before[-1].end
+    assert (sandbox.counts["rates"], sandbox.counts["prices"]) == (2, 3)  # refused once: a release, an old bearer
+    tariff.refresh_from_db()
+    assert tariff.rates == Tariff.Rates.OK
+    told = walk.client.get(f"/locations/{tariff.location.pk}/rates.json").json()
+    assert told["rates"]

@@ -94,9 +94,7 @@ def note(version: str) -> None:
     if not is_known(version):
         logger.error("FlatPeak's release %s is not known here; it is treated as %s", version, of(version).name)
     if before := before or settings.FLATPEAK_VERSION:
-        logger.error("The FlatPeak account was raised from %s to %s, which is used from now on", before, version)
-    else:
-        logger.info("The FlatPeak account is on %s", version)
+        logger.error("The FlatPeak account moved from release %s to %s, which is used from now on", before, version)
 
 
 def _store(before: str, version: str) -> bool:

@@ -127,14 +127,20 @@ def delete_customer(customer_id: str) -> None:
 def rates(location_id: str, start: datetime, end: datetime, direction: str) -> JSON:
     """`{location_timezone, currency_code, next_update, data: [segments]}` between two instants, at most 90 days apart.
 
-    Rejected with code pending_connect, no_tariff_connected or no_price_data (422). Reference: tariff rates.
+    Anode may leave out `next_update`. Rejected with code pending_connect, no_tariff_connected or no_price_data (422).
+    Reference: tariff rates; in anode retrieve a price.
     """
-    params = {
-        "start_time": start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "end_time": end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "direction": direction,
-        "include_tariff": "true",
-        "include_carbon": "true",
-    }
-    needs = {"data": list}
-    return speaking(lambda spoken: rest(spoken, "GET", "/tariffs/rates/{}", location_id, params=params, needs=needs))
+    times, needs = {"start_time": _utc(start), "end_time": _utc(end)}, {"data": list}
+
+    def make(spoken: Release) -> JSON:
+        if spoken.prices_path:
+            asked = times | {"tariff_direction": direction}
+            return rest(spoken, "POST", spoken.prices_path, location_id, body=asked, needs=needs)
+        asked = times | {"direction": direction, "include_tariff": "true", "include_carbon": "true"}
+        return rest(spoken, "GET", "/tariffs/rates/{}", location_id, params=asked, needs=needs)
+
+    return speaking(make)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -33,6 +33,7 @@ class Release:
     fields: those of a connect token, asked for and given. token_options: what else a request for a token says.
     token_paths, exchange_paths: where a token is made and exchanged. Of several the first that is not answered with 404
     counts; FlatPeak's pages disagree about them. A "{}" stands for the token.
+    prices_path: where prices are asked for by POST, "{}" for the location's id; "" if by GET /tariffs/rates.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Release:
     token_options: Mapping[str, Any] = field(default_factory=dict)
     token_paths: tuple[str, ...] = ("/connect/tariff/token",)
     exchange_paths: tuple[str, ...] = ("/connect/tariff/token",)
+    prices_path: str = ""
 
     @property
     def day(self) -> str:
@@ -64,6 +66,7 @@ ANODE = Release(
     token_options={"route_options": {"tariff_name_capture": True, "contract_term_capture": True}},
     token_paths=("/connect/token", "/connect/tariff/token"),
     exchange_paths=("/connect/token", "/connect/tariff/token", "/connect/{}"),
+    prices_path="/prices/{}",
 )
 KNOWN: tuple[Release, ...] = (ZERO, ANODE)  # the oldest first
 

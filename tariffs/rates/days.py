@@ -31,7 +31,7 @@ def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
     key = f"rates-of:{tariff.pk}:{tariff.version}:{missing[0]}:{missing[-1]}"
     if not cache.add(key, "asking", 3 * flatpeak.total_timeout() * len(questions)):
         if cache.get(key) == "refused":
-            raise flatpeak.Unavailable("GET /tariffs/rates: refused a moment ago")
+            raise flatpeak.Unavailable("rates: refused a moment ago")
         return True
     pause = 0.0
     try:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +14,8 @@ from ..models import Tariff, Wait
 from ..queue import DAY, MINUTE, QUARTER, UNAVAILABLE
 from .days import fetch, store
 
-SOON = timedelta(seconds=5)
+SOON, HOUR = timedelta(seconds=5), timedelta(hours=1)
+PUBLISHED = time(13, 5)  # local; the first day-ahead markets have tomorrow's prices then, others hours later
 NONE = ("no_tariff_connected", "no_price_data")  # last results: FlatPeak has no rates
 FAILED, ASKING = "failed", "asking"  # what `ask_for` says
 UNKNOWN_ZONE = "unknown_zone"  # last result: FlatPeak told no time zone, or one that this server does not know
@@ -127,7 +129,7 @@ def _fetch(tariff: Tariff, now: datetime) -> tuple[list[date], list[rates.Segmen
         _ended(tariff, "", now)
     else:
         tariff.set_rates(Tariff.Rates.OK)
-        tariff.succeeded(_next_update(answer, now, midnight, end))
+        tariff.succeeded(_next_update(answer, segments, now, midnight, end, zone))
     return days, segments
 
 
@@ -164,15 +166,59 @@ def _is_patient(tariff: Tariff, now: datetime) -> bool:
     return now - tariff.rates_since >= 10 * MINUTE
 
 
-def _next_update(answer: flatpeak.JSON, now: datetime, midnight: datetime, end: datetime) -> datetime:
+def _next_update(
+    answer: flatpeak.JSON,
+    segments: Sequence[rates.Segment],
+    now: datetime,
+    midnight: datetime,
+    end: datetime,
+    zone: ZoneInfo,
+) -> datetime:
     """FlatPeak's `next_update`, at least a minute ahead; local midnight if that is after the end of tomorrow.
 
     At midnight a new day comes into view, whose rates were not in this answer.
     """
+    if answer.get("next_update") is None:  # anode may leave it out
+        return _when_not_told(segments, now, midnight, end, zone)
     try:
         next_update = rates.instant(answer["next_update"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         next_update = now
     if next_update <= now:
         next_update = now + QUARTER
     return max(next_update, now + MINUTE) if next_update < end else midnight
+
+
+def _when_not_told(
+    segments: Sequence[rates.Segment], now: datetime, midnight: datetime, end: datetime, zone: ZoneInfo
+) -> datetime:
+    """When to ask again if FlatPeak does not say: at local midnight, once tomorrow's rates are known.
+
+    Until then at the hour at which the first markets publish them, and every hour after that.
+    """
+    known = _known_until(segments, now)
+    if known >= end:
+        return midnight
+    if known < midnight:
+        return min(now + QUARTER, midnight)
+    published = datetime.combine(now.astimezone(zone).date(), PUBLISHED, zone)
+    return min(published if now < published else now + HOUR, midnight)
+
+
+def _known_until(segments: Sequence[rates.Segment], now: datetime) -> datetime:
+    """The first instant from now on that has no rate, or a forecast. The segments are in order."""
+    until = now
+    for segment in segments:
+        if segment.start <= until < segment.end and segment.confidence >= 1:
+            until = segment.end
+    return until
+
+
+def make_due(location_id: str) -> int:
+    """FlatPeak told that something at a location has changed: its rates are due now. Returns the number of tariffs.
+
+    A call under way loses its claim, because its answer may be from before the change.
+    """
+    here = Tariff.objects.here().filter(location__location_id=location_id)
+    read = here.exclude(state=Tariff.State.DISCONNECTED)
+    return read.update(due_at=timezone.now(), claimed_until=None, attempts=0)

@@ -28,8 +28,9 @@ class Segment(NamedTuple):
 
 
 def parse(entries: Any) -> list[Segment]:
-    """Read FlatPeak's `[{valid_from, valid_to, tariff: {rate or cost, confidence}, carbon: {intensity}}]`, sorted by start.
+    """Read FlatPeak's `[{valid_from, valid_to, tariff: {rate, confidence}, carbon: {intensity}}]`, sorted by start.
 
+    A price stands under `price.value` in anode, under `tariff.cost` on a summary, and elsewhere under `price.rate` too.
     Entries that are no segment are dropped and counted in the log. Where two overlap, the one that starts later holds.
     """
     entries = entries if isinstance(entries, list) else []
@@ -61,12 +62,12 @@ def _apart(segments: Sequence[Segment]) -> list[Segment]:
 
 def _segment(entry: Any) -> Segment | None:
     try:
-        tariff, carbon = entry["tariff"], entry.get("carbon") or {}
+        price, carbon = entry["price"] if "price" in entry else entry["tariff"], entry.get("carbon") or {}
         start, end = instant(entry["valid_from"]), instant(entry["valid_to"])
-        rate = number(tariff["rate"] if "rate" in tariff else tariff["cost"])
-        confidence = number(tariff.get("confidence", 1))
+        rate = number(next(price[name] for name in ("value", "rate", "cost") if name in price))
+        confidence = number(price.get("confidence", 1))
         intensity = number(carbon.get("intensity"))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+    except (KeyError, StopIteration, TypeError, ValueError, AttributeError, OverflowError):
         return None
     if rate is None or start >= end:
         return None
