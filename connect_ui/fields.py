@@ -51,11 +51,12 @@ class NumberField(forms.Field):
     """A number as people write it, with a comma or a point."""
 
     widget = UnitInput
+    default_error_messages = {"invalid": _("Type a number, for example 24.5.")}
 
     def to_python(self, value: Any) -> Decimal | None:
         text = str(value or "")
         if len(text) > LONGEST:
-            raise ValidationError(gettext("Type a number, for example 24.5."), code="invalid")
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
         return self.parse(text) if text.strip() else None
 
     def parse(self, text: str) -> Decimal:
@@ -64,7 +65,7 @@ class NumberField(forms.Field):
             thousands = "," if text.rindex(".") > text.rindex(",") else "."
             text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
         if not NUMBER.fullmatch(text):
-            raise ValidationError(gettext("Type a number, for example 24.5."), code="invalid")
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
         return Decimal(text.replace(",", "."))
 
     def prepare_value(self, value: Any) -> Any:
@@ -81,30 +82,20 @@ class RateField(NumberField):
     """A price per kWh, typed as it stands on a bill (24.5 pence), clean as a Decimal in major units (0.245)."""
 
     def __init__(self, *, currency: str = "", signed: bool = False, **options: Any) -> None:
-        self.signed = signed
         super().__init__(**options)
-        self.currency = currency
-
-    @property
-    def currency(self) -> str:
-        return self._currency
-
-    @currency.setter
-    def currency(self, code: str) -> None:
-        self._currency = code
-        unit = money.unit(code)
-        suffix = unit.suffix.strip()
-        self.widget.unit = gettext("%(price)s per kWh") % {"price": suffix} if code else gettext("per kWh")
+        self.signed, self.unit = signed, money.unit(currency)
+        self.symbol = packed(get_currency_symbol(currency, money.locale())) if currency else ""
+        said = {"price": self.unit.suffix.strip()}
+        bill = gettext("{price} per kWh, about {bill} a year at {use} kWh")
+        self.widget.unit = gettext("%(price)s per kWh") % said if currency else gettext("per kWh")
         self.widget.attrs |= {
-            "data-price": code,
-            "data-suffix": unit.suffix,
+            "data-price": currency,
+            "data-suffix": self.unit.suffix,
             "data-said": gettext("{price} per kWh"),
-            "data-bill": gettext("{price} per kWh, about {bill} a year at {use} kWh").replace(
-                "{use}", money.plain(Decimal(unit.year))
-            ),
-            "data-shift": unit.shift,
-            "data-year": unit.year,
-            "data-symbol": packed(get_currency_symbol(code, money.locale())) if code else "",
+            "data-bill": bill.replace("{use}", money.plain(Decimal(self.unit.year))),
+            "data-shift": self.unit.shift,
+            "data-year": self.unit.year,
+            "data-symbol": self.symbol,
         }
 
     def prepare_value(self, value: Any) -> Any:
@@ -112,19 +103,16 @@ class RateField(NumberField):
         if number is None:
             return value
         # Connect sends a price of 0 before one is given.
-        return plain(number.scaleb(money.unit(self.currency).shift)) if number or self.signed else ""
+        return plain(number.scaleb(self.unit.shift)) if number or self.signed else ""
 
     def parse(self, text: str) -> Decimal:
-        suffix, shift = money.unit(self.currency)[:2]
-        text = PER_KWH.sub("", packed(text))
-        symbol = packed(get_currency_symbol(self.currency, money.locale())) if self.currency else ""
-        own = packed(suffix)
+        text, own = PER_KWH.sub("", packed(text)), packed(self.unit.suffix)
         # "£0.245" may be typed in the field for pence, and "$" for US$. But "24,5 c€" is in cents.
-        for major in filter(None, (symbol, symbol.strip(ascii_uppercase))):
+        for major in filter(None, (self.symbol, self.symbol.strip(ascii_uppercase))):
             if major in text and major != own and not text.endswith(own):
                 return super().parse(text.replace(major, ""))
-        minor = re.escape(own) + (f"|{MINOR}" if shift else "")
-        return super().parse(re.sub(rf"(?<=[\d.,])({minor})$", "", text, flags=re.I)).scaleb(-shift)
+        minor = re.escape(own) + (f"|{MINOR}" if self.unit.shift else "")
+        return super().parse(re.sub(rf"(?<=[\d.,])({minor})$", "", text, flags=re.I)).scaleb(-self.unit.shift)
 
     def validate(self, value: Any) -> None:
         super().validate(value)
@@ -164,12 +152,11 @@ def country(code: Any) -> str:
 
 
 class CountryField(forms.CharField):
+    widget = CountrySelect({"autocomplete": "country"})
+    default_error_messages = {"required": _("Choose a country from the list.")}
+
     def __init__(self, **options: Any) -> None:
-        widget, required = (
-            CountrySelect({"autocomplete": "country"}),
-            {"required": _("Choose a country from the list.")},
-        )
-        super().__init__(label=_("Country"), widget=widget, error_messages=required, **options)
+        super().__init__(label=_("Country"), **options)
 
     def to_python(self, value: Any) -> str:
         return country(super().to_python(value))
@@ -177,7 +164,7 @@ class CountryField(forms.CharField):
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value and value not in countries(str(money.locale())):
-            raise ValidationError(gettext("Choose a country from the list."), code="invalid")
+            raise ValidationError(self.error_messages["required"], code="invalid")
 
 
 @cache
