@@ -18,27 +18,22 @@ NO_REASON = _(
 AT_FIELD = _("FlatPeak did not take this: please check it, and try again.")
 
 # By FlatPeak's error codes. Its own sentences are English and written for programmers. Reference: error codes of zero.
-CODES = {
+SENTENCES = {
     "address_line1_missing": _("Type the street and the number."),
     "city_missing": _("Type the town or city."),
     "post_code_missing": _("Type the postcode."),
-    "country_code_missing": _("Choose a country from the list."),
-    "country_code_invalid": _("Choose a country from the list."),
+    "country_code_missing country_code_invalid": _("Choose a country from the list."),
     "timezone_not_found": _("FlatPeak does not find this place. Check the town, and give the state or region too."),
-    "provider_id_missing": _("Choose your provider from the list."),
-    "provider_id_invalid": _("Choose your provider from the list."),
+    "provider_id_missing provider_id_invalid": _("Choose your provider from the list."),
     "provider_not_found": _("FlatPeak does not know this provider at your address. Choose another one from the list."),
     "provider_name_missing": _("Type the name of your provider."),
-    "tariff_id_missing": _("Choose your tariff from the list."),
-    "tariff_id_invalid": _("Choose your tariff from the list."),
+    "tariff_id_missing tariff_id_invalid": _("Choose your tariff from the list."),
     "tariff_not_found": _("FlatPeak does not know this tariff of your provider. Choose another one from the list."),
     "tariff_name_missing": _("Type the name of your tariff."),
     "option_invalid": _("Choose how your price works."),
     "option_not_supported": _("FlatPeak can't work with this kind of price here. Choose another one."),
-    "cost_value_zero": _("The price must be above 0."),
-    "cost_value_negative": _("The price must be above 0."),
-    "valid_from_invalid": _("Check the times: each price must begin at a time of its own."),
-    "valid_to_invalid": _("Check the times: each price must begin at a time of its own."),
+    "cost_value_zero cost_value_negative": _("The price must be above 0."),
+    "valid_from_invalid valid_to_invalid": _("Check the times: each price must begin at a time of its own."),
     "gap_in_time_period": _("The times leave a part of the day without a price. Check when each price begins."),
     "incomplete_time_period": _("The prices do not cover a whole day. Check when each of them begins."),
     "surcharge_percentage_invalid": _("FlatPeak does not take this percentage. Check it on your contract."),
@@ -48,9 +43,10 @@ CODES = {
     "market_region_invalid": _("Choose your region."),
     "date_format_invalid": _("FlatPeak does not take these dates. Check the day, the month and the year."),
     "data_json_invalid": NO_REASON,
-    "action_missing": _("That is not possible here any more."),
-    "action_invalid": _("That is not possible here any more."),
+    "action_missing action_invalid": _("That is not possible here any more."),
 }
+CODES = {code: said for codes, said in SENTENCES.items() for code in codes.split()}
+STATUSES = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 409: NOT_READY}
 
 
 def sentence(error: FlatPeakError) -> str:
@@ -60,24 +56,17 @@ def sentence(error: FlatPeakError) -> str:
     if error.status == 429:
         busy = gettext("FlatPeak has too much to do. Nothing you typed is lost: please try again in %(wait)s.")
         return busy % {"wait": in_words(error.retry_after or 60)}
-    if error.code in CODES:  # FlatPeak does not say which status comes with a code
-        return str(CODES[error.code])
-    if error.status in (401, 403):
-        return str(NOT_ALLOWED)
-    if error.status == 409:
-        return str(NOT_READY)
-    if not is_for_people(error.message):
-        return str(NO_REASON)
-    said = gettext("FlatPeak says: “%(message)s” Nothing you typed is lost: please change your answer, or try again.")
+    # FlatPeak does not say which status comes with a code.
+    if (said := CODES.get(error.code) or STATUSES.get(error.status)) or not is_for_people(error.message):
+        return str(said or NO_REASON)
+    said = _("FlatPeak says: “%(message)s” Nothing you typed is lost: please change your answer, or try again.")
     return said % {"message": error.message}
 
 
 def at_field(error: Rejected) -> str:
     """Our sentence about an error, to show at the field that it is about."""
-    if error.code in CODES:
-        return str(CODES[error.code])
-    if not is_for_people(error.message):
-        return str(AT_FIELD)
+    if error.code in CODES or not is_for_people(error.message):
+        return str(CODES.get(error.code, AT_FIELD))
     return gettext("FlatPeak did not take this, and says: “%(message)s”") % {"message": error.message}
 
 
