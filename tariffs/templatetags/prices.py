@@ -9,9 +9,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_timedelta
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy as _, ngettext
+from django.utils.translation import gettext, gettext_lazy as _
 
 from .. import money, times
 from ..models import Tariff
@@ -19,11 +17,13 @@ from ..rates import day_span
 from ..screens.day import Day
 
 register = template.Library()
-for words in (money.plain, money.price, times.local, times.local_day, times.long_date, times.short_date):
-    register.filter(words)
-register.filter(times.moment_of_year)
-register.simple_tag(times.until)
-register.simple_tag(times.when)
+register.filter(money.plain)
+register.filter(money.price)
+register.filter("unsigned_cost", lambda sum, currency: money.cost(abs(sum), currency))
+for moment in (times.local, times.local_day, times.long_date, times.moment_of_year, times.short_date):
+    register.filter(moment)
+for tag in (times.span, times.until, times.when):
+    register.simple_tag(tag)
 
 
 @register.filter
@@ -107,54 +107,21 @@ def now_in_words(view: dict[str, Any], now: datetime) -> str:
     return said % {"price": money.price(abs(rate), currency), "time": end}
 
 
-@register.simple_tag
-def window_in_words(view: dict[str, Any], now: datetime) -> SafeString:
-    """Cheapest 3 hours: today 12:00 to 15:00, 9.10p on average, 15.46p less than now."""
-    asked, currency, direction = view["asked"], view["currency"], view["tariff"].direction
-    window, hours = asked["window"], asked["hours"]
-    if direction == "EXPORT":
-        said = ngettext(
-            "Best {hours} hour: <strong>{span}</strong>, {mean}.",
-            "Best {hours} hours: <strong>{span}</strong>, {mean}.",
-            hours,
-        )
-    else:
-        said = ngettext(
-            "Cheapest {hours} hour: <strong>{span}</strong>, {mean}.",
-            "Cheapest {hours} hours: <strong>{span}</strong>, {mean}.",
-            hours,
-        )
-    below = sign(window.mean, currency) < 0
-    mean = str(PRICE[direction, sign(window.mean, currency)][1]) % {"price": money.price(abs(window.mean), currency)}
-    if gain := asked["gain"]:
-        if below and gain > 0:
-            compared = gettext("%(mean)s, %(gain)s better than now")
-        elif below:
-            compared = gettext("%(mean)s, %(gain)s worse than now")
-        elif (gain > 0) == (direction == "EXPORT"):
-            compared = gettext("%(mean)s, %(gain)s more than now")
-        else:
-            compared = gettext("%(mean)s, %(gain)s less than now")
-        mean = compared % {"mean": mean, "gain": money.price(abs(gain), currency)}
-    when = times.span(window.start, window.until, now, view["zone"])
-    if window.until > window.end:
-        when = gettext("any time from %(span)s") % {"span": when}
-    return format_html(said, hours=hours, span=when, mean=mean)
+MORE, LESS = _("%(mean)s, %(gain)s more than now"), _("%(mean)s, %(gain)s less than now")
+BETTER, WORSE = _("%(mean)s, %(gain)s better than now"), _("%(mean)s, %(gain)s worse than now")
 
 
 @register.simple_tag
-def cost_in_words(view: dict[str, Any]) -> str:
-    """7.5 kWh then cost £0.56; below zero, for 7.5 kWh you are then paid £0.56."""
-    cost, sells = view["asked"]["cost"], view["tariff"].direction == "EXPORT"
-    if cost < 0 and sells:
-        said = gettext("For %(energy)s kWh you then pay %(cost)s.")
-    elif cost < 0:
-        said = gettext("For %(energy)s kWh you are then paid %(cost)s.")
-    else:
-        said = (
-            gettext("%(energy)s kWh then bring %(cost)s.") if sells else gettext("%(energy)s kWh then cost %(cost)s.")
-        )
-    return said % {"energy": money.plain(view["asked"]["energy"]), "cost": money.cost(abs(cost), view["currency"])}
+def mean_in_words(view: dict[str, Any]) -> str:
+    """The mean of the best time beside the price now: 9.10p on average, 15.46p less than now."""
+    rate, gain = view["asked"]["window"].mean, view["asked"]["gain"]
+    currency, direction = view["currency"], view["tariff"].direction
+    kind = sign(rate, currency)
+    mean = str(PRICE[direction, kind][1]) % {"price": money.price(abs(rate), currency)}
+    if not gain:
+        return mean
+    better, worse = (BETTER, WORSE) if kind < 0 else (MORE, LESS) if direction == "EXPORT" else (LESS, MORE)
+    return (better if gain > 0 else worse) % {"mean": mean, "gain": money.price(abs(gain), currency)}
 
 
 @register.filter
