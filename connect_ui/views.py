@@ -23,8 +23,7 @@ from .conversation.settle import exchange_owed
 from .fields import region_of
 from .forms.base import RouteForm
 from .forms.prices import TimedPricesForm
-from .forms.questions import ListForm
-from .forms.start import StartForm
+from .forms.questions import ListForm, StartForm
 from .in_place import in_place, lead
 from .models import ConnectSession, Page
 from .routes import form_for

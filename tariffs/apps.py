@@ -5,4 +5,4 @@ class Tariffs(AppConfig):
     name = "tariffs"
 
     def ready(self) -> None:
-        from . import deletion  # noqa: F401  # connects its receivers
+        from . import erasure  # noqa: F401  # connects its receivers

@@ -11,8 +11,7 @@ from django.http import QueryDict
 
 from connect_ui import refusals
 from connect_ui.forms.prices import TimedPricesForm
-from connect_ui.forms.questions import StructureForm
-from connect_ui.forms.start import StartForm
+from connect_ui.forms.questions import StartForm, StructureForm
 from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import Kind, form_for, named, ours
 from tariffs.details import day_told

@@ -1,10 +1,11 @@
-"""The forms of pages that ask for an address, a choice, a name or a date."""
+"""The form that begins a conversation, and those of pages that ask for an address, a choice, a name or a date."""
 
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.validators import MinValueValidator
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy as _
@@ -15,6 +16,29 @@ from tariffs.flatpeak import JSON
 from ..fields import CountryField, in_words, today_in
 from ..search import search
 from .base import RouteForm
+
+
+class StartForm(forms.Form):
+    """Where the tariff is, and whether it is for buying or selling; or a stored location, whose country is known."""
+
+    direction = forms.ChoiceField(
+        label=_("What is the tariff for?"),
+        choices=[
+            ("IMPORT", _("Electricity that I buy")),
+            ("EXPORT", _("Electricity that I sell, for example from solar panels")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    country_code = CountryField(required=False)
+    location: Any = forms.ModelChoiceField(None, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, locations: QuerySet[Any], data: Any = None, **options: Any) -> None:
+        super().__init__(data, label_suffix="", **options)
+        self.fields["location"].queryset = locations  # type: ignore[attr-defined]
+
+    def clean(self) -> None:
+        if not self.cleaned_data.get("location") and not self.cleaned_data.get("country_code"):
+            self.add_error("country_code", gettext("Choose the country that you use electricity in."))
 
 
 def _text(label: Any, autocomplete: str, missing: Any = None, max_length: int = 200, **attrs: Any) -> forms.CharField:
@@ -55,9 +79,6 @@ class ListForm(RouteForm):
     def build(self) -> None:
         self.fields[self.key] = forms.CharField(error_messages={"required": self.missing})
         self.offered = [each for each in self.page.parts(self.items) if isinstance(each.get("id"), str) and each["id"]]
-
-    def from_data(self, data: JSON) -> JSON:
-        return {}
 
     def clean(self) -> None:
         chosen = self.cleaned_data.get(self.key)
@@ -151,10 +172,9 @@ def _day(label: Any) -> forms.DateField:
 class ContractForm(RouteForm):
     """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, year 1 if open-ended, null if unknown."""
 
-    CHOICES = [("date", _("It ends on a date")), ("open", _("It has no end date")), ("unknown", _("I don't know"))]
     term = forms.ChoiceField(
         label=_("Does your contract end?"),
-        choices=CHOICES,
+        choices=[("date", _("It ends on a date")), ("open", _("It has no end date")), ("unknown", _("I don't know"))],
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose one of the three.")},
     )

@@ -21,15 +21,13 @@ TOUCHING, CENTRED = 57, 42  # below this distance two hours touch on a phone; CE
 QUARTER = timedelta(minutes=15)
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
-# What a bar says: of a week's day with several prices and with one, then of a time of a day. Each second is an estimate.
+# What a bar says: of a week's day with several prices and with one, then of a time of a day.
 TITLES = {
-    (True, True, False): _("%(day)s: %(low)s to %(high)s"),
-    (True, True, True): _("%(day)s: %(low)s to %(high)s, an estimate"),
-    (True, False, False): _("%(day)s: %(price)s"),
-    (True, False, True): _("%(day)s: %(price)s, an estimate"),
-    (False, False, False): _("%(day)s %(start)s to %(end)s: %(price)s"),
-    (False, False, True): _("%(day)s %(start)s to %(end)s: %(price)s, an estimate"),
+    (True, True): _("%(day)s: %(low)s to %(high)s"),
+    (True, False): _("%(day)s: %(price)s"),
+    (False, False): _("%(day)s %(start)s to %(end)s: %(price)s"),
 }
+Label = tuple[float, str, str]  # its place, words and `text-anchor`
 
 
 class Bar(NamedTuple):
@@ -92,13 +90,13 @@ def chart(
         parts = [(s.start, s.end, [s]) for s in steps]
 
     def bar(begin: datetime, over: datetime, found: Sequence[Segment]) -> Bar:
-        prices = {price(extreme(s.rate for s in found), currency): None for extreme in (min, max)}
-        said = TITLES[week, len(prices) == 2, any(s.confidence < 1 for s in found)]
-        least, most = [*prices, *prices][:2]
+        low, high = (price(extreme(s.rate for s in found), currency) for extreme in (min, max))
         times = {} if week else {"start": local(begin, zone), "end": local(over, zone)}
         day = format_datetime(begin.astimezone(zone), "EEE", locale=locale())
-        words = said % ({"day": day, "price": least, "low": least, "high": most} | times)
-        return Bar(x(begin), round(x(over) - x(begin), 2), words)
+        title = TITLES[week, low != high] % ({"day": day, "price": low, "low": low, "high": high} | times)
+        if any(s.confidence < 1 for s in found):
+            title = f"{title}, {gettext('an estimate')}"
+        return Bar(x(begin), round(x(over) - x(begin), 2), title)
 
     def mark(segment: Segment, lowest: bool = False) -> tuple[float, float, str]:
         """The place and words of a price: above its line; for the lowest below it, if there is room."""
@@ -128,10 +126,8 @@ def chart(
     }
 
 
-def _hours(
-    start: datetime, end: datetime, zone: tzinfo, x: Callable[[datetime], float]
-) -> list[tuple[float, str, str]]:
-    """Place, words and `text-anchor` of every sixth hour of the local clock, and of an hour that it shows twice.
+def _hours(start: datetime, end: datetime, zone: tzinfo, x: Callable[[datetime], float]) -> list[Label]:
+    """The labels of every sixth hour of the local clock, and of an hour that it shows twice.
 
     The two labels of such an hour stand on either side of the change, and labels that would touch them are left out.
     """
@@ -140,13 +136,13 @@ def _hours(
     moments = [first + QUARTER * n for n in range((end - first) // QUARTER + 1)]
     shown = [(moment, moment.astimezone(zone)) for moment in moments if start <= moment < end]
     back = next((moment for moment, at in shown if at.fold), None)
-    twice: list[tuple[float, str, str]] = []
+    twice: list[Label] = []
     if back:
         at = back.astimezone(zone)
         before = (at.replace(fold=0).utcoffset() or timedelta()) - (at.utcoffset() or timedelta())
         twice = [(x(back - before), clock(back, zone), "end"), (x(back), clock(back, zone), "start")]
     sixth = [(x(m), clock(m, zone), "middle") for m, at in shown if at.hour % 6 == 0 and at.minute == 0 and not at.fold]
-    kept: list[tuple[float, str, str]] = []
+    kept: list[Label] = []
     for label in sixth:
         if all(abs(label[0] - other[0]) >= (CENTRED if other in kept else TOUCHING) for other in [*kept, *twice]):
             kept.append(label)

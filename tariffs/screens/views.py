@@ -18,12 +18,11 @@ from .. import rates
 from ..erasure import erase_location
 from ..models import Location, RateDay, Tariff
 from ..rates.refresh import ASKING, FAILED, ask_for, refresh, under_way
-from .changes import MINUTE, changes, first_of, is_awaited
 from .cheapest import cheapest_form
 from .day import segments_of
 from .forms import DateForm
 from .sections import days_around, sections
-from .shown import history_of
+from .shown import MINUTE, changes, first_of, history_of, is_awaited
 
 LATER = _("FlatPeak is asked again until it has deleted everything too.")
 ASKED_PER_LIST = 3  # the most calls to FlatPeak for which one view of "My locations" waits

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tariffs.models import Tariff
-from tariffs.screens.changes import look_again
+from tariffs.screens.shown import look_again
 
 pytestmark = pytest.mark.browser
 
