@@ -7,6 +7,7 @@ That browser is asked on a page that it alone can open. If two others come back,
 belong to whoever passed the link on.
 """
 
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
@@ -56,24 +57,20 @@ def note(request: HttpRequest, response: HttpResponse, session: ConnectSession, 
     known = done(request)
     known.pop(key(session), None)  # the order is by last use
     known[key(session)] = what
-    response.set_cookie(
-        settings.LOGIN_COOKIE_NAME,
-        signing.dumps(dict(list(known.items())[-MOST:]), salt="login"),
-        max_age=LASTS,
-        secure=settings.PRODUCTION,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookie, secure = signing.dumps(dict(list(known.items())[-MOST:]), salt="login"), settings.PRODUCTION
+    response.set_cookie(settings.LOGIN_COOKIE_NAME, cookie, LASTS, secure=secure, httponly=True, samesite="Lax")
     return response
 
 
-def moves(session: ConnectSession, to: str, *frm: str) -> bool:
+def moves(session: ConnectSession, to: str, *frm: str, **as_read: Any) -> bool:
     """Change the state of the login from one of some states; of two requests at once, one succeeds.
 
-    When another browser is to be asked, an answer under way loses its claim, so its result is not shown.
+    `as_read` are further columns that must not have changed. When another browser is to be asked, an answer under way
+    loses its claim, so its result is not shown.
     """
     lost = {"claimed_until": None, "doubtful": True} if to in (Login.ASKED, Login.SPOILT) else {}
-    here = ConnectSession.objects.filter(pk=session.pk, return_digest=session.return_digest, state=State.OPEN)
+    as_read |= {"return_digest": session.return_digest, "state": State.OPEN}
+    here = ConnectSession.objects.filter(pk=session.pk, **as_read)
     return bool(here.filter(login__in=frm).update(login=to, updated_at=timezone.now(), **lost))
 
 
@@ -82,14 +79,10 @@ def leave(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     """Redirect to the provider's login. This is a link: a form's POST may not be redirected to another origin (CSP)."""
     session = own(request, pk)
     shown = get_object_or_404(Page, session=session, number=number, route__in=named(kind=Kind.REDIRECT))
-    newest = number == session.newest and not session.is_busy
-    if not (newest and session.may_leave and (target := login_url(shown))):
-        return redirect("connect_ui:newest", pk)
+    may_leave = number == session.newest and not session.is_busy and session.may_leave
     # Conditional on the claim, since an answer under way may lead elsewhere.
-    as_read = ConnectSession.objects.filter(pk=pk, newest=number, claimed_until=session.claimed_until)
-    if not as_read.filter(return_digest=session.return_digest, login=session.login).update(
-        login=Login.AWAY, updated_at=timezone.now()
-    ):
+    as_read = {"newest": number, "claimed_until": session.claimed_until}
+    if not (may_leave and (target := login_url(shown)) and moves(session, Login.AWAY, session.login, **as_read)):
         return redirect("connect_ui:newest", pk)
     url = urlsplit(target)
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("fp_cot", session.connect_token)])
