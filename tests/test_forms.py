@@ -377,8 +377,8 @@ def test_a_name_that_connect_knows_comes_before_it_and_what_was_typed_before_bot
 
 def test_only_what_the_page_offers_and_this_site_knows_can_be_chosen():
     on = page("tariff_structure_select", options=["MARKET", "ADVANCED", "FIXED", None, ["FIXED"], {}])
-    assert {value for value, *_ in form_for(on).choices()} == {"MARKET", "FIXED"}
-    assert all(words and more for _, words, more in form_for(on).choices())
+    assert {value for value, *_ in form_for(on).choices} == {"MARKET", "FIXED"}
+    assert all(words and more for _, words, more in form_for(on).choices)
     assert answered("tariff_structure_select", on=on, options="FIXED").is_valid()
     assert not answered("tariff_structure_select", on=on, options="TIME_OF_DAY").is_valid()
 

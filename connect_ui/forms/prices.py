@@ -2,11 +2,12 @@
 
 import re
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy as _
 
 from tariffs import money
 from tariffs.flatpeak import JSON
@@ -34,9 +35,7 @@ class PriceForm(RouteForm):
         likely = rate * 100 if rate < usual else rate / 100
         if not usual / 20 < likely < usual * 12:
             return
-        said = gettext(
-            "%(price)s per kWh is unusual. Did you mean %(likely)s? Correct it, or continue if it really is so."
-        )
+        said = _("%(price)s per kWh is unusual. Did you mean %(likely)s? Correct it, or continue if it really is so.")
         prices = {"price": money.price(rate, self.currency), "likely": money.price(likely, self.currency)}
         self.ask_once(name, said % prices)
 
@@ -135,18 +134,13 @@ class TimedPricesForm(PriceForm):
             raise ValidationError(gettext("Give at least two prices that begin at different times."))
 
     def to_data(self) -> JSON:
-        given = sorted(
-            (self.cleaned_data[f"start_{n}"], self.cleaned_data[f"cost_{n}"])
-            for n in range(self.count)
-            if self.cleaned_data.get(f"start_{n}") is not None
-        )
-        ends = [start for start, _ in given[1:]] + [given[0][0]]
-        return {
-            "hours": [
-                {"valid_from": f"{start:%H:%M:%S}", "valid_to": f"{end:%H:%M:%S}", "cost": cost}
-                for (start, cost), end in zip(given, ends, strict=True)
-            ]
-        }
+        typed = [(self.cleaned_data.get(f"start_{n}"), self.cleaned_data.get(f"cost_{n}")) for n in range(self.count)]
+        given = sorted((start, cost) for start, cost in typed if start is not None)
+        hours = [
+            {"valid_from": f"{start:%H:%M:%S}", "valid_to": f"{end:%H:%M:%S}", "cost": cost}
+            for (start, cost), (end, _cost) in pairwise([*given, given[0]])
+        ]
+        return {"hours": hours}
 
     def said_back(self, data: JSON) -> list[str]:
         line = gettext("%(start)s to %(end)s: %(price)s")
@@ -191,9 +185,7 @@ class SurchargeForm(PriceForm):
         if isinstance(regions, list) and regions:
             choices = [("", gettext("Choose a region")), *((str(region), str(region)) for region in regions)]
             required = {"required": gettext("Choose your region.")}
-            self.fields["region"] = forms.ChoiceField(
-                label=gettext("Your region"), choices=choices, error_messages=required
-            )
+            self.fields["region"] = forms.ChoiceField(label=_("Your region"), choices=choices, error_messages=required)
 
     def from_data(self, data: JSON) -> JSON:
         surcharge = self.page.part("surcharge")

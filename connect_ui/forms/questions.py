@@ -7,7 +7,6 @@ from django import forms
 from django.core.validators import MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy as _
 
 from tariffs.details import OPEN_ENDED, STRUCTURES, day_told
@@ -139,24 +138,19 @@ class TariffNameForm(NameForm):
 class StructureForm(RouteForm):
     """Page data `{"options": ["FIXED", "TIME_OF_DAY", "MARKET"]}`; answer `{"options": [one]}`."""
 
-    WORDS = {
-        "FIXED": (STRUCTURES["FIXED"], _("Every unit costs the same, day and night.")),
-        "TIME_OF_DAY": (STRUCTURES["TIME_OF_DAY"], _("For example a cheaper price at night.")),
-        "MARKET": (STRUCTURES["MARKET"], _("It changes every hour or half hour.")),
+    MORE = {
+        "FIXED": _("Every unit costs the same, day and night."),
+        "TIME_OF_DAY": _("For example a cheaper price at night."),
+        "MARKET": _("It changes every hour or half hour."),
     }
     codes = {"option_invalid": "options", "option_not_supported": "options"}
     options = forms.ChoiceField(error_messages={"required": _("Choose how your price works.")})
 
     def build(self) -> None:
-        offered = self.page.data.get("options")
-        self.offered = [name for name in self.WORDS if isinstance(offered, list) and name in offered]
-        self.fields["options"].choices = [(name, self.WORDS[name][0]) for name in self.offered]  # type: ignore[attr-defined]
-
-    def from_data(self, data: JSON) -> JSON:
-        return {}
-
-    def choices(self) -> list[tuple[str, Promise, Promise]]:
-        return [(name, *self.WORDS[name]) for name in self.offered]
+        options = self.page.data.get("options")
+        offered = [name for name in self.MORE if isinstance(options, list) and name in options]
+        self.choices = [(name, STRUCTURES[name], self.MORE[name]) for name in offered]
+        self.fields["options"].choices = [(name, words) for name, words, _more in self.choices]  # type: ignore[attr-defined]
 
     def to_data(self) -> JSON:
         return {"options": [self.cleaned_data["options"]]}

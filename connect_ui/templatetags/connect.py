@@ -31,11 +31,10 @@ CHOSEN = mark_safe(' aria-current="true"')  # nosec B308  # a constant
 @register.simple_tag
 def providers(items: Iterable[dict[str, Any]], chosen: Any) -> SafeString:
     """The buttons for a list of `{id, display_name, logo_url}`. The one that was chosen before is marked."""
-    hosts = tuple(settings.LOGO_HOSTS)
-    choices = [
-        _provider(each["id"], str(each.get("display_name") or ""), str(each.get("logo_url")), hosts, each["id"] == chosen)
-        for each in items
-    ]  # fmt: skip
+    hosts, choices = tuple(settings.LOGO_HOSTS), []
+    for each in items:
+        name, logo_url = str(each.get("display_name") or ""), str(each.get("logo_url"))
+        choices.append(_provider(each["id"], name, logo_url, hosts, each["id"] == chosen))
     if AT_ONCE < len(choices) <= NOT_LONG:
         choices[AT_ONCE:] = [REST, *choices[AT_ONCE:], REST]
     return mark_safe("".join(choices))  # nosec B308 B703  # format_html made each
@@ -80,8 +79,7 @@ def allowed_logo(url: str, hosts: Iterable[str]) -> bool:
         given = urlsplit(url)
     except ValueError:
         return False
-    for host in hosts:
-        allowed = urlsplit(host)
+    for allowed in map(urlsplit, hosts):
         wildcard = allowed.netloc.startswith("*.") and given.netloc.endswith(allowed.netloc[1:])
         if given.scheme == allowed.scheme and (given.netloc == allowed.netloc or wildcard):
             return True
