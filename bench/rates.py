@@ -82,13 +82,7 @@ def _segments(site: Site, quick: bool) -> Iterator[Row]:
     week = [monday + timedelta(days=n) for n in range(7)]
     for count in (336, 2016):
         fill(week, count)
-        view = history_of(
-            tariff,
-            list(RateDay.objects.filter(tariff=tariff, day__in=week).order_by("day")),
-            week,
-            tariff.location,
-            now,
-        )
+        view = history_of(tariff, list(RateDay.objects.filter(tariff=tariff, day__in=week).order_by("day")), week, now)
         context = {"chart": view["chart"], "currency": "GBP", "zone": zone, "heading": "The week", "hatch": "x"}
         size = len(render_to_string("tariffs/_chart.html", context).encode())
         yield f"A week's chart of {count} segments", f"{size / 1000:.1f} KB", "< 60 KB"

@@ -28,9 +28,7 @@ STRUCTURES = {
 
 def facts(data: JSON) -> JSON:
     """The tariff's details on a summary page or in a location's status; None for each that is missing."""
-    provider, tariff = data.get("provider"), data.get("tariff")
-    provider = provider if isinstance(provider, dict) else {}
-    tariff = tariff if isinstance(tariff, dict) else {}
+    provider, tariff = (part if isinstance(part := data.get(name), dict) else {} for name in ("provider", "tariff"))
     return {
         "provider": provider.get("display_name") or provider.get("name"),
         "name": tariff.get("display_name") or tariff.get("name"),
@@ -73,10 +71,7 @@ def fitting(model: type[Location | Tariff], name: str, value: Any) -> str:
 
 
 def complete(tariff: Tariff) -> None:
-    """Fetch and store the address, time zone, currency and the tariff's details.
-
-    Raises FlatPeakError; `refresh` tries again.
-    """
+    """Fetch and store the address, time zone, currency and the tariff's details. Raises FlatPeakError."""
     location, asked_at = tariff.location, timezone.now()
     found = flatpeak.location(location.location_id)
     address = found.get("postal_address")
@@ -86,8 +81,8 @@ def complete(tariff: Tariff) -> None:
         if name in ("address_line1", "address_line2", "city", "state", "post_code", "country_code")
     }
     known["currency_code"] = fitting(Location, "currency_code", found.get("currency_code"))
-    if "country_code" in known:
-        known["country_code"] = known["country_code"].upper()
+    if code := known.get("country_code"):
+        known["country_code"] = code.upper()
     if flatpeak.zone_named(found.get("timezone")):
         known["time_zone"] = found["timezone"]
     else:
@@ -96,9 +91,8 @@ def complete(tariff: Tariff) -> None:
         if not location.zone:  # the rates page and the admin show it
             known["time_zone"] = zone
     # If two calls run at once, the later one has the newer answer.
-    Location.objects.filter(Q(told_at=None) | Q(told_at__lte=asked_at), pk=location.pk).update(
-        told_at=asked_at, **known
-    )
+    older = Q(told_at=None) | Q(told_at__lte=asked_at)
+    Location.objects.filter(older, pk=location.pk).update(told_at=asked_at, **known)
     with suppress(Location.DoesNotExist):  # deleted while FlatPeak was answering
         location.refresh_from_db(fields=[*known, "told_at"])
     statuses = flatpeak.location_status(location.location_id)["tariff_status"]

@@ -18,10 +18,7 @@ from .realm import FlatPeakObject
 
 
 class Customer(FlatPeakObject):
-    """A user as FlatPeak knows them: `id` is our reference, `customer_id` FlatPeak's.
-
-    A user has one, unless FlatPeak made two of them.
-    """
+    """A user as FlatPeak knows them: `id` is our reference, `customer_id` FlatPeak's. Rarely a user has two."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="customers")
     customer_id = models.CharField(max_length=100, blank=True, db_index=True)

@@ -116,21 +116,12 @@ def store(
     The caller has checked, in the same transaction, that the tariff did not change during the call.
     """
     zone, rows = tariff.location.local_zone, []
+    all_have = {"tariff": tariff, "fetched_at": now, "tiered": tariff.tiered}
     for day in days:
         span, first = rates.day_span(day, zone), (since or {}).get(day, now)
         found = None if segments is None else rates.clip(segments, *span)
         again = ask_again_at(found, span, first, now)
-        rows.append(
-            RateDay(
-                tariff=tariff,
-                day=day,
-                segments=rates.dump(found or []),
-                since=first,
-                fetched_at=now,
-                ask_at=again,
-                tiered=tariff.tiered,
-            )
-        )
+        rows.append(RateDay(day=day, segments=rates.dump(found or []), since=first, ask_at=again, **all_have))
     RateDay.objects.bulk_create(
         rows,
         update_conflicts=True,

@@ -80,14 +80,9 @@ def dump(segments: Iterable[Segment]) -> list[list[Any]]:
 
 
 def load(rows: Iterable[Sequence[Any]]) -> list[Segment]:
+    moment = datetime.fromisoformat
     return [
-        Segment(
-            datetime.fromisoformat(start),
-            datetime.fromisoformat(end),
-            Decimal(rate),
-            Decimal(confidence),
-            None if carbon is None else Decimal(carbon),
-        )
+        Segment(moment(start), moment(end), Decimal(rate), Decimal(confidence), number(carbon))
         for start, end, rate, confidence, carbon in rows
     ]
 

@@ -33,9 +33,7 @@ def runs(segments: Iterable[Segment]) -> list[list[Segment]]:
     return found
 
 
-def best(
-    segments: Iterable[Segment], length: timedelta, start: datetime, end: datetime, dearest: bool
-) -> Window | None:
+def best(ahead: Iterable[Segment], length: timedelta, start: datetime, end: datetime, dearest: bool) -> Window | None:
     """The window of `length` between two instants with the lowest mean, or the highest; the earliest of equals.
 
     It lies in one run without a gap. It begins at a segment's start or ends at a segment's end, because in between the mean
@@ -43,12 +41,10 @@ def best(
     """
     with localcontext() as context:
         context.prec = 60  # exact sums, so that equal means compare equal
-        found = [stretch for run in runs(clip(segments, start, end)) for stretch in _stretches(run, length)]
+        found = [stretch for run in runs(clip(ahead, start, end)) for stretch in _stretches(run, length)]
         if not found:
             return None
-        total, begin, last = min(
-            found, key=lambda candidate: (-candidate[0] if dearest else candidate[0], candidate[1])
-        )
+        total, begin, last = min(found, key=lambda each: (-each[0] if dearest else each[0], each[1]))
     return Window(begin, begin + length, total / (length // MICROSECOND), last + length)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from operator import mul
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -85,10 +86,12 @@ def level(current: Segment | None, today: Sequence[Segment]) -> str:
     return "low" if place * 3 < 1 else "high" if place * 3 > 2 else "middle"
 
 
-def mean(segments: Sequence[Segment]) -> Decimal | None:
-    """The time-weighted price of a kWh; None without a rate."""
-    total = sum(((s.end - s.start) // MICROSECOND * s.rate for s in segments), Decimal(0))
-    return total / (sum((s.end - s.start for s in segments), timedelta()) // MICROSECOND) if segments else None
+def figures(segments: Sequence[Segment]) -> tuple[Decimal, Decimal, Decimal] | tuple[None, None, None]:
+    """The time-weighted mean price of a kWh, the lowest price and the highest; None without a rate."""
+    if not segments:
+        return None, None, None
+    lengths, found = [(s.end - s.start) // MICROSECOND for s in segments], [s.rate for s in segments]
+    return sum(map(mul, lengths, found), Decimal(0)) / sum(lengths), min(found), max(found)
 
 
 def periods(segments: Sequence[Segment], dates: Sequence[date], zone: ZoneInfo) -> list[Period]:

@@ -10,16 +10,15 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from ..money import locale
 
+INVALID = _("Type a day as year-month-day, for example 2026-10-25.")
+
 
 def day_field(label: Any, **options: Any) -> forms.DateField:
     return forms.DateField(
         label=label,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        error_messages={
-            "required": _("Choose a day."),
-            "invalid": _("Type a day as year-month-day, for example 2026-10-25."),
-        },
+        error_messages={"required": _("Choose a day."), "invalid": INVALID},
         **options,
     )
 

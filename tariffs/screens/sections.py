@@ -52,9 +52,7 @@ def sections(location: Location, now: datetime, query: QueryDict) -> list[tuple[
         missing = [tariff for tariff in tariffs if tariff not in known]
         prefetch_related_objects(missing, days_around(now))
         made = {tariff: _section(tariff, location, now, query) for tariff in missing}
-        caches["html"].set_many(
-            {keys[tariff]: section for tariff, section in made.items() if tariff in keys}, timeout=60
-        )
+        caches["html"].set_many({key: made[tariff] for tariff, key in keys.items() if tariff in made}, timeout=60)
     return [(tariff, (known | made)[tariff]) for tariff in tariffs]
 
 

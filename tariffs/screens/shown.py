@@ -15,7 +15,7 @@ from ..models import Location, RateDay, Tariff
 from ..rates import Segment
 from .chart import chart, heading
 from .cheapest import changes_of_answer, cheapest, cheapest_form
-from .day import day_of, level, mean, periods, segments_of, without_carbon
+from .day import day_of, figures, level, periods, segments_of, without_carbon
 
 MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
 
@@ -72,11 +72,9 @@ def contract_of(tariff: Tariff, ahead: Sequence[Segment], now: datetime) -> dict
     return {"over": left < 0, "stopped": left in (0, 1) and not ahead}
 
 
-def history_of(
-    tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], location: Location, now: datetime
-) -> dict[str, Any]:
+def history_of(tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], now: datetime) -> dict[str, Any]:
     """A day or a week of a tariff, for `tariffs/other_days.html`."""
-    zone = location.local_zone
+    zone, currency = tariff.location.local_zone, tariff.location.currency_code
     exact = segments_of(known)
     segments = without_carbon(exact)
     start, end = rates.day_span(dates[0], zone)[0], rates.day_span(dates[-1], zone)[1]
@@ -84,23 +82,14 @@ def history_of(
     return {
         "tariff": tariff,
         "names": list(dict.fromkeys(day.former or str(tariff) for day in known)) or [str(tariff)],
-        "currency": location.currency_code,
-        "chart": chart(segments, start, end, zone, location.currency_code, now),
+        "currency": currency,
+        "chart": chart(segments, start, end, zone, currency, now),
         "tiered": any(day.tiered for day in known),
         "lacks": not all(found for _, found in by_day),
         "next": _asked_next(tariff, dates, now.astimezone(zone).date(), now),
         "days": [day_of(exact, day, zone, now) for day in dates],
         "changes": changes(tariff, exact, now) if start <= now + timedelta(days=1) and now < end else [],
-        "week": [
-            (
-                day,
-                mean(found),
-                min((s.rate for s in found), default=None),
-                max((s.rate for s in found), default=None),
-                any(s.confidence < 1 for s in found),
-            )
-            for day, found in by_day
-        ],
+        "week": [(day, *figures(found), any(s.confidence < 1 for s in found)) for day, found in by_day],
     }
 
 

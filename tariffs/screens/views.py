@@ -111,9 +111,7 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     lacks = any(len(known[tariff]) < len(days) and not said for tariff, said in answered.items())
     if request.method == "GET" and not asks and lacks:
         return respond_429(request)
-    views = [
-        history_of(tariff, known[tariff], days, location, now) | {"answered": said} for tariff, said in answered.items()
-    ]
+    views = [history_of(tariff, known[tariff], days, now) | {"answered": said} for tariff, said in answered.items()]
     moments = [at for view in views for at in view["changes"]]
     if {FAILED, ASKING} & set(answered.values()) or any(tariff.state == Tariff.State.PENDING for tariff in tariffs):
         moments.append(now + MINUTE)  # the page says to look again in a minute
