@@ -232,10 +232,7 @@ class ConnectSession(Queued):
 
 @receiver(pre_delete, sender=ConnectSession)
 def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
-    """Owe the erasure of what FlatPeak has and we have no id of, because the exchange is still owed.
-
-    Runs in the transaction of the deletion, whatever causes it.
-    """
+    """Owe, within the deletion, the erasure of what FlatPeak has and we have no id of, as the exchange is owed."""
     if instance.location_id:  # lock in the same order as the deletion of a location, otherwise the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
     if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():

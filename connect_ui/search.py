@@ -4,9 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import TypeVar
-
-Item = TypeVar("Item")
+from typing import Any
 
 # Letters that Unicode does not decompose, by what people type without a key for them.
 PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
@@ -48,7 +46,7 @@ def rank(name: tuple[str, ...], wanted: tuple[str, ...]) -> int | None:
     return 2 if query in joined or all(any(word.startswith(w) for word in name) for w in wanted) else None
 
 
-def search(items: Iterable[Item], query: str, name: Callable[[Item], str]) -> list[Item]:
+def search(items: Iterable[Any], query: str, name: Callable[[Any], str]) -> list[Any]:
     """The items whose names match the query, the best matches first; all of them for an empty query."""
     wanted = words(query)
     if not wanted:

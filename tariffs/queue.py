@@ -78,10 +78,7 @@ class Queued(FlatPeakObject):
         return self.claimed_until is not None and self.claimed_until > now
 
     def claim(self, **as_read: Any) -> bool:
-        """Take the row for one attempt; False if it was changed since it was read, so somebody else has it.
-
-        `as_read` are the columns that must not have changed, otherwise only `due_at`.
-        """
+        """Take the row; False if somebody else has it: one of `as_read`, or else `due_at`, is not as it was read."""
         until, waits = claim_end(), self.due_at is not None
         changes = {"due_at": until, "attempts": self.attempts + 1} if waits else {}
         mine = type(self).objects.filter(pk=self.pk, **(as_read or {"due_at": self.due_at}))

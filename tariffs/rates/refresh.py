@@ -80,10 +80,7 @@ def refresh_due(tariff: Tariff) -> bool | None:
 
 
 def ask_for(tariff: Tariff, days: Sequence[date], now: datetime) -> str:
-    """Fetch what is due or missing of some local days.
-
-    FAILED if FlatPeak gave no answer, ASKING if somebody else's call is under way, "" otherwise.
-    """
+    """Fetch what is due or missing of some days: FAILED without an answer, ASKING if a call is under way, else ""."""
     failed = False
     if is_of_refresh(tariff, days, now):
         refresh(tariff, now)

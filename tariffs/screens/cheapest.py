@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import QueryDict
@@ -32,12 +31,14 @@ class EnergyField(forms.DecimalField):
 class CheapestForm(forms.Form):
     """For how long, until when on the location's clock, and for how much energy. A GET, so that its answer has an address.
 
-    `deadline` in the cleaned data is the instant of the typed time of day, None without one.
+    It is bound if the query is about this tariff. `deadline` in the cleaned data is the instant of the typed time of day,
+    None without one.
     """
 
-    def __init__(self, now: datetime, zone: ZoneInfo, *given: Any, **options: Any) -> None:
-        self.now, self.zone = now, zone
-        super().__init__(*given, **options)
+    def __init__(self, tariff: Tariff, query: QueryDict, now: datetime) -> None:
+        self.now, self.zone = now, tariff.location.local_zone
+        asked = query if query.get("direction") == tariff.direction else None
+        super().__init__(asked, initial={"hours": 3}, label_suffix="", auto_id=f"id_{tariff.direction}_%s")
 
     hours = forms.TypedChoiceField(
         label=_("For how long"),
@@ -61,7 +62,7 @@ class CheapestForm(forms.Form):
         widget=forms.TextInput({"inputmode": "decimal", "size": 6, "autocomplete": "off"}),
     )
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> None:
         given = self.cleaned_data
         hours, before = given.get("hours"), given.get("before")
         given["deadline"] = next_time(before, self.zone, self.now) if before else None
@@ -72,13 +73,6 @@ class CheapestForm(forms.Form):
                 hours,
             )
             self.add_error("before", said % {"hours": hours, "time": f"{before:%H:%M}"})
-        return given
-
-
-def cheapest_form(tariff: Tariff, query: QueryDict, now: datetime, zone: ZoneInfo) -> CheapestForm:
-    """The question about a tariff, bound if the query is about this one."""
-    given = query if query.get("direction") == tariff.direction else None
-    return CheapestForm(now, zone, given, initial={"hours": 3}, label_suffix="", auto_id=f"id_{tariff.direction}_%s")
 
 
 def cheapest(view: dict[str, Any], ahead: Sequence[Segment], form: CheapestForm, now: datetime) -> dict[str, Any]:

@@ -50,11 +50,9 @@ def complete_until(segments: list[rates.Segment], start: datetime, end: datetime
 
 def chosen(location: Location, direction: str | None) -> Tariff | None:
     """The tariff of the direction. Without a direction, the one for buying if it is connected, else the one for selling."""
-    return min(
-        (tariff for tariff in location.tariffs.all() if direction in (None, tariff.direction)),
-        key=lambda tariff: (not tariff.is_read, tariff.direction != "IMPORT", tariff.type != "COMMODITY"),
-        default=None,
-    )
+    found = [tariff for tariff in location.tariffs.all() if direction in (None, tariff.direction)]
+    found.sort(key=lambda tariff: (not tariff.is_read, tariff.direction != "IMPORT", tariff.type != "COMMODITY"))
+    return found[0] if found else None
 
 
 @require_safe
@@ -86,7 +84,6 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
         return refused(str(NO_ZONE), form, 503)
     if answered and not content["rates"]:
         return refused(str(NOT_ASKED if answered == FAILED else ASKED_NOW), form, 503)
-    response: HttpResponse
     if form == "csv":
         response = HttpResponse(f"{COLUMNS}\r\n", "text/csv; charset=utf-8")
         csv.DictWriter(response, COLUMNS.split(",")).writerows(content["rates"])  # with CRLF, as in RFC 4180
@@ -101,11 +98,9 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
 
 
 def refused(reason: str, form: str, status: int = 400) -> HttpResponse:
-    response = (
-        HttpResponse(reason + "\n", "text/plain; charset=utf-8", status)
-        if form == "csv"
-        else JsonResponse({"error": reason}, status=status)
-    )
+    response: HttpResponse = JsonResponse({"error": reason}, status=status)
+    if form == "csv":
+        response = HttpResponse(f"{reason}\n", "text/plain; charset=utf-8", status)
     if status in (429, 503):
         response["Retry-After"] = "60"
     add_never_cache_headers(response)
@@ -122,10 +117,8 @@ def taken(location: Location, tariff: Tariff | None, days: Sequence[date], now: 
     content: dict[str, Any] = {
         "state": "not_connected" if not tariff else tariff.state if tariff.is_here else "other_account",
         "timezone": zone.key,
-        "contract_end": tariff and tariff.contract_end and tariff.contract_end.isoformat(),
-        "last_updated": None,
-        "next_update": None,
-        "complete_until": None,
+        "contract_end": tariff and tariff.contract_end,
+        **dict.fromkeys(("last_updated", "next_update", "complete_until")),
         "tiered": False,
         "rates": [],
     }

@@ -52,16 +52,14 @@ class SpanForm(DaysForm):
     start = day_field(_("First day"), required=False)
     end = day_field(_("Last day"), required=False)
 
-    def clean(self) -> dict[str, Any]:
-        given = self.cleaned_data
-        start, end = given.get("start"), given.get("end")
+    def clean(self) -> None:
+        start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
         if end and not start and not self.errors:
             self.add_error("start", gettext("Give the first day too."))
         elif start and end and end < start:
             self.add_error("end", gettext("The last day is before the first."))
         elif start and end and (end - start).days >= self.LONGEST:
             self.add_error("end", gettext("Choose %(days)s days at most.") % {"days": self.LONGEST})
-        return given
 
     def days(self, today: datetime.date) -> list[datetime.date]:
         start = self.cleaned_data["start"] or today

@@ -14,7 +14,7 @@ from .. import rates
 from ..models import Location, RateDay, Tariff
 from ..rates import Segment
 from .chart import chart, heading
-from .cheapest import changes_of_answer, cheapest, cheapest_form
+from .cheapest import CheapestForm, changes_of_answer, cheapest
 from .day import day_of, figures, level, periods, segments_of, without_carbon
 
 MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
@@ -56,7 +56,7 @@ def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict)
         **contract_of(tariff, ahead, now),
         "look_again": look_again(tariff, now) if tariff.is_read else None,
     }
-    form = cheapest_form(tariff, query, now, zone)
+    form = CheapestForm(tariff, query, now)
     is_answered = ahead or (form.is_bound and tariff.is_read and not (view["over"] or view["stopped"]))
     asked = cheapest(view, ahead, form, now) if is_answered else None
     moments = changes(tariff, exact, now) + (changes_of_answer(asked, now) if asked else [])

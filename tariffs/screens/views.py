@@ -18,7 +18,7 @@ from .. import rates
 from ..erasure import erase_location
 from ..models import Location, RateDay, Tariff
 from ..rates.refresh import ASKING, FAILED, ask_for, refresh, under_way
-from .cheapest import cheapest_form
+from .cheapest import CheapestForm
 from .day import segments_of
 from .forms import DateForm
 from .sections import days_around, sections
@@ -70,8 +70,8 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     location = readable_location(request, pk)
     # Do not call FlatPeak for a question that is refused.
     tariffs = list(location.tariffs.all())
-    forms = [cheapest_form(tariff, request.GET, now, location.local_zone) for tariff in tariffs]
-    if request.method == "GET" and not any(form.errors for form in forms):
+    is_refused = any(CheapestForm(tariff, request.GET, now).errors for tariff in tariffs)
+    if request.method == "GET" and not is_refused:
         for tariff in tariffs:
             refresh(tariff, now)
     shown = sections(location, now, request.GET)
