@@ -160,24 +160,13 @@ def decline(session: ConnectSession) -> None:
     Connect may have a location by now, from that answer or from one that did not come through us, so its deletion is owed.
     """
     now, asked = timezone.now(), {"state": State.OPEN, "login": Login.ASKED, "return_digest": session.return_digest}
+    said = {"last_error_code": ConnectSession.DECLINED, "last_error_route": session.last_route}
+    wiped = {"encrypted_token": "", "claimed_until": None, "due_at": None}  # nosec B105
+    mine = ConnectSession.objects.filter(pk=session.pk, **asked)
     with transaction.atomic():
-        if ConnectSession.objects.filter(pk=session.pk, **asked).update(
-            state=State.EXPIRED,
-            encrypted_token="",  # nosec B106  # wiped
-            last_error_code=ConnectSession.DECLINED,
-            last_error_route=session.last_route,
-            claimed_until=None,
-            due_at=None,
-            ended_at=now,
-            updated_at=now,
-        ):
-            Erasure.owe(
-                Erasure.Kind.CONVERSATION,
-                session.token_digest,
-                session,
-                encrypted_token=session.encrypted_token,
-                flatpeak_version=session.flatpeak_version,
-            )
+        if mine.update(state=State.EXPIRED, ended_at=now, updated_at=now, **said, **wiped):
+            told = {"encrypted_token": session.encrypted_token, "flatpeak_version": session.flatpeak_version}
+            Erasure.owe(Erasure.Kind.CONVERSATION, session.token_digest, session, **told)
 
 
 def masked(email: str) -> str:

@@ -47,18 +47,16 @@ def start(request: HttpRequest) -> HttpResponse:
     locations = Location.objects.here().filter(customer__user=request.user.pk)
     initial = {"direction": "IMPORT", "country_code": region_of(request.headers.get("Accept-Language", ""))}
     form = StartForm(locations, request.POST if request.method == "POST" else None, initial=initial)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                session = ask.begin(request.user.pk, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
-                catch_up(request, session)
-                return lead(request, "newest", at_newest, session.pk)
-            except flatpeak.FlatPeakError as error:
-                refused = isinstance(error, flatpeak.Rejected) and error.status != 429
-                status = 502 if refused else 503
-                form.add_error(None, NOT_BEGUN if refused else refusals.sentence(error))
+    status = 422 if form.is_bound else 200
+    if form.is_valid():
+        try:
+            session = ask.begin(request.user.pk, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
+            catch_up(request, session)
+            return lead(request, "newest", at_newest, session.pk)
+        except flatpeak.FlatPeakError as error:
+            refused = isinstance(error, flatpeak.Rejected) and error.status != 429
+            status = 502 if refused else 503
+            form.add_error(None, NOT_BEGUN if refused else refusals.sentence(error))
     context = {"form": form, "unfinished": ConnectSession.unfinished(request.user)}
     return render(request, "connect_ui/start.html", context, status=status)
 

@@ -31,9 +31,8 @@ def _clock(hour: int, minute: int, where: Locale) -> str:
 def local(moment: datetime, zone: tzinfo) -> str:
     """The time of day at a location; with the zone's name, 01:00 BST, where the clock shows that time twice."""
     at = moment.astimezone(zone)
-    first, second = at.replace(fold=0).utcoffset(), at.replace(fold=1).utcoffset()
-    twice = first is not None and second is not None and first > second
-    return clock(at, zone) + (f" {at.tzname()}" if twice else "")
+    first, second = (at.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    return clock(at, zone) + (f" {at.tzname()}" if first > second else "")
 
 
 def zone_in_words(zone: tzinfo, now: datetime) -> str:

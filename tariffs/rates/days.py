@@ -13,6 +13,7 @@ REFUSED = 60  # seconds until the next call after a refusal without Retry-After
 NONE_YET = ("pending_connect", "no_tariff_connected", "no_price_data")  # codes of an answer without rates
 MINUTE, QUARTER, DAY, WEEK = timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), timedelta(days=7)
 LONGEST = timedelta(days=90)  # of one answer
+Known = Sequence[rates.Segment] | None  # None if FlatPeak had no answer yet
 
 
 def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
@@ -75,9 +76,7 @@ def _ask(tariff: Tariff, days: Sequence[date], known: Mapping[date, RateDay], no
             store(tariff, days, segments, now, {day: row.since for day, row in known.items()})
 
 
-def ask_again_at(
-    segments: Sequence[rates.Segment] | None, span: tuple[datetime, datetime], since: datetime, now: datetime
-) -> datetime | None:
+def ask_again_at(segments: Known, span: Sequence[datetime], since: datetime, now: datetime) -> datetime | None:
     """When to fetch a day again that was first fetched at `since`; None if never.
 
     A day is final if it is no estimate, and complete or over. A week after its end it is final anyway. `segments` is None
@@ -104,11 +103,7 @@ def close(tariff: Tariff, now: datetime) -> None:
 
 
 def store(
-    tariff: Tariff,
-    days: Sequence[date],
-    segments: Sequence[rates.Segment] | None,
-    now: datetime,
-    since: Mapping[date, datetime] | None = None,
+    tariff: Tariff, days: Sequence[date], segments: Known, now: datetime, since: Mapping[date, datetime] = {}
 ) -> None:
     """Store the rates of each of the days, in place of older ones, by one query.
 
@@ -118,7 +113,7 @@ def store(
     zone, rows = tariff.location.local_zone, []
     all_have = {"tariff": tariff, "fetched_at": now, "tiered": tariff.tiered}
     for day in days:
-        span, first = rates.day_span(day, zone), (since or {}).get(day, now)
+        span, first = rates.day_span(day, zone), since.get(day, now)
         found = None if segments is None else rates.clip(segments, *span)
         again = ask_again_at(found, span, first, now)
         rows.append(RateDay(day=day, segments=rates.dump(found or []), since=first, ask_at=again, **all_have))

@@ -51,7 +51,7 @@ def locations(request: HttpRequest) -> HttpResponse:
         known = segments_of(tariff.days.all())
         tariff.now = rates.current(known, now)
         tariff.awaited = is_awaited(tariff, now)
-        tariff.over = (left := tariff.days_left(now)) is not None and left < 0
+        tariff.over = (tariff.days_left(now) or 0) < 0
         moments += changes(tariff, known, now)
     zone = zones.pop() if len(zones) == 1 else ZoneInfo("UTC")
     context = {"tariffs": tariffs, "now": now, "zone": zone, "until": first_of(moments, now, zone)}
