@@ -150,7 +150,9 @@ def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("connect_ui:confirm", pk)
     connected = did and session.state in (State.OWED, State.CONNECTED)
     says = "asks" if asked else "agreed" if did == AGREED else "connected" if connected else "over"
-    context = {"session": session, "says": says, "account": masked(session.user.email), "town": town(session)}
+    name, _at, host = session.user.email.rpartition("@")
+    account = f"{name[:1]}•••@{host}"  # whoever knows the address recognizes it
+    context = {"session": session, "says": says, "account": account, "town": town(session)}
     return render(request, "connect_ui/confirm.html", context)
 
 
@@ -167,12 +169,6 @@ def decline(session: ConnectSession) -> None:
         if mine.update(state=State.EXPIRED, ended_at=now, updated_at=now, **said, **wiped):
             told = {"encrypted_token": session.encrypted_token, "flatpeak_version": session.flatpeak_version}
             Erasure.owe(Erasure.Kind.CONVERSATION, session.token_digest, session, **told)
-
-
-def masked(email: str) -> str:
-    """`a•••@example.com`: whoever knows the address recognises it."""
-    name, _, host = email.rpartition("@")
-    return f"{name[:1]}•••@{host}"
 
 
 def town(session: ConnectSession) -> str:

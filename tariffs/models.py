@@ -140,10 +140,6 @@ class Tariff(Queued):
             return None
         return (self.contract_end - now.astimezone(self.location.zone or UTC).date()).days
 
-    def is_as_read(self) -> bool:
-        """Lock the row until the transaction ends; False if the customer has changed or deleted it since it was read."""
-        return Tariff.objects.select_for_update().filter(pk=self.pk, version=self.version).exists()
-
     def read_again(self) -> None:
         """Reload the columns; keep the old values if the row is deleted."""
         with suppress(Tariff.DoesNotExist):

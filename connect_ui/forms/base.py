@@ -36,7 +36,7 @@ class RouteForm(forms.Form):
 
     def to_data(self) -> JSON:
         """The answer's `data`, from `cleaned_data`."""
-        raise NotImplementedError
+        return dict(self.cleaned_data)
 
     def said_back(self, data: JSON) -> list[str]:
         """An answer's `data` in plain words, to show on the next page."""

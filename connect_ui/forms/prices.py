@@ -59,9 +59,6 @@ class FixedPriceForm(PriceForm):
     def clean(self) -> None:
         self.doubt("cost")
 
-    def to_data(self) -> JSON:
-        return {"cost": self.cleaned_data["cost"]}
-
     def said_back(self, data: JSON) -> list[str]:
         bought = gettext("%(price)s: about %(bill)s to pay for %(use)s kWh in a year.")
         sold = gettext("%(price)s: about %(bill)s paid to you for %(use)s kWh in a year.")

@@ -16,6 +16,8 @@ from ..fields import CountryField, in_words, today_in
 from ..search import search
 from .base import RouteForm
 
+MIDNIGHT = "T00:00:00Z"  # follows a date
+
 
 class StartForm(forms.Form):
     """Where the tariff is, and whether it is for buying or selling; or a stored location, whose country is known."""
@@ -197,12 +199,8 @@ class ContractForm(RouteForm):
 
     def to_data(self) -> JSON:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
-        ends = {"date": end and _midnight(end), "open": f"{OPEN_ENDED}T00:00:00Z", "unknown": None}
+        ends = {"date": end and f"{end}{MIDNIGHT}", "open": f"{OPEN_ENDED}{MIDNIGHT}", "unknown": None}
         data: JSON = {"contract_end_date": ends[self.cleaned_data["term"]]}
         if start or self.page.data.get("contract_start_date"):
-            data["contract_start_date"] = start and _midnight(start)
+            data["contract_start_date"] = start and f"{start}{MIDNIGHT}"
         return data
-
-
-def _midnight(day: date) -> str:
-    return f"{day.isoformat()}T00:00:00Z"

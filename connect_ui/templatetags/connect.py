@@ -16,6 +16,7 @@ from ..search import LEGAL, words
 from ..summary import describe
 
 register = template.Library()
+register.simple_tag(lambda: LEGAL, name="legal_forms")
 
 # After a step in place the script inserts the part of a list between two of these after the first paint, because a phone
 # is slow to load the logos. Longer lists have no such part: each button that is added to a form slows down the next one.
@@ -46,11 +47,6 @@ def _provider(key: str, name: str, logo_url: str, hosts: tuple[str, ...], chosen
 
 
 @register.simple_tag
-def legal_forms() -> str:
-    return LEGAL
-
-
-@register.simple_tag
 def told(field: BoundField, error: str) -> str:
     """An error for the list at the top of a page. Django's own words for an empty field do not name the field."""
     empty = error == Field.default_error_messages["required"]
@@ -64,13 +60,8 @@ def logo(name: Any, url: Any = "") -> SafeString:
 
 
 def _logo(name: str, url: str, hosts: Iterable[str]) -> SafeString:
-    return format_html(LOGO, initials(name), format_html(IMAGE, url) if allowed_logo(url, hosts) else "")
-
-
-def initials(name: str) -> str:
-    """Two letters that stand for a provider."""
-    parts = words(name) or ["?"]
-    return "".join(part[0] for part in parts[:2]).upper()
+    letters = "".join(word[0] for word in words(name)[:2]).upper()
+    return format_html(LOGO, letters or "?", format_html(IMAGE, url) if allowed_logo(url, hosts) else "")
 
 
 def allowed_logo(url: str, hosts: Iterable[str]) -> bool:

@@ -42,10 +42,7 @@ def fetch(tariff: Tariff, days: Sequence[date], now: datetime) -> bool:
         pause = error.retry_after or REFUSED
         raise
     finally:
-        if pause:
-            cache.set(key, "refused", pause)
-        else:
-            cache.delete(key)
+        cache.set(key, "refused", pause)  # a pause of 0 deletes the key
     return False
 
 
@@ -70,7 +67,8 @@ def _ask(tariff: Tariff, days: Sequence[date], known: Mapping[date, RateDay], no
         if error.code not in NONE_YET:
             raise
     with transaction.atomic():
-        if tariff.is_as_read():
+        # Not if the customer has changed or deleted it since it was read; the lock holds until the rows are stored.
+        if Tariff.objects.select_for_update().filter(pk=tariff.pk, version=tariff.version).exists():
             newer = tariff.days.filter(day__in=days, fetched_at__gt=now).values_list("day", flat=True)
             days = [day for day in days if day not in set(newer)]
             store(tariff, days, segments, now, {day: row.since for day, row in known.items()})

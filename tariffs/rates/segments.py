@@ -89,12 +89,9 @@ def load(rows: Iterable[Sequence[Any]]) -> list[Segment]:
 
 def day_span(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """The instants at which a local day begins and ends: 23, 24 or 25 hours apart, or half an hour off that."""
-    return _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
-
-
-def _midnight(day: date, zone: tzinfo) -> datetime:
     # If the clock skips midnight, zoneinfo uses the offset before the change, which gives the instant of the change.
-    return datetime.combine(day, time.min, zone).astimezone(UTC)
+    start, end = (datetime.combine(each, time.min, zone) for each in (day, day + timedelta(days=1)))
+    return start.astimezone(UTC), end.astimezone(UTC)
 
 
 def clip(segments: Iterable[Segment], start: datetime, end: datetime) -> list[Segment]:

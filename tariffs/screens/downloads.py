@@ -38,10 +38,7 @@ def exact(number: Decimal | None) -> str | None:
 
 
 def complete_until(segments: list[rates.Segment], start: datetime, end: datetime, now: datetime) -> datetime | None:
-    """The end of the rates from `start` on that are known without a gap.
-
-    None if the rate of this moment is not known, or that of `start` if this moment is outside of the span.
-    """
+    """The end of the rates from `start` on without a gap; None if that of now, or else of `start`, is not known."""
     if rates.current(segments, now if start <= now < end else start) is None:
         return None
     first = runs(segments)[0]
