@@ -815,4 +815,4 @@ def test_a_start_needs_a_direction_and_a_country(typed, field):
 
 
 def test_the_structures_are_those_of_connect():
-    assert list(StructureForm.WORDS) == ["FIXED", "TIME_OF_DAY", "MARKET"]
+    assert list(StructureForm.MORE) == ["FIXED", "TIME_OF_DAY", "MARKET"]

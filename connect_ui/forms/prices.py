@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext, gettext_lazy as _
 
 from tariffs import money
@@ -172,10 +173,12 @@ class SurchargeForm(PriceForm):
             required=False,
             help_text=gettext("Leave it empty if there is none. A discount has a minus."),
         )
+        wrong = gettext("Type a percentage between −100 and 1000.")
         self.fields["percentage"] = NumberField(
             label=gettext("Percentage on top"),
             required=False,
             widget=UnitInput("%"),
+            validators=[MinValueValidator(-100, wrong), MaxValueValidator(1000, wrong)],
             help_text=gettext("Taken of the market price and the fixed amount. Leave it empty if there is none."),
         )
         regions = self.page.data.get("regions")
@@ -188,15 +191,8 @@ class SurchargeForm(PriceForm):
         surcharge = self.page.part("surcharge")
         return {name: surcharge.get(name) or "" for name in ("fixed", "percentage")} | {"region": data.get("region")}
 
-    def clean_percentage(self) -> Decimal:
-        percentage = self.cleaned_data["percentage"] or Decimal(0)
-        if not -100 <= percentage <= 1000:
-            raise ValidationError(gettext("Type a percentage between −100 and 1000."))
-        return percentage
-
     def to_data(self) -> JSON:
-        fixed = self.cleaned_data["fixed"] or Decimal(0)
-        data: JSON = {"surcharge": {"fixed": fixed, "percentage": self.cleaned_data["percentage"]}}
+        data: JSON = {"surcharge": {name: self.cleaned_data[name] or Decimal(0) for name in ("fixed", "percentage")}}
         return data | ({"region": self.cleaned_data["region"]} if "region" in self.fields else {})
 
     def said_back(self, data: JSON) -> list[str]:

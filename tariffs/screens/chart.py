@@ -48,8 +48,8 @@ def chart(
     """
     if not segments:
         return None
-    lowest = min(Decimal(0), *(s.rate for s in segments))
-    highest = max(Decimal(0), *(s.rate for s in segments))
+    least, most = min(segments, key=lambda s: s.rate), max(segments, key=lambda s: s.rate)
+    lowest, highest = min(Decimal(0), least.rate), max(Decimal(0), most.rate)
     spread = highest - lowest or Decimal("0.05")  # an axis of a few cents if every rate is zero
     step = next((step for step in STEPS if spread <= step * 5), STEPS[-1])
     bottom = (lowest / step).to_integral_value("ROUND_FLOOR") * step
@@ -107,7 +107,6 @@ def chart(
         under = lowest and (segment.rate < 0 or zero - level > 20)
         return round(middle, 2), level + 14 if under else min(level, zero) - 5, words
 
-    least, most = min(segments, key=lambda s: s.rate), max(segments, key=lambda s: s.rate)
     frame = {"width": WIDTH, "height": HEIGHT, "left": left, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
     return frame | {
         "depth": BOTTOM - TOP,

@@ -85,16 +85,15 @@ def cheapest(view: dict[str, Any], ahead: Sequence[Segment], form: CheapestForm,
     window = best(ahead, timedelta(hours=hours), now, deadline or known or now, dearest=sells)
     others = {name: form.data[name] for name in ("before", "kwh") if asked.get(name)}
     mean = money.shown(window.mean, currency) if window else None
-    gain = None
-    if mean is not None and view["now"]:
-        gain = (money.shown(view["now"].rate, currency) - mean) * (-1 if sells else 1)
+    gain = money.shown(view["now"].rate, currency) - mean if mean is not None and view["now"] else None
     return {
         "form": form,
         "hours": hours,
         "deadline": deadline,
         "window": window,
         "same": len({segment.rate for segment in ahead}) == 1,
-        "gain": gain,  # from the rounded prices, as people read them; below zero where now is the better time
+        # From the rounded prices, as people read them; below zero where now is the better time.
+        "gain": -gain if gain and sells else gain,
         "energy": energy,
         "cost": money.coins(energy * mean, currency) if energy and mean is not None else None,
         "known": known,

@@ -78,6 +78,9 @@ def history_of(tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], 
     exact = segments_of(known)
     segments = without_carbon(exact)
     start, end = rates.day_span(dates[0], zone)[0], rates.day_span(dates[-1], zone)[1]
+    # FlatPeak is asked again for a single day, today or tomorrow, for which it had no prices so far.
+    answered = tariff.rates in (Tariff.Rates.OK, Tariff.Rates.ESTIMATE)
+    near = len(dates) == 1 and timedelta() <= dates[0] - now.astimezone(zone).date() <= timedelta(days=1)
     by_day = [(day, rates.clip(segments, *rates.day_span(day, zone))) for day in dates]
     return {
         "tariff": tariff,
@@ -86,18 +89,11 @@ def history_of(tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], 
         "chart": chart(segments, start, end, zone, currency, now),
         "tiered": any(day.tiered for day in known),
         "lacks": not all(found for _, found in by_day),
-        "next": _asked_next(tariff, dates, now.astimezone(zone).date(), now),
+        "next": tariff.due_after(now) if tariff.is_read and answered and near else None,
         "days": [day_of(exact, day, zone, now) for day in dates],
         "changes": changes(tariff, exact, now) if start <= now + timedelta(days=1) and now < end else [],
         "week": [(day, *figures(found), any(s.confidence < 1 for s in found)) for day, found in by_day],
     }
-
-
-def _asked_next(tariff: Tariff, dates: Sequence[date], today: date, now: datetime) -> datetime | None:
-    """When FlatPeak is asked again for a single day, today or tomorrow, for which it had no prices so far."""
-    answered = tariff.rates in (Tariff.Rates.OK, Tariff.Rates.ESTIMATE)
-    near = len(dates) == 1 and timedelta() <= dates[0] - today <= timedelta(days=1)
-    return tariff.due_after(now) if tariff.is_read and answered and near else None
 
 
 def first_of(moments: Iterable[datetime], now: datetime, zone: ZoneInfo) -> datetime:
