@@ -7,6 +7,7 @@ That browser is asked on a page that it alone can open. If two others come back,
 belong to whoever passed the link on.
 """
 
+import json
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
@@ -14,7 +15,6 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.core import signing
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -46,19 +46,16 @@ def key(session: ConnectSession) -> str:
 
 def done(request: HttpRequest) -> dict[str, str]:
     """What this browser did last in each conversation."""
-    try:
-        cookie = request.COOKIES.get(settings.LOGIN_COOKIE_NAME, "")
-        return signing.loads(cookie, salt="login", max_age=LASTS)
-    except signing.BadSignature:
-        return {}
+    return json.loads(request.get_signed_cookie(settings.LOGIN_COOKIE_NAME, "", max_age=LASTS) or "{}")
 
 
 def note(request: HttpRequest, response: HttpResponse, session: ConnectSession, what: str) -> HttpResponse:
     known = done(request)
     known.pop(key(session), None)  # the order is by last use
     known[key(session)] = what
-    cookie, secure = signing.dumps(dict(list(known.items())[-MOST:]), salt="login"), settings.PRODUCTION
-    response.set_cookie(settings.LOGIN_COOKIE_NAME, cookie, LASTS, secure=secure, httponly=True, samesite="Lax")
+    newest = json.dumps(dict(list(known.items())[-MOST:]))
+    options = {"max_age": LASTS, "secure": settings.PRODUCTION, "httponly": True, "samesite": "Lax"}
+    response.set_signed_cookie(settings.LOGIN_COOKIE_NAME, newest, **options)
     return response
 
 

@@ -1,5 +1,6 @@
 """Someone else's login: a conversation goes on in the browser that went to it, or by the yes of the one that signed in."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -228,7 +229,9 @@ def test_only_a_browser_that_brought_the_secret_may_answer(login, walk, other, b
     strangers = [Client(), Client(), walk.client, Client()]
     strangers[1].force_login(bob)
     made_up = {logins.key(walk.session): logins.RETURNED}
-    strangers[3].cookies[django_settings.LOGIN_COOKIE_NAME] = signing.dumps(made_up, salt="another")
+    strangers[3].cookies[django_settings.LOGIN_COOKIE_NAME] = signing.get_cookie_signer("another").sign(
+        json.dumps(made_up)
+    )
     for stranger in strangers:
         assert stranger.get(other.path).status_code == 404
         assert stranger.post(other.path, {"answer": "yes"}).status_code == 404
