@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from . import flatpeak
-from .flatpeak import JSON
 from .models import Location, Tariff
 
 logger = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ STRUCTURES = {
 }
 
 
-def facts(data: JSON) -> JSON:
+def facts(data: flatpeak.JSON) -> flatpeak.JSON:
     """The tariff's details on a summary page or in a location's status; None for each that is missing."""
     provider, tariff = (part if isinstance(part := data.get(name), dict) else {} for name in ("provider", "tariff"))
     return {
@@ -38,7 +37,7 @@ def facts(data: JSON) -> JSON:
     }
 
 
-def note(tariff: Tariff, known: JSON) -> None:
+def note(tariff: Tariff, known: flatpeak.JSON) -> None:
     """Write the `facts` into the tariff's columns; those that are missing stay."""
     for name in ("provider", "name", "structure"):
         if known.get(name):
@@ -75,7 +74,7 @@ def complete(tariff: Tariff) -> None:
     location, asked_at = tariff.location, timezone.now()
     found = flatpeak.location(location.location_id)
     address = found.get("postal_address")
-    known: JSON = {
+    known: flatpeak.JSON = {
         name: fitting(Location, name, value)
         for name, value in (address if isinstance(address, dict) else {}).items()
         if name in ("address_line1", "address_line2", "city", "state", "post_code", "country_code")

@@ -33,10 +33,9 @@ def send_due(wait: Wait) -> bool | None:
     elif mail or tariff.state == Tariff.State.DISCONNECTED:
         marked = bool(Wait.objects.filter(pk=wait.pk, claimed_until=wait.claimed_until).delete()[0])
     else:
-        if tariff.state in UNREAD and wait.told_late_at:
-            wait.succeeded()  # woken when the rates arrive
-        elif tariff.state in UNREAD and wait.since + Wait.LATE > now:
-            wait.succeeded(wait.since + Wait.LATE)
+        late_at = wait.since + Wait.LATE
+        if tariff.state in UNREAD and (wait.told_late_at or late_at > now):
+            wait.succeeded(None if wait.told_late_at else late_at)  # woken when the rates arrive
         else:  # the rates of a changed tariff have still to come, or the account is closed
             wait.put_off("", now)
         marked = wait.release()

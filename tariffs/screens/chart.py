@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from babel.dates import format_datetime, format_skeleton
 from babel.numbers import format_decimal
@@ -28,14 +28,7 @@ TITLES = {
     (False, False): _("%(day)s %(start)s to %(end)s: %(price)s"),
 }
 Label = tuple[float, str, str]  # its place, words and `text-anchor`
-
-
-class Bar(NamedTuple):
-    """A part of the chart that is read out: a segment, or a day of a week."""
-
-    x: float
-    width: float
-    title: str
+Bar = tuple[float, float, str]  # the place, width and words of what is read out: a segment, or a day of a week
 
 
 def chart(
@@ -96,7 +89,7 @@ def chart(
         title = TITLES[week, low != high] % ({"day": day, "price": low, "low": low, "high": high} | times)
         if any(s.confidence < 1 for s in found):
             title = f"{title}, {gettext('an estimate')}"
-        return Bar(x(begin), round(x(over) - x(begin), 2), title)
+        return x(begin), round(x(over) - x(begin), 2), title
 
     def mark(segment: Segment, lowest: bool = False) -> tuple[float, float, str]:
         """The place and words of a price: above its line; for the lowest below it, if there is room."""

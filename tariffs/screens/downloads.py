@@ -24,7 +24,6 @@ from .forms import SpanForm
 from .views import readable_location
 
 COLUMNS = "valid_from,valid_to,local_from,local_to,rate,currency,unit,confidence,carbon_intensity"
-DIRECTIONS = ("IMPORT", "EXPORT")
 NOT_ASKED = _("FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute.")
 NO_ZONE = _(
     "This location’s time zone is not known here, so there are no rates. We look again in a quarter of an hour."
@@ -59,7 +58,7 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     now = timezone.now()
     location = readable_location(request, pk)
     direction = request.GET.get("direction")
-    if direction not in (None, *DIRECTIONS):
+    if direction not in (None, "IMPORT", "EXPORT"):
         return refused(gettext("direction must be IMPORT (what you pay) or EXPORT (what you are paid)."), form)
     today = now.astimezone(location.local_zone).date()
     span = SpanForm(today, request.GET)

@@ -37,7 +37,6 @@ def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict)
     )
     view = {
         "tariff": tariff,
-        "connected": tariff.is_read,
         "currency": location.currency_code,
         "zone": zone,
         "now": current,
