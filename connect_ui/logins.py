@@ -24,7 +24,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
-from tariffs.models import Erasure
 
 from .conversation.reading import login_url
 from .conversation.settle import settle
@@ -164,8 +163,7 @@ def decline(session: ConnectSession) -> None:
     mine = ConnectSession.objects.filter(pk=session.pk, **asked)
     with transaction.atomic():
         if mine.update(state=State.EXPIRED, ended_at=now, updated_at=now, **said, **wiped):
-            told = {"encrypted_token": session.encrypted_token, "flatpeak_version": session.flatpeak_version}
-            Erasure.owe(Erasure.Kind.CONVERSATION, session.token_digest, session, **told)
+            session.owe_erasure()
 
 
 def town(session: ConnectSession) -> str:

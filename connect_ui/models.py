@@ -225,6 +225,11 @@ class ConnectSession(Queued):
         """Note that the exchange is owed. It is due when the claim ends, unless it is made before."""
         self.state, self.due_at, self.attempts = self.State.OWED, self.claimed_until, 1
 
+    def owe_erasure(self) -> None:
+        """Have FlatPeak delete what the conversation made there, which its token alone tells."""
+        token = {"encrypted_token": self.encrypted_token, "flatpeak_version": self.flatpeak_version}
+        Erasure.owe(Erasure.Kind.CONVERSATION, self.token_digest, self, **token)
+
     def end(self, state: str) -> None:
         """End the session in this state, and wipe the token."""
         self.state, self.ended_at, self.encrypted_token, self.due_at = state, timezone.now(), "", None
@@ -236,10 +241,4 @@ def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
     if instance.location_id:  # lock in the same order as the deletion of a location, otherwise the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
     if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
-        Erasure.owe(
-            Erasure.Kind.CONVERSATION,
-            instance.token_digest,
-            instance,
-            encrypted_token=instance.encrypted_token,
-            flatpeak_version=instance.flatpeak_version,
-        )
+        instance.owe_erasure()
