@@ -81,7 +81,7 @@ def at_newest(request: HttpRequest, pk: UUID, session: ConnectSession | None = N
     if session.newest:
         return lead(request, "page", at_page, pk, session.newest)
     if not session.is_open:
-        return expired(request, session)
+        return render(request, "connect_ui/expired.html", {"session": session}, status=410)
     return render(request, "connect_ui/stalled.html", {"session": session})
 
 
@@ -126,10 +126,6 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
     return lead(request, "newest", at_newest, pk)  # also a GET, which follows when the POST had to sign in first
 
 
-def expired(request: HttpRequest, session: ConnectSession) -> HttpResponse:
-    return render(request, "connect_ui/expired.html", {"session": session}, status=410)
-
-
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_answer", "POST")
@@ -149,7 +145,7 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
     if number != session.newest and session.state != State.OPEN:
         return lead(request, "page", at_page, pk, session.newest)
     if not session.is_here or session.state == State.EXPIRED:
-        return expired(request, session)
+        return render(request, "connect_ui/expired.html", {"session": session}, status=410)
     if not shown and number == session.newest and not session.is_open:  # the pages are purged, the location is stored
         return redirect("tariffs:locations")
     if not shown:

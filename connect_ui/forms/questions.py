@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _
 
-from tariffs.details import OPEN_ENDED, STRUCTURES, day_told
+from tariffs import details
 from tariffs.flatpeak import JSON
 
 from ..fields import CountryField, in_words, today_in
@@ -151,7 +151,7 @@ class StructureForm(RouteForm):
     def build(self) -> None:
         options = self.page.data.get("options")
         offered = [name for name in self.MORE if isinstance(options, list) and name in options]
-        self.choices = [(name, STRUCTURES[name], self.MORE[name]) for name in offered]
+        self.choices = [(name, details.STRUCTURES[name], self.MORE[name]) for name in offered]
         self.fields["options"].choices = [(name, words) for name, words, _more in self.choices]  # type: ignore[attr-defined]
 
     def to_data(self) -> JSON:
@@ -179,12 +179,10 @@ class ContractForm(RouteForm):
     codes = {"date_format_invalid": "contract_end_date"}
 
     def from_data(self, data: JSON) -> JSON:
-        initial: JSON = {name: day_told(data.get(name)) for name in ("contract_end_date", "contract_start_date")}
-        if initial["contract_end_date"]:
-            initial["term"] = "date"
-        elif str(data.get("contract_end_date")).startswith(OPEN_ENDED):
-            initial["term"] = "open"
-        return initial
+        open_ended, end = details.term(data.get("contract_end_date"))
+        start = details.day_told(data.get("contract_start_date"))
+        term = "date" if end else "open" if open_ended else None
+        return {"term": term, "contract_end_date": end, "contract_start_date": start}
 
     def clean(self) -> None:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
@@ -199,7 +197,7 @@ class ContractForm(RouteForm):
 
     def to_data(self) -> JSON:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
-        ends = {"date": end and f"{end}{MIDNIGHT}", "open": f"{OPEN_ENDED}{MIDNIGHT}", "unknown": None}
+        ends = {"date": end and f"{end}{MIDNIGHT}", "open": f"{details.OPEN_ENDED}{MIDNIGHT}", "unknown": None}
         data: JSON = {"contract_end_date": ends[self.cleaned_data["term"]]}
         if start or self.page.data.get("contract_start_date"):
             data["contract_start_date"] = start and f"{start}{MIDNIGHT}"
