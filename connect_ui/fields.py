@@ -8,12 +8,8 @@ from string import ascii_uppercase
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.core import get_global
-from babel.dates import format_date
-from babel.numbers import get_currency_symbol
+from babel import Locale, core, dates, numbers
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy as _, pgettext
@@ -56,7 +52,7 @@ class NumberField(forms.Field):
     def to_python(self, value: Any) -> Decimal | None:
         text = str(value or "")
         if len(text) > LONGEST:
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         return self.parse(text) if text.strip() else None
 
     def parse(self, text: str) -> Decimal:
@@ -65,7 +61,7 @@ class NumberField(forms.Field):
             thousands = "," if text.rindex(".") > text.rindex(",") else "."
             text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
         if not NUMBER.fullmatch(text):
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         return Decimal(text.replace(",", "."))
 
     def prepare_value(self, value: Any) -> Any:
@@ -84,7 +80,7 @@ class RateField(NumberField):
     def __init__(self, *, currency: str = "", signed: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.signed, self.unit = signed, money.unit(currency)
-        self.symbol = packed(get_currency_symbol(currency, money.locale())) if currency else ""
+        self.symbol = packed(numbers.get_currency_symbol(currency, money.locale())) if currency else ""
         said = {"price": self.unit.suffix.strip()}
         bill = gettext("{price} per kWh, about {bill} a year at {use} kWh")
         self.widget.unit = gettext("%(price)s per kWh") % said if currency else gettext("per kWh")
@@ -117,7 +113,7 @@ class RateField(NumberField):
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value is not None and not self.signed and value <= 0:
-            raise ValidationError(gettext("The price must be above 0."), code="invalid")
+            raise forms.ValidationError(gettext("The price must be above 0."), code="invalid")
 
 
 @lru_cache(maxsize=16)
@@ -164,13 +160,13 @@ class CountryField(forms.CharField):
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value and value not in countries(str(money.locale())):
-            raise ValidationError(self.error_messages["required"], code="invalid")
+            raise forms.ValidationError(self.error_messages["required"], code="invalid")
 
 
 @cache
 def zones(code: str = "") -> tuple[ZoneInfo, ...]:
     """The time zones of a country, or of all countries."""
-    found = get_global("zone_territories")
+    found = core.get_global("zone_territories")
     return tuple(zone for name in found if code in ("", found[name]) and (zone := zone_named(name)))
 
 
@@ -181,11 +177,11 @@ def today_in(code: str, now: datetime) -> date:
 
 def in_words(day: date) -> str:
     """31 March 2019."""
-    return format_date(day, pgettext("pattern of a date", "d MMMM y"), money.locale())
+    return dates.format_date(day, pgettext("pattern of a date", "d MMMM y"), money.locale())
 
 
 def region_of(language: str) -> str:
     """The country of a browser's first language: GB for en-GB, DE for de; "" if none is known."""
     tag = language.split(",")[0].split(";")[0].strip().replace("-", "_")
-    parts = get_global("likely_subtags").get(tag, tag).split("_")
+    parts = core.get_global("likely_subtags").get(tag, tag).split("_")
     return parts[-1].upper() if len(parts) > 1 and len(parts[-1]) == 2 else ""

@@ -146,10 +146,6 @@ class ConnectSession(Queued):
         """Whether the link to the login may be followed: nobody has come back with this token yet."""
         return self.is_open and self.is_at_login and self.login in ("", self.Login.AWAY)
 
-    @property
-    def was_declined(self) -> bool:
-        return self.last_error_code == self.DECLINED
-
     def made_return(self, secret: str) -> bool:
         """Whether this is the secret in the address that its login returns to."""
         return any(constant_time_compare(self.return_digest, digest) for digest in vault.digests(secret))

@@ -21,9 +21,7 @@ from .conversation.again import begin_again
 from .conversation.reading import is_incomplete
 from .conversation.settle import exchange_owed
 from .fields import region_of
-from .forms.base import RouteForm
-from .forms.prices import TimedPricesForm
-from .forms.questions import ListForm, StartForm
+from .forms import base, prices, questions
 from .in_place import in_place, lead
 from .models import ConnectSession, Page
 from .routes import form_for
@@ -46,7 +44,7 @@ def start(request: HttpRequest) -> HttpResponse:
     """Country and direction, or a stored location, become a connect token and the first page."""
     locations = Location.objects.here().filter(customer__user=request.user.pk)
     initial = {"direction": "IMPORT", "country_code": region_of(request.headers.get("Accept-Language", ""))}
-    form = StartForm(locations, request.POST if request.method == "POST" else None, initial=initial)
+    form = questions.StartForm(locations, request.POST if request.method == "POST" else None, initial=initial)
     status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
@@ -176,7 +174,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return lead(request, "newest", at_newest, session.pk)
     if form is None and not action:
         raise Http404
-    if isinstance(form, TimedPricesForm) and "add" in request.POST:
+    if isinstance(form, prices.TimedPricesForm) and "add" in request.POST:
         return again(form)
     if form and not form.is_valid():
         return again(form, 422)
@@ -218,12 +216,12 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
 def show(
     request: HttpRequest,
     shown: Page,
-    form: RouteForm | None,
+    form: base.RouteForm | None,
     status: int = 200,
     problem: str = "",
     query: str = "",
     before: Page | None = None,
-    asked: RouteForm | None = None,
+    asked: base.RouteForm | None = None,
 ) -> HttpResponse:
     """Render a page by the template of its route. `query` is what its list is searched for.
 
@@ -232,7 +230,7 @@ def show(
     session, query = shown.session, query[:200]
     context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
     context["incomplete"] = session.is_open and shown.number == session.newest and is_incomplete(shown)
-    if isinstance(form, ListForm):
+    if isinstance(form, questions.ListForm):
         context["found"] = form.found(query)
     if shown.came_from and session.is_open:
         if not before or before.number != shown.came_from:

@@ -1,5 +1,7 @@
 """A new conversation in place of one whose token has expired."""
 
+from contextlib import suppress
+
 from tariffs import flatpeak
 
 from ..models import ConnectSession
@@ -35,16 +37,12 @@ def repeat_answers(old: ConnectSession, new: ConnectSession) -> None:
             break
         answer = said.answer or {}
         repeatable = "data" in answer or answer.get("action") in REPEATED_ACTIONS
-        if not repeatable or said.number == old.newest:
-            asked.typed = said.typed
-            asked.save(update_fields=["typed"])
-            break
-        try:
-            with new.claimed() as mine:
+        if repeatable and said.number != old.newest:
+            with suppress(flatpeak.Rejected), new.claimed() as mine:
                 if not mine:
                     break
                 send(new, asked, answer, said.typed, form_for(asked))
-        except flatpeak.Rejected:
-            asked.typed = said.typed
-            asked.save(update_fields=["typed"])
-            break
+                continue
+        asked.typed = said.typed
+        asked.save(update_fields=["typed"])
+        break

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext, gettext_lazy as _
 
@@ -129,7 +128,7 @@ class TimedPricesForm(PriceForm):
                 begins[start] = f"cost_{n}"
                 self.doubt(f"cost_{n}")
         if not self.errors and len(begins) < 2:
-            raise ValidationError(gettext("Give at least two prices that begin at different times."))
+            raise forms.ValidationError(gettext("Give at least two prices that begin at different times."))
 
     def to_data(self) -> JSON:
         typed = [(self.cleaned_data.get(f"start_{n}"), self.cleaned_data.get(f"cost_{n}")) for n in range(self.count)]

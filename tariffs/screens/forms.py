@@ -5,7 +5,6 @@ from typing import Any
 
 from babel.dates import format_date
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, gettext_lazy as _
 
 from ..money import locale
@@ -37,7 +36,7 @@ class DaysForm(forms.Form):
     def in_reach(self, day: datetime.date) -> None:
         if not self.first <= day <= self.last:
             first, last = (format_date(limit, "medium", locale()) for limit in (self.first, self.last))
-            raise ValidationError(gettext("Choose a day from %(first)s to %(last)s.") % {"first": first, "last": last})
+            raise forms.ValidationError(_("Choose a day from %(first)s to %(last)s.") % {"first": first, "last": last})
 
 
 class DateForm(DaysForm):

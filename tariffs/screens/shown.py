@@ -12,7 +12,6 @@ from django.http import QueryDict
 
 from .. import rates
 from ..models import Location, RateDay, Tariff
-from ..rates import Segment
 from .chart import chart, heading
 from .cheapest import CheapestForm, changes_of_answer, cheapest
 from .day import day_of, figures, level, periods, segments_of, without_carbon
@@ -62,7 +61,7 @@ def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict)
     return view | {"asked": asked, "changes_at": first_of(moments, now, zone)}
 
 
-def contract_of(tariff: Tariff, ahead: Sequence[Segment], now: datetime) -> dict[str, bool]:
+def contract_of(tariff: Tariff, ahead: Sequence[rates.Segment], now: datetime) -> dict[str, bool]:
     """Whether the contract is `over`, or has `stopped`: it ends by tomorrow, and has no more prices."""
     left = tariff.days_left(now)
     known = tariff.is_read and tariff.state != Tariff.State.FAILED
@@ -101,7 +100,7 @@ def first_of(moments: Iterable[datetime], now: datetime, zone: ZoneInfo) -> date
     return min(at for at in (midnight, *moments) if at > now)
 
 
-def changes(tariff: Tariff, segments: Iterable[Segment], now: datetime) -> list[datetime]:
+def changes(tariff: Tariff, segments: Iterable[rates.Segment], now: datetime) -> list[datetime]:
     """The moments at which a rate begins or ends, FlatPeak is asked again, or its answer may have arrived."""
     if not tariff.is_read:
         return []
