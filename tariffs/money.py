@@ -5,8 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from babel import Locale, UnknownLocaleError
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel import Locale, UnknownLocaleError, numbers
 from django.utils.translation import get_language, pgettext_lazy
 
 
@@ -69,7 +68,7 @@ def price(rate: Decimal | int, currency: str) -> str:
 @lru_cache(4096)  # a page says each price several times
 def _price(rate: Decimal | int, currency: str, where: Locale) -> str:
     suffix, shift = unit(currency)[:2]
-    return format_decimal(shown(rate, currency).scaleb(shift), "#,##0.00", where) + suffix
+    return numbers.format_decimal(shown(rate, currency).scaleb(shift), "#,##0.00", where) + suffix
 
 
 def shown(rate: Decimal | int, currency: str) -> Decimal:
@@ -86,12 +85,12 @@ def exactly(rate: Decimal | int, currency: str) -> str:
 
 def coins(value: Decimal, currency: str) -> Decimal:
     """A sum of money rounded to the smallest coin."""
-    return rounded(value, get_currency_precision(currency))
+    return rounded(value, numbers.get_currency_precision(currency))
 
 
 def cost(value: Decimal, currency: str) -> str:
     """A sum of money to the smallest coin: £1.23."""
-    return format_currency(coins(value, currency), currency, locale=locale())
+    return numbers.format_currency(coins(value, currency), currency, locale=locale())
 
 
 def amount(value: Decimal | int, currency: str) -> str:
@@ -103,9 +102,9 @@ def _with_places(value: Decimal, currency: str, places: int) -> str:
     """In the pattern of the language, £0.25 or 0,25 €, with the given number of decimals."""
     pattern = copy(locale().currency_formats["standard"])
     pattern.frac_prec = (places, places)
-    return format_currency(value, currency, pattern, locale(), currency_digits=False)
+    return numbers.format_currency(value, currency, pattern, locale(), currency_digits=False)
 
 
 def plain(number: Decimal) -> str:
     """A number with all its digits: 2,700 or 2.5."""
-    return format_decimal(number, locale=locale(), decimal_quantization=False)
+    return numbers.format_decimal(number, locale=locale(), decimal_quantization=False)

@@ -4,8 +4,7 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_timezone_location
+from babel import Locale, dates
 from django.utils.translation import gettext, gettext_lazy as _, pgettext
 
 from .money import locale
@@ -25,7 +24,7 @@ def clock(moment: datetime, zone: tzinfo) -> str:
 
 @lru_cache(1440)
 def _clock(hour: int, minute: int, where: Locale) -> str:
-    return format_time(time(hour, minute), "HH:mm", locale=where)
+    return dates.format_time(time(hour, minute), "HH:mm", locale=where)
 
 
 def local(moment: datetime, zone: tzinfo) -> str:
@@ -40,17 +39,17 @@ def zone_in_words(zone: tzinfo, now: datetime) -> str:
     offset = str(timezone(now.astimezone(zone).utcoffset() or timedelta()))
     if not isinstance(zone, ZoneInfo) or zone.key == "UTC":
         return offset
-    return f"{get_timezone_location(zone, locale=locale(), return_city=True)} ({offset})"
+    return f"{dates.get_timezone_location(zone, locale=locale(), return_city=True)} ({offset})"
 
 
 def short_date(day: date) -> str:
     """Mon 26 Oct."""
-    return format_skeleton("MMMEd", day, locale=locale())
+    return dates.format_skeleton("MMMEd", day, locale=locale())
 
 
 def long_date(day: date) -> str:
     """Monday 26 October 2026."""
-    return format_date(day, pgettext("pattern of a date", "EEEE d MMMM y"), locale=locale())
+    return dates.format_date(day, pgettext("pattern of a date", "EEEE d MMMM y"), locale=locale())
 
 
 def local_day(moment: datetime, zone: tzinfo) -> str:
@@ -59,7 +58,7 @@ def local_day(moment: datetime, zone: tzinfo) -> str:
 
 def moment_of_year(at: datetime) -> str:
     """26 October 2026, 16:00; in UTC."""
-    return format_datetime(at, pgettext("pattern of a date and time", "d MMMM y, HH:mm"), locale=locale())
+    return dates.format_datetime(at, pgettext("pattern of a date and time", "d MMMM y, HH:mm"), locale=locale())
 
 
 def _days_ahead(moment: datetime, now: datetime, zone: tzinfo) -> int:
