@@ -1,4 +1,5 @@
-# make run       run everything on this machine at one address; Ctrl-C stops it, and the next start keeps the data
+# make run       run everything on this machine at one address; Ctrl-C stops it, and the next start keeps the data;
+#                RELEASE=anode lets the sandbox speak that release of FlatPeak's
 # make test      run every test; TESTS="tests/test_run.py -x" selects some
 # make torture   run every fault of FlatPeak, every race, 20,000 examples of hostile input, and a crowd for five minutes
 # make shots     take pictures of every page in every state, into var/shots
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 # With exec, a signal to the recipe's shell reaches the program itself.
 run: $(VENV)/installed
-	@exec $(VENV)/bin/python manage.py run_local
+	@exec $(VENV)/bin/python manage.py run_local $(if $(RELEASE),--release=$(RELEASE))
 
 # COV=--cov also measures the coverage, which is too low if tests are skipped, for example without a browser.
 test: $(VENV)/installed-dev

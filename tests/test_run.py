@@ -50,11 +50,12 @@ def told(program):
 
 def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(new_machine):
     machine = new_machine
-    with Program(*MAKE_RUN, **machine) as program:
+    with Program(*MAKE_RUN, "RELEASE=anode", **machine) as program:
         program.wait_until(told(program), seconds=60)
         assert program.output.count(f"http://localhost:{machine['PORT']}") == 1
         assert get(machine["PORT"]).status_code == 200
-        assert get(machine["SANDBOX_PORT"]).status_code == 200
+        sandbox = requests.get(f"http://127.0.0.1:{machine['SANDBOX_PORT']}/_sandbox")
+        assert sandbox.json()["releases"] == {"*": "anode"}
         browser = sign_in(machine, program.output)
         assert browser.get(f"http://localhost:{machine['PORT']}/admin/").status_code == 200
 

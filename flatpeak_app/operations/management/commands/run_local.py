@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 from flatpeak_app.accounts.models import User
@@ -25,13 +25,16 @@ STOP = 20  # seconds for a program to finish its requests; a call to FlatPeak ta
 class Command(BaseCommand):
     help = "Run the app on this machine, with the sandbox unless FlatPeak's credentials are set, until Ctrl-C."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--release", choices=("zero", "anode"), default="zero", help="what the sandbox speaks")
+
     def handle(self, **options: object) -> None:
         for name in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
-            self.run(stack)
+            self.run(stack, f"--release={options['release']}")
 
-    def run(self, stack: contextlib.ExitStack) -> None:
+    def run(self, stack: contextlib.ExitStack, release: str) -> None:
         if settings.PRODUCTION:
             raise CommandError("SITE_URL is https, which is production: start gunicorn there, as the Dockerfile does.")
         ports = {"PORT": settings.PORT}
@@ -39,7 +42,7 @@ class Command(BaseCommand):
         if f"http://{HOST}:{settings.SANDBOX_PORT}" == settings.FLATPEAK_API_URL:
             ports["SANDBOX_PORT"] = settings.SANDBOX_PORT
             state = settings.VAR_DIR / "sandbox.json"
-            programs["sandbox"] = ["sandbox", "--quiet", f"--port={settings.SANDBOX_PORT}", f"--state={state}"]
+            programs["sandbox"] = ["sandbox", "--quiet", f"--port={settings.SANDBOX_PORT}", f"--state={state}", release]
         programs["app"] = ["gunicorn", f"--bind={HOST}:{settings.PORT}", "--log-level=warning", "flatpeak_app.wsgi"]
         check_are_free(ports)
         collect_static()
