@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from . import checks, holds, moves
@@ -75,7 +76,7 @@ def region(session: Session, data: Json) -> None:
 def region_alone(session: Session, data: Json) -> None:
     """Choose the region, where no surcharge is asked for."""
     region(session, data)
-    session.by_hand(surcharge={"fixed": 0, "percentage": 0})
+    session.by_hand(surcharge=dict.fromkeys(("fixed", "percentage"), Decimal(0)))
 
 
 def skipped_region(session: Session) -> Json | None:

@@ -19,7 +19,7 @@ def show(session: Session, route: str) -> None:
     token = session.token
     shown = [each for each in token["shown"] if each != route and (session.draft or not _about_provider(session, each))]
     token |= {"route": route, "shown": [*shown, route]}
-    if session.release.saves_first and is_summary(session, route) and session.draft != session.stored:
+    if session.release.saves_first and session.stage and is_summary(session, route) and session.draft != session.stored:
         session.connect()
 
 
