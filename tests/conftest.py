@@ -3,6 +3,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
@@ -42,6 +43,13 @@ def sandbox(flatpeak_sandbox):
 
 
 @pytest.fixture(autouse=True)
+def not_at_the_end_of_an_hour():
+    """Begin no test in the last seconds of an hour, because the price and, at midnight, the day would change during it."""
+    if (left := 3600 - time.time() % 3600) < 5:
+        time.sleep(left)
+
+
+@pytest.fixture(autouse=True)
 def empty_cache():
     """Empty the caches before each test; a test can call this to empty them again."""
 
@@ -61,8 +69,22 @@ def pytest_xdist_auto_num_workers(config):
     return min(8, 2 * (os.cpu_count() or 1))
 
 
+def pytest_collection_modifyitems(items):
+    """Let CI repeat a failed test in a browser once.
+
+    Chromium and its driver are the only parts of the suite that fail by chance and are not ours to mend, for example when a
+    browser crashes on a machine without memory. No other test is repeated: its failure is a fault of ours.
+    """
+    for item in items if os.environ.get("CI") else ():
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Print the number of examples of hostile input and of cells of faults, summed over the processes."""
+    """Print what was repeated, and the number of examples of hostile input and of cells of faults of all processes."""
+    for each in terminalreporter.stats.get("rerun", []):
+        reason = getattr(getattr(each.longrepr, "reprcrash", None), "message", str(each.longrepr)).splitlines()[0]
+        terminalreporter.write_line(f"repeated: {each.nodeid}: {reason}")
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     if cells := [each.passed for each in reports if "/test_faults.py::" in each.nodeid]:
         terminalreporter.write_line(f"{len(cells)} cells of faults and calls, {sum(cells)} passed")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shlex
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -39,8 +41,11 @@ def environment(**settings: object) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """Return a port that nobody uses, below those that the system gives away, so that it gives this one to nobody else."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def is_free(port: int) -> bool:
@@ -49,7 +54,7 @@ def is_free(port: int) -> bool:
 
 
 def get(port: int, path: str = "/", **headers: str) -> requests.Response:
-    return requests.get(f"http://127.0.0.1:{port}{path}", headers=headers, allow_redirects=False, timeout=10)
+    return requests.get(f"http://127.0.0.1:{port}{path}", headers=headers, allow_redirects=False, timeout=30)
 
 
 def certificate(folder: str | Path) -> tuple[str, str]:
@@ -116,7 +121,7 @@ class Program:
     def output(self) -> str:
         return Path(self.log.name).read_text()
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not ready():
             assert self.process.poll() is None, f"it ended:\n{self.output}"
@@ -130,11 +135,11 @@ class Program:
     def press_ctrl_c(self) -> int:
         """Send SIGINT to the whole group, as a terminal does, and return the exit code."""
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def terminate(self) -> int:
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def __enter__(self) -> "Program":
         return self

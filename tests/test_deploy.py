@@ -171,7 +171,7 @@ def test_the_proxy_of_compose_leads_to_the_app_and_says_itself_where_a_request_c
         assert [get(front, path, **HTTPS).status_code for path in ("/readyz", "/metrics")] == [404, 404]
         # The proxy overwrites X-Forwarded-Proto, so the app redirects to https instead of showing its page.
         assert get(front, **HTTPS).headers["Location"] == "https://connect.example.com/"
-        large = requests.post(f"http://127.0.0.1:{front}/connect/", "x" * 257_000, headers=HTTPS, timeout=10)
+        large = requests.post(f"http://127.0.0.1:{front}/connect/", "x" * 257_000, headers=HTTPS, timeout=30)
         assert large.status_code == 413
         assert app.terminate() == 0
 
@@ -209,7 +209,7 @@ def test_whoever_hangs_up_in_the_middle_of_a_handshake_ends_no_worker(tmp_path):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.send(b"\x16\x03\x01\x02")  # how a TLS handshake begins
             time.sleep(0.1)
-            page = requests.get(f"https://localhost:{port}/healthz", verify=tmp_path / "certificate.pem", timeout=10)
+            page = requests.get(f"https://localhost:{port}/healthz", verify=tmp_path / "certificate.pem", timeout=30)
             assert page.text == "ok\n"
         assert "Traceback" not in app.output
         assert "exited" not in app.output

@@ -187,8 +187,9 @@ def fault(sandbox, settings, caplog):
     @contextmanager
     def on(call, trouble):
         caplog.clear()
+        patient = settings.FLATPEAK_READ_TIMEOUT
         if trouble.get("seconds") == 1:
-            settings.FLATPEAK_READ_TIMEOUT = 0.2
+            settings.FLATPEAK_READ_TIMEOUT = 0.5
         everything = trouble in REFUSED
         with sandbox.lock:
             sandbox.struck.clear()
@@ -198,7 +199,7 @@ def fault(sandbox, settings, caplog):
         on.struck = sandbox.struck[trouble["fault"]]
         with sandbox.lock:
             sandbox.set_faults([])
-        settings.FLATPEAK_READ_TIMEOUT = 5
+        settings.FLATPEAK_READ_TIMEOUT = patient
         on.lines = [LINE.format(record) for record in caplog.records]
         for line in on.lines:
             assert REASON.match(line), line

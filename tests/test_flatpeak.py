@@ -136,11 +136,13 @@ def test_of_requests_that_need_a_bearer_at_once_one_signs_in(double):
 
 
 def test_those_who_waited_for_a_sign_in_that_failed_fail_as_well_and_do_not_try(double, monkeypatch, caplog):
-    trying = threading.Event()
-    monkeypatch.setattr(bearer, "login", lambda: trying.set() or time.sleep(0.3) or {}["no bearer"])
+    trying, waiting = threading.Event(), threading.Event()
+    clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=lambda seconds: waiting.set() or time.sleep(seconds))
+    monkeypatch.setattr(bearer, "time", clock)
+    monkeypatch.setattr(bearer, "login", lambda: trying.set() or not waiting.wait(30) or {}["no bearer"])
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(bearer.token)
-        assert trying.wait(5)
+        assert trying.wait(30)
         second = pool.submit(bearer.token)
         with pytest.raises(KeyError):
             first.result()

@@ -237,7 +237,7 @@ def test_two_runs_at_once_ask_once(add, asked):
 
 def test_no_more_calls_are_under_way_than_allowed(add, asked):
     add(*[f"loc_{n}" for n in range(9)])
-    gate, lock, under_way, most = threading.Barrier(3, timeout=10), threading.Lock(), 0, 0
+    gate, lock, under_way, most = threading.Barrier(3, timeout=30), threading.Lock(), 0, 0
 
     def answer(start, end):
         nonlocal under_way, most
@@ -472,11 +472,11 @@ def test_ctrl_c_lets_the_calls_end_and_the_rest_stays_due(add, asked, monkeypatc
 
     def answer(start, end):
         begun.set()
-        assert pressed.wait(10)
+        assert pressed.wait(30)
         return rates(start, end)
 
     def press(threads):
-        assert begun.wait(10)
+        assert begun.wait(30)
         raise KeyboardInterrupt
 
     def make(queue, **options):

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
 
 def test_nobody_waits_for_another_customers_page(monkeypatch):
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=30)
 
     def section(*_):
         both.wait()  # breaks unless both sections are made at the same time

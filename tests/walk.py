@@ -126,7 +126,7 @@ class Walk:
 
 def sign_in_at_provider(login, outcome="approve"):
     """Choose an outcome on the sandbox's login page, and return where it redirects; no cookie is needed."""
-    there = requests.get(login, allow_redirects=False, timeout=5)
+    there = requests.get(login, allow_redirects=False, timeout=30)
     if there.status_code == 200:
-        there = requests.post(login, {"outcome": outcome}, allow_redirects=False, timeout=5)
+        there = requests.post(login, {"outcome": outcome}, allow_redirects=False, timeout=30)
     return there.headers["Location"].removeprefix("http://localhost:8000")

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 from django.conf import settings as django_settings
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 from tests.browser.visit import Visit
 from tests.browser.watch import Watch
@@ -27,6 +27,7 @@ MISSING = (
     "No Chromium can be started for the tests in a browser: install it with the system's packages "
     "(Debian: apt-get install chromium) or with `playwright install chromium`."
 )
+PATIENCE = 30_000  # milliseconds for what takes a few on an idle machine, since others may use this one
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,7 @@ def playwright():
 @pytest.fixture(scope="session")
 def chromium(playwright):
     """One browser for all tests: the system's Chromium, or else Playwright's."""
+    expect.set_options(timeout=PATIENCE)
     path = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
@@ -79,7 +81,7 @@ def open_visit(chromium, site, watch):
         options = {"locale": "en-GB", "timezone_id": "Europe/London"} | SCREENS[screen] | options
         context = chromium.new_context(base_url=site, **options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         watch.over(context)
         return Visit(context.new_page(), script=options.get("java_script_enabled", True))
 

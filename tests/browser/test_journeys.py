@@ -64,7 +64,7 @@ def test_a_login_in_another_browser_is_asked_about_and_the_page_that_waits_goes_
     other.on("Do you want this to be connected?").sees("Octopus Energy", "a•••@example.com")
     visit.open(path.removesuffix("login/")).on("Answer in the other browser")
     other.press("Yes, connect it").on("Thank you")
-    expect(visit.page.get_by_role("heading", name="Is this your tariff?")).to_be_visible(timeout=30_000)
+    expect(visit.page.get_by_role("heading", name="Is this your tariff?")).to_be_visible()
     visit.save().to_rates().sees("Octopus Energy").pays()
 
 

@@ -23,8 +23,8 @@ def to(step: str, **then: str) -> Callable[[Tab], Any]:
 def back_from_login(provider: str) -> Callable[[Tab], Any]:
     def go(tab: Tab) -> None:
         to("provider", provider=provider)(tab)
-        there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=10).headers["Location"]
-        back = requests.get(f"{there}&back=1", allow_redirects=False, timeout=10).headers["Location"]
+        there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=30).headers["Location"]
+        back = requests.get(f"{there}&back=1", allow_redirects=False, timeout=30).headers["Location"]
         tab.get(back.removeprefix(tab.url))
 
     return go
@@ -33,9 +33,9 @@ def back_from_login(provider: str) -> Callable[[Tab], Any]:
 def at_login(tab: Tab) -> str:
     """Once its link was followed; where the login leads back to, if it is made."""
     to("provider", provider="Octopus Energy")(tab)
-    there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=10).headers["Location"]
+    there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=30).headers["Location"]
     tab.get()
-    back = requests.post(there, {"outcome": "approve"}, allow_redirects=False, timeout=10).headers["Location"]
+    back = requests.post(there, {"outcome": "approve"}, allow_redirects=False, timeout=30).headers["Location"]
     return back.removeprefix(tab.url)
 
 

@@ -66,7 +66,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         return list(pool.map(go, calls))
 
 
-def wait_until(ready: Callable[[], bool], seconds: float = 30, every: float = 0.01) -> None:
+def wait_until(ready: Callable[[], bool], seconds: float = 60, every: float = 0.01) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, f"not so after {seconds} seconds"
@@ -98,8 +98,9 @@ class Servers:
             "SITE_URL": self.url,
             "SANDBOX_PORT": self.sandbox_port,
             "TRUSTED_PROXIES": 1,  # each browser has an address of its own, and with it limits
-            "FLATPEAK_CONNECT_TIMEOUT": 1,
-            "FLATPEAK_READ_TIMEOUT": 4,
+            # Longer than anything takes on a busy machine: no race waits for one of them to be over.
+            "FLATPEAK_CONNECT_TIMEOUT": 5,
+            "FLATPEAK_READ_TIMEOUT": 20,
             "DATABASE_URL": f"sqlite:///{own['NAME']}"
             if connection.vendor == "sqlite"
             else f"postgres://{own['USER']}:{own['PASSWORD']}@{own['HOST']}:{own['PORT']}/{own['NAME']}",
@@ -140,7 +141,7 @@ class Servers:
     def kill(self) -> None:
         """Every process of gunicorn's at once, as when the power goes."""
         os.killpg(self.app.process.pid, signal.SIGKILL)
-        self.app.process.wait(30)
+        self.app.process.wait(60)
         wait_until(lambda: is_free(self.port))
 
     def start_again(self) -> None:
@@ -168,7 +169,7 @@ class Servers:
     # -- the sandbox
 
     def control(self, **changes: object) -> dict[str, Any]:
-        return requests.post(f"{self.sandbox_url}/_sandbox", json=changes, timeout=10).json()
+        return requests.post(f"{self.sandbox_url}/_sandbox", json=changes, timeout=30).json()
 
     def fault(self, call: str, name: str, **more: object) -> None:
         """Let a call go wrong, until `control(faults=[])`."""
@@ -179,7 +180,7 @@ class Servers:
 
     @property
     def counts(self) -> Counter[str]:
-        return Counter(requests.get(f"{self.sandbox_url}/_sandbox", timeout=10).json()["counts"])
+        return Counter(requests.get(f"{self.sandbox_url}/_sandbox", timeout=30).json()["counts"])
 
     @property
     def sent(self) -> int:
@@ -189,7 +190,7 @@ class Servers:
     def struck(self, times: int) -> None:
         """Wait until the faults have struck so often."""
         url = f"{self.sandbox_url}/_sandbox"
-        wait_until(lambda: sum(requests.get(url, timeout=10).json()["struck"].values()) >= times)
+        wait_until(lambda: sum(requests.get(url, timeout=30).json()["struck"].values()) >= times)
 
     @property
     def workers(self) -> list[int]:
@@ -201,7 +202,7 @@ class Servers:
     def world(self) -> dict[str, Any]:
         """All that the sandbox remembers."""
         for _ in range(2):  # it saves after it has accepted a connection, and before it accepts the next
-            requests.get(f"{self.sandbox_url}/_sandbox", timeout=10)
+            requests.get(f"{self.sandbox_url}/_sandbox", timeout=30)
         return simplejson.loads((self.folder / "sandbox").read_text())
 
     # -- the database

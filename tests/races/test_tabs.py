@@ -168,8 +168,8 @@ def test_what_a_deletion_and_erase_pending_ask_for_at_once_is_asked_for_once(sit
 
 def test_returns_from_a_login_at_once_are_one_page(site, tab):
     tab.walk_to("provider").press(provider="Test: login approved")
-    there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=10).headers["Location"]
-    address = requests.get(f"{there}&back=1", allow_redirects=False, timeout=10).headers["Location"]
+    there = tab.browser.get(tab.url + f"{tab.path}login/", allow_redirects=False, timeout=30).headers["Location"]
+    address = requests.get(f"{there}&back=1", allow_redirects=False, timeout=30).headers["Location"]
     site.delay(100)
     tabs = [tab.another() for _ in range(4)]
     at_once(*(lambda each=each: each.get(address.removeprefix(tab.url)).settle() for each in tabs))

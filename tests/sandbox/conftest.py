@@ -78,7 +78,7 @@ class Client:
         """Send a request, a dict or list as JSON. Returns the answer, parsed if it is JSON."""
         raw = json.dumps(body, cls=Number) if isinstance(body, dict | list) else body
         sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): each for name, each in headers.items()}
-        connection = http.client.HTTPConnection(*self.server.server_address, timeout=5)
+        connection = http.client.HTTPConnection(*self.server.server_address, timeout=30)
         try:
             connection.request(method, path, raw, sent)
             response = connection.getresponse()
@@ -268,6 +268,11 @@ def sandbox(server):
 
 
 # These tests need no Django and handle tokens openly, so they switch off the suite's guards of the product.
+
+
+@pytest.fixture
+def not_at_the_end_of_an_hour():
+    """Do nothing."""
 
 
 @pytest.fixture

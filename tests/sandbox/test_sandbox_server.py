@@ -262,7 +262,7 @@ def test_bodies_have_a_length_and_a_limit(sandbox):
 
 
 def test_a_connection_is_kept_and_head_has_no_body(sandbox):
-    connection = http.client.HTTPConnection(*sandbox.server.server_address, timeout=5)
+    connection = http.client.HTTPConnection(*sandbox.server.server_address, timeout=30)
     for method in ("HEAD", "GET", "GET"):
         connection.request(method, "/_sandbox")
         response = connection.getresponse()
@@ -494,11 +494,11 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path, number):
         [sys.executable, "-m", "sandbox", *options], stderr=subprocess.PIPE, text=True, cwd=os.getcwd()
     )
     url = re.search(r"http://\S+", process.stderr.readline())[0]
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
     connection.request("GET", "/_sandbox")
     assert json.loads(connection.getresponse().read())["switches"]["redirect_has_token"] is True
     process.send_signal(number)
-    assert process.wait(5) == 0
+    assert process.wait(30) == 0
     process.stderr.close()
     assert path.exists()
 

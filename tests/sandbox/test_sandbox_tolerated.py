@@ -102,7 +102,7 @@ def test_every_tolerance_has_its_case():
 
 
 def test_a_request_without_a_content_type_is_taken(sandbox):
-    connection = http.client.HTTPConnection(*sandbox.server.server_address, timeout=5)
+    connection = http.client.HTTPConnection(*sandbox.server.server_address, timeout=30)
     body = json.dumps({"connect_token": sandbox.talk().token, "route": "session_restore"})
     connection.request("POST", "/", body)
     assert connection.getresponse().status == 200
