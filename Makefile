@@ -1,7 +1,8 @@
 # make run       run everything on this machine at one address; Ctrl-C stops it, and the next start keeps the data;
 #                RELEASE=anode lets the sandbox speak that release of FlatPeak's
 # make test      run every test; TESTS="tests/test_run.py -x" selects some
-# make torture   run every fault of FlatPeak, every race, 20,000 examples of hostile input, and a crowd for five minutes
+# make torture   run every fault of FlatPeak, every race, 20,000 examples of hostile input, every journey on every screen,
+#                and a crowd for five minutes
 # make shots     take pictures of every page in every state, into var/shots
 # make scan      run third-party scanners: bandit on the code, the Nu HTML checker on the pages, wapiti on the app
 # make bench     measure the speed as ratios, and write them into bench/README.md
@@ -37,7 +38,7 @@ torture: $(VENV)/installed-dev
 	@echo "TORTURE_SEED=$(TORTURE_SEED)"
 	@TORTURE=1 TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m pytest \
 		--hypothesis-seed=$(TORTURE_SEED) -n auto --dist worksteal \
-		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races)
+		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races tests/browser tests/test_bench.py)
 	@$(if $(TESTS),,env -u DATABASE_URL TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m bench load)
 
 # The scanners and their folder; they need Java, npm and openssl.

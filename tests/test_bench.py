@@ -12,24 +12,26 @@ from tests.programs import Program, run
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
+# Without TORTURE one measure of each kind: in a browser, in this process, of a command, of a start, of a crowd, of growth.
+EACH_KIND = ["browser", "segments", "refresh_rates", "start", "steps", "growth"]
+TORTURE = "TORTURE" in os.environ
+
+
 def test_a_quick_run_measures_everything():
-    done = run(sys.executable, "-m", "bench", "--quick", timeout=300)
+    done = run(sys.executable, "-m", "bench", "--quick", *([] if TORTURE else EACH_KIND), timeout=600)
     assert done.returncode == 0, done.stdout
     rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|", done.stdout, re.MULTILINE))
     found = {name.split(": ")[-1]: value for name, value in rows.items()}
-    assert found["calls to FlatPeak"] == "1"
-    assert found["… views that failed"] == "0"
-    assert float(found["A week's chart of 2016 segments"].split()[0]) < 60
-    assert [found[f"… {name}"] for name in ("tariffs said to be saved and not stored", "tariffs stored twice")] == [
-        "0",
-        "0",
-    ]
-    assert found["… unhandled errors"] == "0"
+    if TORTURE:
+        assert found["calls to FlatPeak"] == "1"
+        nothing = ("views that failed", "tariffs said to be saved and not stored", "tariffs stored twice")
+        assert [found[f"… {name}"] for name in (*nothing, "unhandled errors")] == ["0"] * 4
+        assert float(rows["… a step of Connect, in place : one that does the least"].split()[0]) > 0.5
+    assert float(found["A week's chart of 2016 segments"].split()[0]) < 60  # ms of CPU
     assert any(name.startswith("refresh_rates, 40 tariffs") for name in rows)
     opened = [value for name, value in rows.items() if name.startswith("… connections opened to FlatPeak")]
     assert opened
     assert all(int(each) <= 16 * (os.cpu_count() or 1) for each in opened)
-    assert float(rows["… a step of Connect, in place : one that does the least"].split()[0]) > 0.5
     grown = [value for name, value in rows.items() if name.endswith(", 200 locations : 50")]
     assert len(grown) == 14
     assert all("queries, constant" in value for value in grown)

@@ -51,7 +51,11 @@ def chromium(playwright):
     browser.close()
 
 
-@pytest.fixture(params=SCREENS)
+# The script is the same on a desktop, so only tests that name it, and `make torture`, use one.
+USUAL = SCREENS if "TORTURE" in os.environ else ["phone", "no script"]
+
+
+@pytest.fixture(params=USUAL)
 def screen(request):
     """The name of a screen; a test may name the only ones that it is about."""
     return request.param

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tariffs.models import Tariff
 from tariffs.screens.shown import look_again
+from tests.browser.conftest import SCREENS
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +19,7 @@ def only_tariff():
 
 
 @pytest.mark.smoke
+@pytest.mark.parametrize("screen", SCREENS, indirect=True)
 def test_somebody_new_signs_up_and_types_a_fixed_price(visitor):
     visitor.sign_up().begin().address().provider("Ecotricity").fixed_price("28.15")
     visitor.sees("28.15p (£0.2815) per kWh").name_and_term("Simple")
