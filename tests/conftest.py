@@ -22,6 +22,8 @@ from tests.programs import PRODUCTION, build
 from tests.pseudo import Arabic
 from tests.walk import Walk
 
+STORES = {"cache", "caches", "connection", "connections", "redis"}  # names that a module imports
+
 
 @pytest.fixture(scope="session")
 def flatpeak_sandbox():
@@ -69,15 +71,27 @@ def pytest_xdist_auto_num_workers(config):
     return min(8, 2 * (os.cpu_count() or 1))
 
 
-def pytest_collection_modifyitems(items):
-    """Let CI repeat a failed test in a browser once.
+def pytest_collection_modifyitems(config, items):
+    """In CI, repeat a failed test in a browser once, and run on PostgreSQL only what may differ there.
 
     Chromium and its driver are the only parts of the suite that fail by chance and are not ours to mend, for example when a
     browser crashes on a machine without memory. No other test is repeated: its failure is a fault of ours.
     """
-    for item in items if os.environ.get("CI") else ():
+    if not os.environ.get("CI"):
+        return
+    for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+    if "postgresql" in django_settings.DATABASES["default"]["ENGINE"]:
+        same = [item for item in items if not may_differ(item)]
+        config.hook.pytest_deselected(items=same)
+        items[:] = [item for item in items if may_differ(item)]
+
+
+def may_differ(item):
+    """Return whether a test may depend on the database or the cache: by its fixtures, or by what its module imports."""
+    asks = {"db", "transactional_db", "django_db_setup"} & set(item.fixturenames)
+    return bool(asks or item.get_closest_marker("django_db") or STORES & vars(item.module).keys())
 
 
 def pytest_terminal_summary(terminalreporter):
