@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+from itertools import cycle, product
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -128,35 +129,40 @@ def test_it_is_found_by_every_id_and_by_the_address(stored, client, name):
     assert rows(page(client, f"{name}_changelist", q="nothing of the kind")) == 0
 
 
-@pytest.mark.parametrize("query", ["london", "n1 1", "1 example street", "ALICE@EXAMPLE.COM", " London "])
-def test_it_is_found_in_any_case(stored, client, query):
-    assert rows(page(client, "tariffs_location_changelist", q=query)) == 1
+def test_it_is_found_in_any_case(stored, client):
+    for query in ("london", "n1 1", "1 example street", "ALICE@EXAMPLE.COM", " London "):
+        assert rows(page(client, "tariffs_location_changelist", q=query)) == 1, query
 
 
-@pytest.mark.parametrize("typed", ["st mary's road", "ST MARY’S", "St Marys road", "st mary’s r", "St. Mary"])
-def test_a_street_is_found_whatever_its_case_and_apostrophes(stored, client, typed):
+def test_a_street_is_found_whatever_its_case_and_apostrophes(stored, client):
+    """As every spelling of a street in one list, and as one of them in each list."""
+    typed = ["st mary's road", "ST MARY’S", "St Marys road", "st mary’s r", "St. Mary"]
     for street in ("St Mary’s Road", "St Mary's Road", "ST MARYS ROAD"):
         Location.objects.update(address_line1=street)
-        found = 0 if "." in typed else 1
-        for name in LISTS[1:4]:
-            assert rows(page(client, f"{name}_changelist", q=typed)) == found, (name, street)
+        for query in typed:
+            assert rows(page(client, "tariffs_location_changelist", q=query)) == ("." not in query), (query, street)
+    for name in LISTS[1:4]:
+        assert rows(page(client, f"{name}_changelist", q=typed[0])) == 1, name
 
 
-@pytest.mark.parametrize("typed", ["obrien", "o'brien@example.com", "O’BRIEN", "O'Brien@Example"])
-def test_an_e_mail_address_is_found_whatever_its_case_and_apostrophes(stored, client, alice, typed):
+def test_an_e_mail_address_is_found_whatever_its_case_and_apostrophes(stored, client, alice):
+    """As every spelling of an address in one list, and as one of them in each list."""
+    typed = ["obrien", "o'brien@example.com", "O’BRIEN", "O'Brien@Example"]
     for email in ("o'brien@example.com", "o’brien@example.com", "obrien@example.com"):
         type(alice).objects.filter(pk=alice.pk).update(email=email)
         EmailAddress.objects.update_or_create(user=alice, defaults={"email": email})
-        for name in LISTS:
-            assert rows(page(client, f"{name}_changelist", q=typed)) == 1, (name, email)
-        assert "1 email address" in page(client, "account_emailaddress_changelist", q=typed), email
+        for query in typed:
+            assert rows(page(client, "accounts_user_changelist", q=query)) == 1, (query, email)
+            assert "1 email address" in page(client, "account_emailaddress_changelist", q=query), (query, email)
+    for name in LISTS:
+        assert rows(page(client, f"{name}_changelist", q=typed[1])) == 1, name
 
 
-@pytest.mark.parametrize("typed", ["köln", "KÖLN", "Köln"])
-@pytest.mark.parametrize("city", ["Köln", "KÖLN", "köln"])
-def test_a_city_is_found_in_any_case_of_its_letters(stored, client, typed, city):
-    Location.objects.update(city=city)
-    assert rows(page(client, "tariffs_location_changelist", q=typed)) == 1
+def test_a_city_is_found_in_any_case_of_its_letters(stored, client):
+    for city in ("Köln", "KÖLN", "köln"):
+        Location.objects.update(city=city)
+        for typed in ("köln", "KÖLN", "Köln"):
+            assert rows(page(client, "tariffs_location_changelist", q=typed)) == 1, (city, typed)
 
 
 def test_only_apostrophes_find_nothing(stored, client):
@@ -203,30 +209,30 @@ def test_a_filter_offers_what_the_column_held(stored, client, alice, empty_cache
     assert "?provider=P1" in page(client, "tariffs_tariff_changelist")
 
 
-@pytest.mark.parametrize(
-    ("name", "found", "missed"),
-    [
-        ("tariffs_tariff", {"state__exact": "connected"}, {"state__exact": "failed"}),
-        ("tariffs_tariff", {"rates__exact": "none"}, {"rates__exact": "failing"}),
-        ("tariffs_tariff", {"provider": "Ecotricity"}, {"provider": "SSE"}),
-        ("tariffs_tariff", {"location__country_code": "GB"}, {"location__country_code": "DE"}),
-        ("tariffs_tariff", {"live_mode__exact": "0"}, {"live_mode__exact": "1"}),
-        ("tariffs_tariff", {"direction__exact": "IMPORT"}, {"direction__exact": "EXPORT"}),
-        ("tariffs_tariff", {"state_since__gte": "2020-01-01T00:00:00Z"}, {"state_since__lt": "2020-01-01T00:00:00Z"}),
-        ("tariffs_location", {"tariffs__state__exact": "connected"}, {"tariffs__state__exact": "failed"}),
-        ("tariffs_location", {"country_code": "GB"}, {"country_code": "DE"}),
-        ("connect_ui_connectsession", {"state__exact": "connected"}, {"state__exact": "owed"}),
-        ("connect_ui_connectsession", {"last_route": "end"}, {"last_route": "provider"}),
-        (
-            "connect_ui_connectsession",
-            {"started_at__gte": "2020-01-01T00:00:00Z"},
-            {"started_at__lt": "2020-01-01T00:00:00Z"},
-        ),
-    ],
-)
-def test_it_is_filtered(stored, client, name, found, missed):
-    assert rows(page(client, f"{name}_changelist", **found)) == 1
-    assert rows(page(client, f"{name}_changelist", **missed)) == 0
+FILTERS = [
+    ("tariffs_tariff", {"state__exact": "connected"}, {"state__exact": "failed"}),
+    ("tariffs_tariff", {"rates__exact": "none"}, {"rates__exact": "failing"}),
+    ("tariffs_tariff", {"provider": "Ecotricity"}, {"provider": "SSE"}),
+    ("tariffs_tariff", {"location__country_code": "GB"}, {"location__country_code": "DE"}),
+    ("tariffs_tariff", {"live_mode__exact": "0"}, {"live_mode__exact": "1"}),
+    ("tariffs_tariff", {"direction__exact": "IMPORT"}, {"direction__exact": "EXPORT"}),
+    ("tariffs_tariff", {"state_since__gte": "2020-01-01T00:00:00Z"}, {"state_since__lt": "2020-01-01T00:00:00Z"}),
+    ("tariffs_location", {"tariffs__state__exact": "connected"}, {"tariffs__state__exact": "failed"}),
+    ("tariffs_location", {"country_code": "GB"}, {"country_code": "DE"}),
+    ("connect_ui_connectsession", {"state__exact": "connected"}, {"state__exact": "owed"}),
+    ("connect_ui_connectsession", {"last_route": "end"}, {"last_route": "provider"}),
+    (
+        "connect_ui_connectsession",
+        {"started_at__gte": "2020-01-01T00:00:00Z"},
+        {"started_at__lt": "2020-01-01T00:00:00Z"},
+    ),
+]
+
+
+def test_it_is_filtered(stored, client):
+    for name, found, missed in FILTERS:
+        assert rows(page(client, f"{name}_changelist", **found)) == 1, found
+        assert rows(page(client, f"{name}_changelist", **missed)) == 0, missed
 
 
 def act(client, name, action, queryset):
@@ -297,17 +303,16 @@ def all_lists():
     ]
 
 
-@pytest.mark.parametrize("kind", ["startswith", "regex", "contains", "gt", "iexact"])
-def test_no_list_is_filtered_by_what_it_does_not_offer(stored, client, kind):
+def test_no_list_is_filtered_by_what_it_does_not_offer(stored, client):
+    kinds = ["startswith", "regex", "contains", "gt", "iexact"]
     for model, address in all_lists():
-        for field in model._meta.get_fields():
+        for field, kind in zip(model._meta.get_fields(), cycle(kinds), strict=False):
             path = f"{field.name}__{kind}"
             assert client.get(address, {path: "("}).status_code == 400, (address, path)
-    secret = {f"data__secret__{kind}": "Y", f"user__password__{kind}": "Y"}
-    for name, value in secret.items():
+    for secret, kind in product(("data__secret", "user__password"), kinds):
         for address in ("/admin/mfa/authenticator/", "/admin/account/emailaddress/", "/admin/tariffs/customer/"):
             for popup in ({}, {"_popup": "1"}, {"_to_field": "id"}):
-                assert client.get(address, {name: value} | popup).status_code == 400, (address, name)
+                assert client.get(address, {f"{secret}__{kind}": "Y"} | popup).status_code == 400, (address, kind)
 
 
 def test_a_filter_has_no_character_that_postgresql_refuses(stored, client):

@@ -15,6 +15,7 @@ from django.test import Client
 from hypothesis import strategies as st
 
 from tariffs.models import Location
+from tests.fuzz.conftest import TORTURE
 from tests.fuzz.hostile import QUERY, encoded, filled, raw
 from tests.test_accounts import code_of, mailed_code
 from tests.test_doors import PASSWORD, address_of, every_address
@@ -142,9 +143,14 @@ def thing_of(name):
         return 0
 
 
-@pytest.mark.parametrize(
-    ("name", "route", "entry"), list(every_address()), ids=[name for name, _, _ in every_address()]
-)
+def tried():
+    """All addresses; without TORTURE a third of the admin's, whose lists and forms are Django's for each model."""
+    for number, (name, route, entry) in enumerate(every_address()):
+        if TORTURE or not name.startswith("admin:") or number % 3 == 0:
+            yield pytest.param(name, route, entry, id=name)
+
+
+@pytest.mark.parametrize(("name", "route", "entry"), tried())
 def test_nothing_in_an_address_or_a_form_breaks_a_page(examples, begun, people, name, route, entry, request, settings):
     if name == "account_confirm_email":  # which there is only where addresses are verified by links
         settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = False
