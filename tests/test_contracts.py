@@ -1,7 +1,9 @@
 """Contracts that end: their last day, by both readings of FlatPeak's date, and the time after it."""
 
+import os
 import re
 from datetime import UTC, date, datetime, timedelta
+from itertools import cycle, product
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -83,31 +85,39 @@ def test_the_last_day_has_prices_where_it_belongs_to_the_contract(walk, contract
         assert "Connect the new contract" not in text
 
 
+WHY_NONE = [
+    ("London", 0, 12, "The last day of this contract is Monday 15 June 2026, and its prices ended today at 01:00."),
+    ("Auckland", 0, 11, "The last day of the contract is Monday 15 June 2026, and its prices end here."),
+    (
+        "Auckland",
+        0,
+        15,
+        "The last day of this contract is Monday 15 June 2026, and its prices ended today at 12:00.",
+    ),
+    ("San Francisco", -1, 16, "The last day of the contract is Monday 15 June 2026, and its prices end here."),
+    (
+        *("San Francisco", -1, 18),
+        "The last day of this contract is Monday 15 June 2026, and its prices ended today at 17:00.",
+    ),
+    (
+        "San Francisco",
+        0,
+        9,
+        "The last day of this contract is Monday 15 June 2026, and there are no prices for it.",
+    ),
+]
+AFTER = ["no_price_data", "no_tariff_connected", "empty"]  # what FlatPeak may say of the time after a contract
+TORTURE = "TORTURE" in os.environ
+
+
 @pytest.mark.parametrize(
-    ("place", "days", "hour", "words"),
+    ("place", "days", "hour", "words", "after"),
     [
-        ("London", 0, 12, "The last day of this contract is Monday 15 June 2026, and its prices ended today at 01:00."),
-        ("Auckland", 0, 11, "The last day of the contract is Monday 15 June 2026, and its prices end here."),
-        (
-            "Auckland",
-            0,
-            15,
-            "The last day of this contract is Monday 15 June 2026, and its prices ended today at 12:00.",
-        ),
-        ("San Francisco", -1, 16, "The last day of the contract is Monday 15 June 2026, and its prices end here."),
-        (
-            *("San Francisco", -1, 18),
-            "The last day of this contract is Monday 15 June 2026, and its prices ended today at 17:00.",
-        ),
-        (
-            "San Francisco",
-            0,
-            9,
-            "The last day of this contract is Monday 15 June 2026, and there are no prices for it.",
-        ),
+        (*why, after)
+        for why, last in zip(WHY_NONE, cycle(AFTER), strict=False)
+        for after in (AFTER if TORTURE else [last])
     ],
 )
-@pytest.mark.parametrize("after", ["no_price_data", "no_tariff_connected", "empty"])
 def test_the_page_says_why_the_last_day_has_no_prices(walk, contract, switch, place, days, hour, words, after):
     switch(last_day="excluded", after_contract=after)
     text = contract(place)(days, hour)
@@ -117,9 +127,10 @@ def test_the_page_says_why_the_last_day_has_no_prices(walk, contract, switch, pl
     assert walk.price or not AGAIN.search(text)
 
 
-@pytest.mark.parametrize("last_day", ["included", "excluded"])
-@pytest.mark.parametrize("after", ["no_price_data", "no_tariff_connected", "empty"])
-@pytest.mark.parametrize("place", PLACES)
+# Every fifth has each place, each answer and both readings.
+@pytest.mark.parametrize(
+    ("place", "after", "last_day"), [*product(PLACES, AFTER, ["included", "excluded"])][:: 1 if TORTURE else 5]
+)
 def test_after_its_end_the_page_offers_to_connect_the_new_one(walk, contract, switch, place, after, last_day):
     switch(last_day=last_day, after_contract=after)
     look = contract(place)

@@ -1,6 +1,7 @@
 """What `make run` promises, on the real programs: on free ports, over a directory that is empty at first."""
 
 import re
+import shutil
 import socket
 import sqlite3
 import stat
@@ -21,17 +22,34 @@ def new_machine(tmp_path):
     return machine_at(tmp_path)
 
 
+class Machine(dict):
+    """The settings of one; `staff` is what its first start said of the account, `browser` is signed in as that."""
+
+    staff, browser = "", None
+
+
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
+def machine(tmp_path_factory, image):
     """A machine on which it ran before, and that keeps what the tests of this file make on it."""
-    used = machine_at(tmp_path_factory.mktemp("var"))
+    used = Machine(machine_at(tmp_path_factory.mktemp("var")))
+    collected(image, used)
+    shutil.copy(image / "db.sqlite3", used["VAR_DIR"])
     with Program(*RUN_LOCAL, **used) as program:
         program.wait_until(told(program))
+        used.browser, used.staff = sign_in(used, program.output), re.search("Staff: .*", program.output)[0]
+        switches = {"switches": {"delay_ms": 7}}
+        requests.post(f"http://127.0.0.1:{used['SANDBOX_PORT']}/_sandbox", json=switches).raise_for_status()
+        assert program.terminate() == 0
     return used
 
 
 def machine_at(folder):
     return {"VAR_DIR": folder, "PORT": free_port(), "SANDBOX_PORT": free_port()}
+
+
+def collected(image, machine):
+    """Give a machine the files that another test collected, which takes seconds."""
+    (machine["VAR_DIR"] / "static").symlink_to(image / "static")
 
 
 def sign_in(machine, output):
@@ -68,20 +86,16 @@ def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(new_
 
 
 def test_a_second_start_repeats_no_work_and_has_lost_nothing(machine):
-    with Program(*RUN_LOCAL, **machine) as first:
-        first.wait_until(told(first))
-        browser, staff = sign_in(machine, first.output), re.search("Staff: .*", first.output)[0]
-        sandbox = f"http://127.0.0.1:{machine['SANDBOX_PORT']}/_sandbox"
-        requests.post(sandbox, json={"switches": {"delay_ms": 7}}).raise_for_status()
-        assert first.terminate() == 0
-    collected = (machine["VAR_DIR"] / "static" / "staticfiles.json").stat().st_mtime_ns
+    manifest = machine["VAR_DIR"] / "static" / "staticfiles.json"
+    before = manifest.stat().st_mtime_ns
     with Program(*RUN_LOCAL, **machine) as second:
         second.wait_for_page(machine["PORT"])
-        assert (machine["VAR_DIR"] / "static" / "staticfiles.json").stat().st_mtime_ns == collected
+        assert manifest.stat().st_mtime_ns == before
         second.wait_until(told(second))
-        assert staff in second.output
-        assert browser.get(f"http://localhost:{machine['PORT']}/admin/").status_code == 200
-        assert requests.get(sandbox).json()["switches"]["delay_ms"] == 7
+        assert machine.staff in second.output
+        assert machine.browser.get(f"http://localhost:{machine['PORT']}/admin/").status_code == 200
+        sandbox = requests.get(f"http://127.0.0.1:{machine['SANDBOX_PORT']}/_sandbox").json()
+        assert sandbox["switches"]["delay_ms"] == 7
         assert second.press_ctrl_c() == 0
 
 
@@ -94,11 +108,10 @@ def test_a_new_database_gets_a_password_of_its_own(machine, tmp_path):
     assert password.read_text() != before
 
 
-def test_with_credentials_in_env_it_starts_no_sandbox_and_a_second_checkout_runs_beside(machine, tmp_path):
+def test_with_credentials_in_env_it_starts_no_sandbox_and_a_second_checkout_runs_beside(machine, image, tmp_path):
     (tmp_path / ".env").write_text("FLATPEAK_ACCOUNT_ID=acc_example\nFLATPEAK_API_KEY=sk_test_example\n")
     other = machine | {"PORT": free_port(), "SANDBOX_PORT": free_port(), "VAR_DIR": tmp_path}
-    # Collecting them anew is what another test does.
-    (tmp_path / "static").symlink_to(machine["VAR_DIR"] / "static")
+    collected(image, other)
     with (
         Program(*RUN_LOCAL, **machine) as ours,
         Program(*RUN_LOCAL, **other, ENV_FILE=tmp_path / ".env") as real,
@@ -152,7 +165,8 @@ def test_a_python_that_will_not_do_is_one_sentence(tmp_path, fails_on, sentence)
     assert not (tmp_path / "venv").exists()
 
 
-def test_a_database_from_before_the_migrations_were_made_anew_is_one_sentence(new_machine):
+def test_a_database_from_before_the_migrations_were_made_anew_is_one_sentence(image, new_machine):
+    collected(image, new_machine)
     with closing(sqlite3.connect(new_machine["VAR_DIR"] / "db.sqlite3")) as old, old:
         old.execute("CREATE TABLE django_migrations (id INTEGER PRIMARY KEY, app TEXT, name TEXT, applied TEXT)")
         old.execute("INSERT INTO django_migrations VALUES (1, 'account', '0001_initial', '2026-01-01')")

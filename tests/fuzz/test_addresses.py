@@ -150,7 +150,7 @@ def tried():
             yield pytest.param(name, route, entry, id=name)
 
 
-@pytest.mark.parametrize(("name", "route", "entry"), tried())
+@pytest.mark.parametrize(("name", "route", "entry"), list(tried()))
 def test_nothing_in_an_address_or_a_form_breaks_a_page(examples, begun, people, name, route, entry, request, settings):
     if name == "account_confirm_email":  # which there is only where addresses are verified by links
         settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = False
