@@ -1,9 +1,14 @@
 """Journeys through anode, with a plain client over real HTTP."""
 
 import re
+from html import unescape
+from pathlib import Path
 
 import pytest
 import requests
+
+from sandbox import app
+from sandbox.anode import ANODE
 
 from .conftest import ADDRESS, HOURS
 
@@ -15,12 +20,12 @@ BOTH_PAGES = {"tariff_name_capture": True, "contract_term_capture": True}
 
 
 class Web:
-    """A client of anode. page: the last page of the conversation. status: that of the last answer."""
+    """A client of anode. page: the last page. pages: the last of each route. status: that of the last answer."""
 
-    def __init__(self, url):
-        self.url, self.http, self.page, self.status = url, requests.Session(), {}, 0
+    def __init__(self, url, account="acc_anode1"):
+        self.url, self.http, self.page, self.status, self.pages = url, requests.Session(), {}, 0, {}
         self.http.trust_env = False
-        answer = self.http.get(f"{url}/login", auth=("acc_anode1", "sk_test_1"), timeout=5)
+        answer = self.http.get(f"{url}/login", auth=(account, "sk_test_1"), timeout=5)
         self.http.headers["Authorization"] = f"Bearer {answer.json()['bearer_token']}"
 
     def call(self, method, path, body=None, **query):
@@ -56,7 +61,7 @@ class Web:
         page = self.send(route=route, **body)
         assert self.status == 200, page
         assert page["connect_token"] == self.token
-        self.page = page
+        self.page = self.pages[page["route"]] = page
         return self
 
     def answer(self, **data):
@@ -388,3 +393,85 @@ def test_faults_and_test_providers_are_those_of_zero(web, sandbox):
     assert web.say("session_restore").route == "provider_select"
     page = web.send(route="provider_select", data={"provider": {"id": web.provider("Test: error page")}})
     assert page.items() >= {"route": "error", "error_code": "sandbox_error"}.items()
+
+
+# The table
+
+
+def test_every_page_holds_what_its_row_says_and_its_answer_leads_on(web):
+    """One journey through all pages."""
+    web.open(route_options=BOTH_PAGES).answer(postal_address=ADDRESS).act("PROVIDER_MISSING")
+    web.answer(provider={"name": "Village Power"}).act("BACK").act("BACK").act("BACK").answer(postal_address=ADDRESS)
+    web.pick("SSE").act("TARIFF_MISSING").answer(options=["TIME_OF_DAY"]).act("BACK").act("BACK").act("BACK")
+    web.pick("Test: asks for the region").answer(region=web.data["regions"][0])
+    web.answer(surcharge={"fixed": 0, "percentage": 0}).act("BACK").act("BACK").act("BACK")
+    web.fixed().answer(tariff={"name": "x"}).answer(contract_term_type="UNTIL_TERMINATED").act("EDIT")
+    web.pick("EDF").log_in("unreachable").act("EDIT").pick("EDF").log_in("unreadable")
+    web.open(location_id=web.exchange()["location_id"]).act("DISCONNECT")
+    names = {ANODE.route(name): row for name, row in ANODE.pages.items()}
+    assert web.pages.keys() == names.keys() - {"session_restore", "session_complete", "error"}
+    for route, page in web.pages.items():
+        assert page["data"].keys() == names[route].holds.keys()
+        asks = names[route].answer or names[route].actions
+        assert page.get("actions", []) == ([*names[route].actions, *CLOSING] if asks else [])
+
+
+def test_the_home_page_documents_every_page(sandbox):
+    html = unescape(sandbox.call("GET", "/"))
+    for name, page in ANODE.pages.items():
+        says = ", ".join([page.wanted, *page.actions, *page.codes])
+        assert f"<th scope=row>anode: {ANODE.route(name)}<td>{says}\n" in html + "\n"
+
+
+def test_the_readme_tells_every_name_that_differs():
+    text = Path(app.__file__).with_name("README.md").read_text(encoding="utf-8")
+    table = text[text.index("| in zero | in anode |") :]
+    for zero, anode in {**ANODE.routes, **ANODE.fields}.items():
+        assert re.search(rf"^\| [^|]*`{zero}`[^|]*\| [^|]*{anode}", table, re.MULTILINE)
+    assert all(f"`{name}`" in table for name in (*ANODE.more, ANODE.start, "region_select"))
+
+
+@pytest.mark.parametrize(
+    "code", ["tariff_name_missing", "date_format_invalid", "market_region_invalid", "option_invalid"]
+)
+def test_a_test_provider_refuses_an_answer_once_on_a_page_that_is_shown_for_it(web, code):
+    web.known().pick(f"Test: refuses {code}")
+    seen = []
+    answers = {
+        "tariff_structure_select": {"options": ["MARKET"]},
+        "region_select": {"region": "North Scotland"},
+        "surcharge_capture": {"surcharge": {"fixed": 0, "percentage": 0}},
+        "tariff_name_capture": {"tariff": {"name": "x"}},
+        "contract_term_capture": {},
+    }
+    while web.route != "tariff_summary":
+        answer = web.send(route=web.route, data=answers[web.route])
+        if "code" in answer:
+            seen.append(answer["code"])
+        web.answer(**answers[web.route]) if "code" in answer else web.say("session_start")
+    assert seen == [code]
+
+
+def test_a_typed_input_refuses_once(web):
+    address = {"postal_address": ADDRESS | {"address_line1": "Test: city_missing"}}
+    assert web.open().refused(route=web.route, data=address) == "city_missing"
+    assert web.answer(**address).route == "provider_select"
+
+
+def test_a_tariff_of_zero_is_shown_and_edited_under_anode(sandbox):
+    talk = sandbox.talk().pick("Ecotricity").go("tariff_structure_select", {"options": ["FIXED"]})
+    talk.go("rate_fixed_capture", {"cost": 0.5}).go("tariff_name_capture", {"tariff": {"name": "Old"}})
+    dates = {"contract_start_date": "2026-01-01T00:00:00Z", "contract_end_date": "0001-01-01T00:00:00Z"}
+    place = sandbox.saved(talk.go("contract_term_capture", dates))
+    sandbox.control(releases={"acc_one": "anode"})
+    web = Web(sandbox.url, "acc_one").open(location_id=place)
+    tariff = web.data["tariff"]
+    assert (tariff["name"], tariff["contract_term_type"]) == ("Old", "UNTIL_TERMINATED")
+    assert (tariff["contract_start_date"], tariff["contract_end_date"]) == ("2026-01-01T00:00:00Z", None)
+    tariff = web.act("EDIT").fixed(0.6).data["tariff"]
+    assert (tariff["name"], tariff["contract_start_date"]) == ("Fixed", "2026-01-01T00:00:00Z")
+
+
+def test_a_page_tells_the_type_and_direction_of_the_token(web):
+    web.open(tariff_type="NON_COMMODITY", tariff_direction="EXPORT")
+    assert (web.page["type"], web.page["direction"]) == ("NON_COMMODITY", "EXPORT")

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from sandbox import __main__ as command
+
 from .conftest import Anode, Client
 from .test_sandbox_server import serving, stop
 
@@ -39,6 +41,11 @@ def test_the_default_is_an_option_of_the_start():
     stop(server)
     with pytest.raises(ValueError, match="no release busbar; there are zero, anode"):
         serving(release="busbar")
+
+
+def test_a_release_that_is_none_is_one_sentence(capsys):
+    assert command.main(["--port=0", "--quiet", "--release=busbar"]) == 1
+    assert capsys.readouterr().err.endswith("There is no release busbar; there are zero, anode.\n")
 
 
 @pytest.mark.parametrize("version", [ANODE, "2025-09-14"])
