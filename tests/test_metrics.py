@@ -16,7 +16,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from connect_ui.models import ConnectSession
-from flatpeak_app.operations import metrics
+from flatpeak_app.operations import probes
 from tariffs import flatpeak
 from tariffs.flatpeak import http
 from tariffs.models import Erasure, Location, Tariff
@@ -38,7 +38,7 @@ def samples(text):
 
 
 def scraped():
-    return samples(metrics.exposition().decode())
+    return samples(probes.exposition().decode())
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_names_in_labels_are_of_a_known_number(walk, client):
     walk.fixed()
     for _ in range(3):
         client.get(f"/locations/{Location.objects.get().pk}/rates.csv")
-    text = metrics.exposition().decode()
+    text = probes.exposition().decode()
     assert str(Location.objects.get().pk) not in text
     assert Location.objects.get().location_id not in text
     calls = {name[1] for name in scraped() if name[0] == "flatpeak_call_duration_seconds_count"}
@@ -142,19 +142,19 @@ def test_what_is_owed_and_stale_is_counted(walk):
 
 def test_a_scrape_is_five_queries_however_much_there_is(alice, walk, django_assert_num_queries):
     with django_assert_num_queries(5):
-        metrics.exposition()
+        probes.exposition()
     walk.fixed()
     for number in range(20):
         begun(alice, str(number), state=State.OPEN, last_route=f"route {number}")
     with django_assert_num_queries(5):
-        metrics.exposition()
+        probes.exposition()
 
 
 def test_without_the_database_what_was_counted_is_still_told(monkeypatch, caplog):
     def gone(*_):
         raise DatabaseError("the address of a server")
 
-    monkeypatch.setattr(metrics, "sessions", gone)
+    monkeypatch.setattr(probes, "sessions", gone)
     found = {name for name, *_ in scraped()}
     assert "http_request_duration_seconds_count" in found
     assert "flatpeak_breaker_open" in found
@@ -230,7 +230,7 @@ def test_the_docs_have_every_metric_and_its_labels(walk, alice):
         for name, labels in re.findall(r"^\| `(\w+)(?:\{(.*?)\})?`", table, re.M)
     }
     found = {}
-    for family in text_string_to_metric_families(metrics.exposition().decode()):
+    for family in text_string_to_metric_families(probes.exposition().decode()):
         # This process is no gunicorn's, so it has some more.
         if not family.name.startswith(("python_", "process_")) and not family.name.endswith("_created"):
             found[family.name] = {label for sample in family.samples for label in sample.labels} - {"le"}
