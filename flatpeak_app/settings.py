@@ -228,6 +228,7 @@ if CACHES["default"]["BACKEND"].endswith(".RedisCache"):
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_ROOT = BASE_DIR / "static/root"  # a service worker controls only pages below its own address
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # other origins need not read our files
 STATICFILES_DIRS = [folder / "static" for folder in (*override, BASE_DIR) if (folder / "static").is_dir()]
 STORAGES = {"staticfiles": {"BACKEND": "flatpeak_app.web.static_files.SmallStaticFilesStorage"}}

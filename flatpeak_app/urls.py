@@ -14,7 +14,6 @@ handler500 = site.server_error
 urlpatterns = [
     path("", views.home, name="home"),
     path("offline/", site.offline, name="offline"),
-    path("offline.js", site.offline_worker, name="offline_worker"),
     path("language/", site.choose_language, name="set_language"),
     path("theme/", site.choose_theme, name="set_theme"),
     path("account/data.json", personal.download, name="account_data"),

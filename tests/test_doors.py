@@ -56,7 +56,6 @@ RULES = {
     "set_language": everybody("405, home", "405, home"),
     "set_theme": everybody("405, home", "405, home"),
     "offline": everybody(READ, READ),
-    "offline_worker": everybody(READ, READ),
     "home": everybody("tariffs:locations, 405", READ),
     "account_login": ENTRANCE,
     "account_signup": ENTRANCE,
@@ -661,3 +660,8 @@ def test_errors_that_nobody_caught_are_mailed_once_for_each_place_in_the_code(wa
     for _ in range(5):
         walk.client.get(f"/locations/{uuid4()}/")
     assert len(mail.outbox) == 2
+
+
+def test_the_service_worker_comes_from_the_root_to_everybody(client):
+    assert client.get("/offline.js")["Content-Type"].startswith("text/javascript")
+    assert client.post("/offline.js").status_code == 405

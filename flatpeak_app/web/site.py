@@ -15,7 +15,6 @@ from django.views.i18n import set_language
 from django_guid import get_guid
 
 WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
-OFFLINE_WORKER = settings.BASE_DIR / "static/js/offline.js"
 THEMES = ("light", "dark")
 ON_EVERY_PAGE = ["TERMS_URL", "PRIVACY_URL", "IMPRINT_URL", "SUPPORT_EMAIL", "BRAND_NAME", "BRAND_STYLE", "LANGUAGES"]
 
@@ -67,15 +66,6 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
 def offline(request: HttpRequest) -> HttpResponse:
     """Render the page that browsers keep for when there is no network; it has no messages, which are personal."""
     return render(request, "offline.html", {"messages": ()})
-
-
-@login_not_required
-@require_safe
-def offline_worker(request: HttpRequest) -> HttpResponse:
-    """Serve the service worker from the root, because it controls only pages below its own address."""
-    return HttpResponse(
-        OFFLINE_WORKER.read_bytes(), content_type="text/javascript", headers={"Cache-Control": "no-cache"}
-    )
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
