@@ -1,6 +1,5 @@
 """A page of the admin: what needs somebody, and what to do."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -8,7 +7,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -65,56 +64,39 @@ def listed(model: type[Any], **lookups: Any) -> str:
     return f"{reverse(name)}?{urlencode(lookups | here)}"
 
 
-def matter(
-    template: str, title: str, rows: QuerySet[Any], case: Callable[[Any], Case], link: str, again: Any = None
-) -> Matter:
-    """Count the rows and make cases of the first of them, by a query each."""
-    return Matter(template, title, rows.count(), [case(row) for row in rows[:FIRST]], link, again)
-
-
 def exchanges(now: datetime) -> Matter:
     owed = ConnectSession.objects.here().filter(state=ConnectSession.State.OWED)
     # The newest page ended the conversation, so it tells since when the exchange is owed.
     pages = Page.objects.filter(session__in=owed, number=F("session__newest"), shown_at__lte=now - HOUR)
-
-    def case(page: Page) -> Case:
+    cases = []
+    for page in pages.select_related("session").order_by("shown_at")[:FIRST]:
         session = page.session
         name = f"{session.provider or 'no provider'}, {session.direction}, {session.country_code}"
-        return Case(name, change(session), page.shown_at, session.last_result)
-
-    rows = pages.select_related("session").order_by("shown_at")
+        cases.append(Case(name, change(session), page.shown_at, session.last_result))
     link = listed(ConnectSession, state__exact=ConnectSession.State.OWED)
-    return matter("exchanges", "Exchanges owed for over an hour", rows, case, link, owed)
+    return Matter("exchanges", "Exchanges owed for over an hour", pages.count(), cases, link, owed)
 
 
 def rates(now: datetime) -> Matter:
-    tariffs = Tariff.objects.here().filter(rates=Tariff.Rates.FAILING, rates_since__lte=now - HOUR)
-    tariffs = tariffs.exclude(state=Tariff.State.DISCONNECTED).order_by("rates_since")
-
-    def case(tariff: Tariff) -> Case:
-        return Case(str(tariff), change(tariff), tariff.rates_since, tariff.last_result)
-
+    late = Tariff.objects.here().filter(rates=Tariff.Rates.FAILING, rates_since__lte=now - HOUR)
+    late = late.exclude(state=Tariff.State.DISCONNECTED).order_by("rates_since")
+    cases = [Case(str(tariff), change(tariff), tariff.rates_since, tariff.last_result) for tariff in late[:FIRST]]
     link = listed(Tariff, rates__exact=Tariff.Rates.FAILING, rates_since__lte=now - HOUR)
-    return matter("rates", "Rates that have failed for over an hour", tariffs, case, link, tariffs)
+    return Matter("rates", "Rates that have failed for over an hour", late.count(), cases, link, late)
 
 
 def unread(now: datetime) -> Matter:
-    tariffs = Tariff.objects.here().filter(state__in=UNREAD, state_since__lte=now - Wait.LATE).order_by("state_since")
-
-    def case(tariff: Tariff) -> Case:
-        return Case(str(tariff), change(tariff), tariff.state_since, tariff.last_result or tariff.state)
-
+    late = Tariff.objects.here().filter(state__in=UNREAD, state_since__lte=now - Wait.LATE).order_by("state_since")
+    cases = [Case(str(each), change(each), each.state_since, each.last_result or each.state) for each in late[:FIRST]]
     link = listed(Tariff, state__in=",".join(UNREAD), state_since__lte=now - Wait.LATE)
-    return matter("unread", "Tariffs that FlatPeak has not read for 48 hours", tariffs, case, link)
+    return Matter("unread", "Tariffs that FlatPeak has not read for 48 hours", late.count(), cases, link)
 
 
 def mails(now: datetime) -> Matter:
     waits = Wait.objects.here().filter(last_result=NOT_SENT, attempts__gt=1).select_related("tariff").order_by("since")
-
-    def case(wait: Wait) -> Case:
-        return Case(str(wait.tariff), change(wait.tariff), wait.since, wait.last_result)
-
-    return matter("mails", "Mails that the mail server has not taken twice or more", waits, case, listed(Tariff), waits)
+    cases = [Case(str(wait.tariff), change(wait.tariff), wait.since, wait.last_result) for wait in waits[:FIRST]]
+    title = "Mails that the mail server has not taken twice or more"
+    return Matter("mails", title, waits.count(), cases, listed(Tariff), waits)
 
 
 def unknown_routes(now: datetime) -> Matter:
@@ -122,24 +104,19 @@ def unknown_routes(now: datetime) -> Matter:
     unknown = [
         (n, route) for (route, code), (n, _) in found.items() if route and not code and row(route).kind is Kind.UNKNOWN
     ]
-
-    def case(n: int, route: str) -> Case:
+    cases = []
+    for n, route in sorted(unknown, reverse=True)[:FIRST]:
         link = listed(ConnectSession, **({} if route == OTHER else {"last_route": route}))
-        return Case(route, link, None, f"{n} conversations")
-
-    cases = [case(*each) for each in sorted(unknown, reverse=True)[:FIRST]]
+        cases.append(Case(route, link, None, f"{n} conversations"))
     title = f"Pages that this app does not know, in {ROUTES_OF} days"
     return Matter("unknown_routes", title, len(unknown), cases, listed(ConnectSession))
 
 
 def deletions(now: datetime) -> Matter:
     late = Erasure.objects.here().filter(done_at=None, requested_at__lte=now - DAY).order_by("requested_at")
-
-    def case(erasure: Erasure) -> Case:
-        return Case(erasure.kind, change(erasure), erasure.requested_at, word(erasure.last_result))
-
+    cases = [Case(each.kind, change(each), each.requested_at, word(each.last_result)) for each in late[:FIRST]]
     link = listed(Erasure, done_at__isnull=1, requested_at__lte=now - DAY)
-    return matter("deletions", "Deletions that FlatPeak has not made for over a day", late, case, link, late)
+    return Matter("deletions", "Deletions that FlatPeak has not made for over a day", late.count(), cases, link, late)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
