@@ -1,12 +1,8 @@
 """How long a sign-in lasts: SESSION_COOKIE_AGE after its last use, and for staff STAFF_SESSION_AGE after the sign-in."""
 
-from typing import Any
-
-from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.signals import user_logged_in
-from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -21,7 +17,7 @@ def now() -> int:
 
 
 @receiver(user_logged_in)
-def begin(request: HttpRequest, **signal: Any) -> None:
+def begin(request: HttpRequest, **signal: object) -> None:
     request.session["signed_in_at"] = request.session["renewed_at"] = now()
 
 
@@ -39,14 +35,6 @@ def lasting(request: HttpRequest) -> None:
         logout(request)
     elif now() - request.session.get("renewed_at", 0) >= RENEWED_EVERY:
         request.session["renewed_at"] = now()  # a change saves the session and its cookie with a new expiry
-
-
-def end_all(users: QuerySet[Any]) -> int:
-    """Sign these users out everywhere and return the number of sessions ended."""
-    sessions = list(UserSession.objects.filter(user__in=users))
-    for session in sessions:
-        session.end()
-    return len(sessions)
 
 
 def forget(response: HttpResponse) -> HttpResponse:

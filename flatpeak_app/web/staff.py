@@ -1,15 +1,9 @@
 """When staff see what belongs to others: with the permission, and a second factor shown in this session."""
 
-from typing import Any
-
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest
-
-
-def has_second_factor(user: Any) -> bool:
-    return Authenticator.objects.filter(user=user.pk, type=Authenticator.Type.TOTP).exists()
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:

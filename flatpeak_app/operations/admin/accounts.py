@@ -5,6 +5,8 @@ from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import admin, messages
@@ -18,8 +20,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from flatpeak_app.accounts.models import User
-from flatpeak_app.accounts.sessions import end_all
-from flatpeak_app.web.staff import has_second_factor, lacks_second_factor
+from flatpeak_app.web.staff import lacks_second_factor
 
 from ..lists import LongList
 from .tariffs import FromFlatPeak
@@ -37,7 +38,7 @@ def login(request: HttpRequest, extra_context: dict[str, object] | None = None) 
     """Lead staff to show their second factor or to set one up; the admin's index refuses those without a permission."""
     if not lacks_second_factor(request):
         return redirect("admin:index")
-    if has_second_factor(request.user):
+    if is_mfa_enabled(request.user, [Authenticator.Type.TOTP]):
         return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': get_next_redirect_url(request) or '/'})}")
     messages.info(
         request, gettext("The administration asks for a second factor. Set yours up here, then open it again.")
@@ -79,8 +80,10 @@ class EmailUserAdmin(LongList, UserAdmin):
 
     @admin.action(description="Sign out of every browser", permissions=["change"])
     def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        ended = end_all(users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False))
-        self.message_user(request, f"{ended} sign-ins ended.")
+        allowed = users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
+        sessions = list(UserSession.objects.filter(user__in=allowed))
+        get_adapter().end_sessions(sessions)
+        self.message_user(request, f"{len(sessions)} sign-ins ended.")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and may_touch(request, obj)
