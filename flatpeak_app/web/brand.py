@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from django.core.exceptions import ImproperlyConfigured
 
-Colour = tuple[int, int, int]
+Colour = tuple[int, ...]
 LIGHT, DARK = (255, 255, 255), (17, 22, 20)  # the backgrounds of static/css/app.css, and the texts on an accent
 INK, PALE = (21, 33, 28), (232, 238, 235)  # its texts on LIGHT and on DARK
 LEAST = 4.5  # minimum contrast of text, WCAG 2.2, 1.4.3
@@ -25,15 +25,14 @@ def _luminance(colour: Colour) -> float:
 
 def _mixed(one: Colour, other: Colour, share: float) -> Colour:
     """Mix two colours; `share` is the part of the first, 0 to 1."""
-    red, green, blue = (round(a * share + b * (1 - share)) for a, b in zip(one, other, strict=True))
-    return red, green, blue
+    return tuple(round(a * share + b * (1 - share)) for a, b in zip(one, other, strict=True))
 
 
 def _variables(name: str, text: str, ground: Colour, ink: Colour) -> str:
-    found = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
+    found = re.fullmatch(r"#?([0-9a-fA-F]{6})", text)
     if not found:
         raise ImproperlyConfigured(f"{name} is no colour: give six digits, for example 0b5f4a.")
-    accent = int(found[1], 16), int(found[2], 16), int(found[3], 16)
+    accent = tuple(bytes.fromhex(found[1]))
     soft = _mixed(accent, ground, 0.1)
     for against, words in ((ground, "the page's ground"), (soft, "a tint of itself")):
         if contrast(accent, against) < LEAST:
@@ -47,7 +46,7 @@ def _variables(name: str, text: str, ground: Colour, ink: Colour) -> str:
         "on-accent": max(LIGHT, DARK, key=lambda on: contrast(accent, on)),
         "soft": soft,
     }
-    return ";".join(f"--{role}:#{red:02x}{green:02x}{blue:02x}" for role, (red, green, blue) in variables.items())
+    return ";".join(f"--{role}:#{bytes(colour).hex()}" for role, colour in variables.items())
 
 
 def style(accent: str, accent_dark: str) -> str:
