@@ -1,7 +1,5 @@
 """allauth's forms, where ours do more."""
 
-from typing import Any
-
 from allauth.account.forms import AddEmailForm, SignupForm
 from allauth.account.models import EmailAddress
 from allauth.usersessions.adapter import get_adapter
@@ -18,7 +16,7 @@ from . import mails
 
 
 class SignUpForm(SignupForm):
-    def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
+    def try_save(self, request: HttpRequest) -> tuple[object, HttpResponse | None]:
         if self.account_already_exists:  # hash the password as for a new account, or the time would tell
             make_password(self.cleaned_data["password1"])
         try:
@@ -46,7 +44,7 @@ class EndSessionsForm(ManageUserSessionsForm):
 
     session = forms.ModelChoiceField(UserSession.objects.none(), required=False)
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)
         self.fields["session"].queryset = UserSession.objects.filter(user=self.request.user)
 

@@ -1,6 +1,5 @@
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -53,7 +52,7 @@ class User(AbstractUser):
 
 
 @receiver(user_logged_in)
-def remember_language(request: HttpRequest, user: User, **signal: Any) -> None:
+def remember_language(request: HttpRequest, user: User, **signal: object) -> None:
     """Take a choice that was made before the sign-in as the account's, unless the account has one."""
     cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
     if not user.language and cookie in dict(settings.LANGUAGES):

@@ -1,7 +1,5 @@
 """django-allauth's views, where ours do more."""
 
-from typing import Any
-
 from allauth.account import views
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import clear_login
@@ -28,7 +26,7 @@ class Guesses:
     Two concurrent guesses would read the same count in the session, which is kept in case the cache is lost.
     """
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         process = self._process  # type: ignore[attr-defined]
         key = f"guesses:{request.session.session_key}:{process.state['at']}"
         guess = count(key, process.timeout)
@@ -52,7 +50,7 @@ class AddressCode(Guesses, views.ConfirmEmailVerificationCodeView):
 
 
 class SignOut(views.LogoutView):
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         return sessions.forget(super().post(request, *args, **kwargs))
 
 
@@ -97,7 +95,7 @@ class PasswordReset(SendsMail, views.PasswordResetView):
 
 
 class Address(SendsMail, views.EmailView):
-    def _action_send(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+    def _action_send(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse | None:
         try:
             return super()._action_send(request, *args, **kwargs)
         except mails.NotTaken as refused:
@@ -106,7 +104,7 @@ class Address(SendsMail, views.EmailView):
 
 
 class SecondFactorOn(ActivateTOTPView):
-    def form_valid(self, form: Any) -> HttpResponse:
+    def form_valid(self, form: forms.Form) -> HttpResponse:
         """Record the code that the set-up asked for, so that this session is not asked again."""
         response = super().form_valid(form)
         factor = Authenticator.objects.get(user=self.request.user, type=Authenticator.Type.TOTP)
@@ -115,7 +113,7 @@ class SecondFactorOn(ActivateTOTPView):
 
 
 class SecondFactorOff(DeactivateTOTPView):
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
             return super().dispatch(request, *args, **kwargs)
         except Http404:
@@ -125,7 +123,7 @@ class SecondFactorOff(DeactivateTOTPView):
 
 
 class RecoveryCodes(ViewRecoveryCodesView):
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         try:
             return super().get(request, *args, **kwargs)
         except DatabaseError:  # another request made new codes while these were read

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
@@ -26,7 +25,7 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
 
     def decorator(view: View) -> View:
         @wraps(view)
-        def limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def limited_view(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
             user = request.user.pk or get_adapter().get_client_ip(request)
             if request.method not in methods or not is_too_often(action, user):
                 return view(request, *args, **kwargs)
@@ -41,7 +40,7 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
     return decorator
 
 
-def is_too_often(action: str, user: Any) -> bool:
+def is_too_often(action: str, user: object) -> bool:
     """Count this request and return whether it exceeds the user's limit for this minute."""
     limit = settings.RATE_LIMITS.get(action)
     # The key outlives its minute: if it expired during an increment, Redis would keep it for ever.
