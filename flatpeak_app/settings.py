@@ -262,7 +262,6 @@ ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = PRODUCTION
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 600  # seconds
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True  # the key of a link would be in the access log
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of a changed address (to the old one), password or second factor
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before a change of address too

@@ -21,19 +21,16 @@ ON_EVERY_PAGE = ["TERMS_URL", "PRIVACY_URL", "IMPRINT_URL", "SUPPORT_EMAIL", "BR
 
 def site_context(request: HttpRequest) -> dict[str, object]:
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME)
+    # To come back to: without its query after a POST, or where the query has a connect token.
+    here = request.path if request.method != "GET" or "fp_cot" in request.GET else request.get_full_path()
     return {name: getattr(settings, name) for name in ON_EVERY_PAGE} | {
         "frame": "part.html" if getattr(request, "part", False) else "base.html",  # of pages that may be steps in place
         "TEST_MODE": not settings.FLATPEAK_LIVE_MODE,
         "SANDBOX_URL": settings.FLATPEAK_CONNECT_URL + "/" if settings.SANDBOX else "",
         "theme": theme if theme in THEMES else "",
-        "HERE": here(request),
+        "HERE": here,
         "request_id": get_guid(),
     }
-
-
-def here(request: HttpRequest) -> str:
-    """Return the address to come back to; without its query after a POST, or where the query has a connect token."""
-    return request.path if request.method != "GET" or "fp_cot" in request.GET else request.get_full_path()
 
 
 @login_not_required
