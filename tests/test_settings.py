@@ -109,7 +109,6 @@ def test_production_follows_from_https(tmp_path):
         "SECURE_HSTS_SECONDS",
         "ACCOUNT_EMAIL_VERIFICATION",
         "ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED",
-        "ACCOUNT_DEFAULT_HTTP_PROTOCOL",
         "DEBUG",
         **PRODUCTION,
     )
@@ -124,7 +123,6 @@ def test_production_follows_from_https(tmp_path):
         "SECURE_HSTS_SECONDS": 31536000,
         "ACCOUNT_EMAIL_VERIFICATION": "mandatory",
         "ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED": True,
-        "ACCOUNT_DEFAULT_HTTP_PROTOCOL": "https",
         "DEBUG": False,
     }
     assert not (tmp_path / "var").exists()

@@ -116,9 +116,7 @@ class Stored(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         silent: dict[tuple[str, ...], float] = {(host,): is_silent for host, is_silent in flatpeak.silent().items()}
-        yield gauge(
-            "flatpeak_breaker_open", "Whether a host of FlatPeak's does not answer and is left alone.", silent, "host"
-        )
+        yield gauge("flatpeak_breaker_open", "Whether a silent host of FlatPeak's is left alone.", silent, "host")
         try:
             yield from list(stored())
         except Error as error:

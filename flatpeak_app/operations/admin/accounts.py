@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 
 from flatpeak_app.accounts.models import User
 from flatpeak_app.web.staff import lacks_second_factor
@@ -40,9 +40,7 @@ def login(request: HttpRequest, extra_context: dict[str, object] | None = None) 
         return redirect("admin:index")
     if is_mfa_enabled(request.user, [Authenticator.Type.TOTP]):
         return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': get_next_redirect_url(request) or '/'})}")
-    messages.info(
-        request, gettext("The administration asks for a second factor. Set yours up here, then open it again.")
-    )
+    messages.info(request, _("The administration asks for a second factor. Set yours up here, then open it again."))
     return redirect("mfa_activate_totp")
 
 
