@@ -253,8 +253,8 @@ LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_FORMS = {
-    "signup": "flatpeak_app.accounts.forms.SignUpForm",
-    "add_email": "flatpeak_app.accounts.forms.NewAddressForm",
+    "signup": "flatpeak_app.accounts.views.SignUpForm",
+    "add_email": "flatpeak_app.accounts.views.NewAddressForm",
 }
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else "none"

@@ -1,10 +1,8 @@
-from allauth.usersessions.views import ListUserSessionsView
 from django.contrib import admin
 from django.urls import include, path
 
 from . import views
 from .accounts import personal, views as accounts
-from .accounts.forms import EndSessionsForm
 from .web import site
 
 handler400 = site.bad_request
@@ -26,7 +24,7 @@ urlpatterns = [
     path("account/confirm-email/", accounts.AddressCode.as_view(), name="account_email_verification_sent"),
     path("account/logout/", accounts.SignOut.as_view(), name="account_logout"),
     path("account/", include("allauth.account.urls")),
-    path("account/sessions/", ListUserSessionsView.as_view(form_class=EndSessionsForm), name="usersessions_list"),
+    path("account/sessions/", accounts.sessions_list, name="usersessions_list"),
     path("account/second-factor/totp/activate/", accounts.SecondFactorOn.as_view(), name="mfa_activate_totp"),
     path("account/second-factor/totp/deactivate/", accounts.SecondFactorOff.as_view(), name="mfa_deactivate_totp"),
     path("account/second-factor/recovery-codes/", accounts.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
