@@ -44,14 +44,10 @@ def login(request: HttpRequest, extra_context: dict[str, object] | None = None) 
     return redirect("mfa_activate_totp")
 
 
-def password_change(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-    return redirect("account_change_password")
-
-
 # Staff sign in and change their password on the customers' pages, which limit guesses, send mails and ask for the second
 # factor.
 admin.site.login = secure_admin_login(login)  # type: ignore[method-assign]
-admin.site.password_change = password_change  # type: ignore[assignment, method-assign]
+admin.site.password_change = lambda request: redirect("account_change_password")  # type: ignore
 admin.site.has_permission = has_permission  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
@@ -120,7 +116,6 @@ class Addresses(FromFlatPeak):
     """Read-only, because an address is changed with its account."""
 
     list_display = ["email", "user", "primary", "verified"]
-    list_select_related = ["user"]
     list_filter = ["primary", "verified"]
     search_fields = ["email"]
 
@@ -132,7 +127,6 @@ class SecondFactorAdmin(FromFlatPeak):
     """Staff can delete the second factor of somebody who lost it; the secret is not shown."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
-    list_select_related = ["user"]
     list_filter = ["type", "created_at", "last_used_at"]
     exclude = ["data"]
 
