@@ -33,9 +33,7 @@ site = urlsplit(SITE_URL)
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 PRODUCTION = site.scheme == "https"
 if not PRODUCTION and (site.scheme != "http" or site.netloc.rsplit(":", 1)[0] not in LOOPBACK):
-    raise ImproperlyConfigured(
-        f"SITE_URL is {SITE_URL!r}: set it to the https:// address that customers open, or leave it out on a laptop."
-    )
+    raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}: set it to the https:// address or leave it out on a laptop.")
 if site.path or site.query:
     raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}: give the scheme and the host alone, without a path.")
 
@@ -66,10 +64,8 @@ def can_be_guessed(key: str) -> bool:
 
 
 SECRET_KEY = env("SECRET_KEY", default="") or ("" if PRODUCTION else local_secret())
-if not SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY is not set: give it 50 or more random characters and keep it.")
 if PRODUCTION and can_be_guessed(SECRET_KEY):
-    raise ImproperlyConfigured("SECRET_KEY can be guessed: give it 50 or more random characters and keep it.")
+    raise ImproperlyConfigured("SECRET_KEY is not set or guessable: give it 50 or more random characters and keep it.")
 # Encrypt connect tokens and second factors; docs/operation.md says how to rotate them.
 TOKEN_KEYS = list(filter(None, env.list("TOKEN_KEYS", default=[]))) or [SECRET_KEY]
 if PRODUCTION and any(map(can_be_guessed, TOKEN_KEYS)):
@@ -368,9 +364,7 @@ LOGGING = {
     "loggers": {
         "flatpeak_app": {"level": "INFO"},
         "flatpeak_app.operations": {"handlers": ["mail_admins"]},  # what a worker could not do
-        "connect_ui": {"level": "INFO", "handlers": ["mail_admins"]},
-        "tariffs": {"level": "INFO", "handlers": ["mail_admins"]},
-        "django": {"level": "INFO", "handlers": ["mail_admins"]},
+        **{name: {"level": "INFO", "handlers": ["mail_admins"]} for name in ("connect_ui", "tariffs", "django")},
         "django.request": {"filters": ["unhandled"]},
         "django_guid": {"level": "ERROR"},  # it logs each id that it makes
         # runserver logs whole addresses, and two of ours carry a connect token.
