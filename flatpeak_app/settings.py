@@ -19,9 +19,7 @@ from .web.brand import source, style
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-env_file = env.path("ENV_FILE", default=str(BASE_DIR / ".env"))
-if Path(env_file).is_file():
-    env.read_env(env_file)
+env.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))  # if there is one
 # For what a machine keeps: database, key, collected static files, the sandbox's state.
 VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var")))
 PORT, SANDBOX_PORT = env.int("PORT", default=8000), env.int("SANDBOX_PORT", default=8900)
@@ -296,8 +294,7 @@ DEFAULT_EXCEPTION_REPORTER = "flatpeak_app.web.errors.ErrorReport"
 # --- Security -----------------------------------------------------------------------------------------------------
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # bytes, as in compose.yaml's proxy; a longer form is not read
-SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds after the last use, give or take a day
-STAFF_SESSION_AGE = 12 * 3600  # seconds after the sign-in
+STAFF_SESSION_AGE = 12 * 3600  # seconds after the sign-in; a customer's session ends two weeks after its last use
 CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 # Strict would drop the session on the way back from a provider's login.
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"

@@ -1,4 +1,4 @@
-"""How long a sign-in lasts: SESSION_COOKIE_AGE after its last use, and for staff STAFF_SESSION_AGE after the sign-in."""
+"""How long a sign-in lasts: two weeks after its last use, and for staff STAFF_SESSION_AGE after the sign-in."""
 
 from django.conf import settings
 from django.contrib.auth import logout

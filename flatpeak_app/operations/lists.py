@@ -84,9 +84,7 @@ class LongList(admin.ModelAdmin):
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return [path for path in super().get_search_fields(request) if shows(request, path)]
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         text = search_term.replace("\0", "").strip()
         if not text:
             return queryset, False

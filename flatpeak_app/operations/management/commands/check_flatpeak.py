@@ -12,13 +12,11 @@ class Command(BaseCommand):
         try:
             account = flatpeak.login()
         except flatpeak.Rejected as error:
-            raise CommandError(
-                f"FlatPeak refused the credentials ({error.status}): check FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY."
-            ) from None
+            told = f"FlatPeak refused the credentials ({error.status}): check FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY."
+            raise CommandError(told) from None
         except flatpeak.Unavailable as error:
-            raise CommandError(
-                f"{settings.FLATPEAK_API_URL} can't be reached ({error}): check FLATPEAK_API_URL and the network."
-            ) from None
+            told = f"{settings.FLATPEAK_API_URL} can't be reached ({error}): check FLATPEAK_API_URL and the network."
+            raise CommandError(told) from None
         mode = "live" if account.get("live_mode") else "test"
         self.stdout.write(f"Signed in at {settings.FLATPEAK_API_URL}, {mode} mode.")
         back = settings.SITE_URL + "/"
