@@ -104,11 +104,10 @@ def delete_account(request: HttpRequest) -> HttpResponse:
 
 def erase_account(user: User) -> bool:
     """Delete a user with all rows of theirs; return True if FlatPeak has deleted its data too."""
-    customers = Customer.objects.filter(user=user).exclude(customer_id="")
     owed = ConnectSession.objects.filter(user=user, state=ConnectSession.State.OWED)
     ids = [
         *Location.objects.filter(customer__user=user).values_list("location_id", flat=True),
-        *customers.values_list("customer_id", flat=True),
+        *Customer.objects.filter(user=user).exclude(customer_id="").values_list("customer_id", flat=True),
         *owed.values_list("token_digest", flat=True),
     ]
     with transaction.atomic():

@@ -145,12 +145,8 @@ class LongList(admin.ModelAdmin):
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Delete in batches of one transaction each, or nothing if a related row needs a permission that is lacking."""
         batches = list(in_batches(queryset))
-        lacking, protected = set(), []
-        for batch in batches:
-            _, _, lacks, keeps = self.get_deleted_objects(batch, request)
-            lacking |= lacks
-            protected += keeps
-        if lacking or protected:
+        # The third and fourth value are the permissions that are lacking, and the rows that others protect.
+        if any(any(self.get_deleted_objects(batch, request)[2:]) for batch in batches):
             self.message_user(request, "Nothing was deleted: you may not delete all that goes with it.", messages.ERROR)
             return
         count = 0

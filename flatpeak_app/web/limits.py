@@ -29,9 +29,7 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
             user = request.user.pk or get_adapter().get_client_ip(request)
             if request.method not in methods or not is_too_often(action, user):
                 return view(request, *args, **kwargs)
-            if refuse is None:
-                return too_many_requests(request)
-            response = refuse(request, *args, **kwargs)
+            response = refuse(request, *args, **kwargs) if refuse else too_many_requests(request)
             response.status_code, response["Retry-After"] = 429, WAIT
             return response
 
