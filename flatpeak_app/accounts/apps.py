@@ -4,6 +4,3 @@ from django.apps import AppConfig
 class Accounts(AppConfig):
     name = "flatpeak_app.accounts"
     verbose_name = "Users"  # in the admin
-
-    def ready(self) -> None:
-        from . import sessions  # noqa: F401  # connects its signal

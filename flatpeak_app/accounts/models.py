@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils import translation
+from django.utils import timezone, translation
 
 from flatpeak_app.web.indexes import Plain
 
@@ -52,8 +52,9 @@ class User(AbstractUser):
 
 
 @receiver(user_logged_in)
-def remember_language(request: HttpRequest, user: User, **signal: object) -> None:
-    """Take a choice that was made before the sign-in as the account's, unless the account has one."""
+def begin_session(request: HttpRequest, user: User, **signal: object) -> None:
+    """Note the time, and take a language that was chosen before the sign-in as the account's, unless it has one."""
+    request.session["signed_in_at"] = request.session["renewed_at"] = int(timezone.now().timestamp())
     cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
     if not user.language and cookie in dict(settings.LANGUAGES):
         user.language = cookie

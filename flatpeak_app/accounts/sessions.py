@@ -2,8 +2,6 @@
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.contrib.auth.signals import user_logged_in
-from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -14,11 +12,6 @@ RENEWED_EVERY = 24 * 3600  # seconds, so that not every page writes to the datab
 
 def now() -> int:
     return int(timezone.now().timestamp())
-
-
-@receiver(user_logged_in)
-def begin(request: HttpRequest, **signal: object) -> None:
-    request.session["signed_in_at"] = request.session["renewed_at"] = now()
 
 
 def is_fresh(request: HttpRequest) -> bool:
