@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -60,8 +59,7 @@ def change(row: Any) -> str:
 def listed(model: type[Any], **lookups: Any) -> str:
     """The admin's list, of the account and mode in use."""
     here = {"account__exact": settings.FLATPEAK_REALM, "live_mode__exact": int(settings.FLATPEAK_LIVE_MODE)}
-    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
-    return f"{reverse(name)}?{urlencode(lookups | here)}"
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=lookups | here)
 
 
 def exchanges(now: datetime) -> Matter:

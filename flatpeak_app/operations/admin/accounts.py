@@ -1,5 +1,4 @@
 from typing import Any
-from urllib.parse import urlencode
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
@@ -39,7 +38,7 @@ def login(request: HttpRequest, extra_context: dict[str, object] | None = None) 
     if not lacks_second_factor(request):
         return redirect("admin:index")
     if is_mfa_enabled(request.user, [Authenticator.Type.TOTP]):
-        return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': get_next_redirect_url(request) or '/'})}")
+        return redirect(reverse("mfa_reauthenticate", query={"next": get_next_redirect_url(request) or "/"}))
     messages.info(request, _("The administration asks for a second factor. Set yours up here, then open it again."))
     return redirect("mfa_activate_totp")
 
