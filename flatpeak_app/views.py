@@ -14,9 +14,7 @@ from connect_ui.routes import form_for
 from connect_ui.views import show
 
 OWED_PER_VISIT = 2  # exchanges that a visit waits for; the worker makes the rest
-FORM_EXPIRED = _(
-    "This form had expired, so nothing was sent. What you entered is still here: please press the button again."
-)
+FORM_EXPIRED = _("This form had expired, so nothing was sent. What you entered is still here: press the button again.")
 
 
 @login_not_required
