@@ -4,10 +4,10 @@ Such a browser has its own count of failed sign-ins and of mails, so wrong passw
 The cookie signs nobody in.
 """
 
+import json
 import secrets
 
 from django.conf import settings
-from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
@@ -20,11 +20,8 @@ def account(email: str) -> str:
 
 def browser_ids(request: HttpRequest) -> dict[str, str]:
     """Return this browser's id for each account in its cookie."""
-    cookie = request.COOKIES.get(settings.KNOWN_COOKIE_NAME, "")
-    try:
-        return signing.loads(cookie, salt="known", max_age=settings.KNOWN_COOKIE_AGE)
-    except signing.BadSignature:
-        return {}
+    cookie = request.get_signed_cookie(settings.KNOWN_COOKIE_NAME, None, max_age=settings.KNOWN_COOKIE_AGE)
+    return json.loads(cookie or "{}")
 
 
 def browser_id(request: HttpRequest, email: str) -> str:
@@ -35,5 +32,5 @@ def browser_id(request: HttpRequest, email: str) -> str:
 def remember(request: HttpRequest, response: HttpResponse, email: str) -> None:
     ids = browser_ids(request)
     ids[account(email)] = ids.pop(account(email), secrets.token_urlsafe(12))
-    value = signing.dumps(dict(list(ids.items())[-MOST:]), salt="known")
-    response.set_cookie(settings.KNOWN_COOKIE_NAME, value, settings.KNOWN_COOKIE_AGE, **settings.COOKIE_OPTIONS)
+    options = {"max_age": settings.KNOWN_COOKIE_AGE, **settings.COOKIE_OPTIONS}
+    response.set_signed_cookie(settings.KNOWN_COOKIE_NAME, json.dumps(dict(list(ids.items())[-MOST:])), **options)
