@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import Error, connection
+from django.db import Error, connection, models
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -151,7 +150,7 @@ def stored() -> Iterator[GaugeMetricFamily]:
 def sessions(since: datetime) -> Counter[tuple[str, ...]]:
     counts = Counter[tuple[str, ...]]()
     begun = ConnectSession.objects.here().filter(started_at__gte=since)
-    for state, route, count in begun.values_list("state", "last_route").annotate(Count("pk")).order_by():
+    for state, route, count in begun.values_list("state", "last_route").annotate(models.Count("pk")).order_by():
         # FlatPeak may send any name for a page, so unknown names share one label.
         counts[state, "none" if not route else "other" if row(route).kind is Kind.UNKNOWN else route] += count
     return counts

@@ -11,8 +11,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -72,7 +71,7 @@ class EmailUserAdmin(LongList, UserAdmin):
         return () if request.user.is_superuser else POWERS
 
     @admin.action(description="Sign out of every browser", permissions=["change"])
-    def sign_out(self, request: HttpRequest, users: QuerySet[User]) -> None:
+    def sign_out(self, request: HttpRequest, users: models.QuerySet[User]) -> None:
         allowed = users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
         sessions = list(UserSession.objects.filter(user__in=allowed))
         get_adapter().end_sessions(sessions)
