@@ -99,15 +99,13 @@ def mails(now: datetime) -> Matter:
 
 def unknown_routes(now: datetime) -> Matter:
     found = sums(since=now.date() - timedelta(days=ROUTES_OF))
-    unknown = [
-        (n, route) for (route, code), (n, _) in found.items() if route and not code and row(route).kind is Kind.UNKNOWN
-    ]
     cases = []
-    for n, route in sorted(unknown, reverse=True)[:FIRST]:
-        link = listed(ConnectSession, **({} if route == OTHER else {"last_route": route}))
-        cases.append(Case(route, link, None, f"{n} conversations"))
+    for (route, code), (n, _) in sorted(found.items(), key=lambda each: each[1], reverse=True):
+        if route and not code and row(route).kind is Kind.UNKNOWN:
+            link = listed(ConnectSession, **({} if route == OTHER else {"last_route": route}))
+            cases.append(Case(route, link, None, f"{n} conversations"))
     title = f"Pages that this app does not know, in {ROUTES_OF} days"
-    return Matter("unknown_routes", title, len(unknown), cases, listed(ConnectSession))
+    return Matter("unknown_routes", title, len(cases), cases[:FIRST], listed(ConnectSession))
 
 
 def deletions(now: datetime) -> Matter:
