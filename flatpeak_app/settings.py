@@ -8,6 +8,7 @@ import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from urllib.parse import urlsplit
 
 import environ
@@ -45,15 +46,13 @@ def local_secret() -> str:
 
     The file is written under another name, so that no program that starts at the same moment reads half of it.
     """
-    path, key = VAR_DIR / "secret-key", secrets.token_urlsafe(50)
+    path = VAR_DIR / "secret-key"
     if not path.exists():
         VAR_DIR.mkdir(exist_ok=True)
-        new = path.with_name(f"secret-key-{key[:8]}")
-        new.touch(mode=0o600)
-        new.write_text(key)
-        with suppress(FileExistsError):
-            os.link(new, path)
-        new.unlink()
+        with NamedTemporaryFile("w", dir=VAR_DIR) as new, suppress(FileExistsError):
+            new.write(secrets.token_urlsafe(50))
+            new.flush()
+            os.link(new.name, path)
     return path.read_text()
 
 
