@@ -75,7 +75,8 @@ class Accounts(DefaultAccountAdapter):
 
     def is_reauthentication_required(self, *, app: str, **options: Any) -> bool:
         """Ask for the password unless the sign-in is recent; always if no app is named, as for an account's deletion."""
-        return not (app and sessions.is_fresh(self.request))
+        age = sessions.now() - self.request.session.get("signed_in_at", 0)
+        return not app or age >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
     def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
         response = super().post_login(request, user, **options)

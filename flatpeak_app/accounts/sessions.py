@@ -14,19 +14,12 @@ def now() -> int:
     return int(timezone.now().timestamp())
 
 
-def is_fresh(request: HttpRequest) -> bool:
-    """Return whether the sign-in is so recent that the password is not asked for again."""
-    return now() - request.session.get("signed_in_at", 0) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-
-
 @before
 def lasting(request: HttpRequest) -> None:
     """Renew a session in use, at most daily, and end one of staff in time."""
-    if not request.user.is_authenticated:
-        return
     if request.user.is_staff and now() - request.session.get("signed_in_at", 0) >= settings.STAFF_SESSION_AGE:
         logout(request)
-    elif now() - request.session.get("renewed_at", 0) >= RENEWED_EVERY:
+    elif request.user.is_authenticated and now() - request.session.get("renewed_at", 0) >= RENEWED_EVERY:
         request.session["renewed_at"] = now()  # a change saves the session and its cookie with a new expiry
 
 
