@@ -33,8 +33,8 @@ UNSEEN = """() => [...document.querySelectorAll(
 # The rules of axe that judge colours. What the others judge is the same in every colour scheme.
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 SCHEMES = {
-    "light": ({"color_scheme": "light"}, []),
     "dark": ({"color_scheme": "dark"}, OF_COLOURS),
+    "light": ({"color_scheme": "light"}, []),
     "forced colours": ({"forced_colors": "active"}, OF_COLOURS),
 }
 VIOLATIONS = """async (rules) => {
