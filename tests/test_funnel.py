@@ -101,7 +101,7 @@ def test_one_that_finished_has_left_nowhere(walk):
 
 
 def test_what_is_owed_is_counted_when_it_is_no_more(walk, monkeypatch):
-    def down(token):
+    def down(*told):
         raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
 
     with monkeypatch.context() as without:

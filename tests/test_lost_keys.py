@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def owed(walk, monkeypatch):
     """Alice's conversation, which is over, and whose exchange FlatPeak did not answer."""
 
-    def fail(token):
+    def fail(*told):
         raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
 
     with monkeypatch.context() as broken:

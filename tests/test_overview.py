@@ -194,7 +194,7 @@ def test_an_exchange_is_named_when_it_is_owed_for_an_hour_however_often_it_was_t
 
 
 def test_a_refused_exchange_keeps_its_code(walk, monkeypatch):
-    def refuse(token):
+    def refuse(*told):
         raise flatpeak.Rejected("GET /connect/tariff/token", 422, {"code": "account_suspended"})
 
     monkeypatch.setattr(flatpeak, "exchange", refuse)

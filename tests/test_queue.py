@@ -188,7 +188,7 @@ def test_two_workers_at_once_ask_once_for_each(monkeypatch):
 def test_the_worker_works_on_every_queue_until_it_is_stopped(walk, later, monkeypatch, mailoutbox, caplog):
     """One row of each kind: an exchange that is owed, a deletion, rates that are due, a customer who waits."""
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
     Erasure.objects.create(kind="location", flatpeak_id="loc_1")
     later(minutes=2)
@@ -301,7 +301,7 @@ def test_nothing_is_tried_again_without_the_forms_token(charlie, put_off, path, 
 
 def test_every_queue_can_be_tried_again_where_staff_look(client, charlie, walk, monkeypatch):
     with monkeypatch.context() as down:
-        down.setattr(flatpeak, "exchange", lambda token: (_ for _ in ()).throw(DOWN))
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
     owed = ConnectSession.objects.get()
     assert owed.due_at > timezone.now()

@@ -134,6 +134,15 @@ def test_a_forced_release_that_the_account_has_left_behind_is_replaced_and_the_o
     assert f"moved from release {ZERO} to {ANODE}" in caplog.text
 
 
+@pytest.mark.parametrize("before", ["", ZERO])
+def test_of_processes_that_learn_the_release_at_once_one_stores_it_and_tells(monkeypatch, caplog, before):
+    account.note(ANODE)
+    monkeypatch.setattr(account, "_stored", lambda: before)  # read before the other process wrote
+    account.note(ANODE)
+    assert FlatPeakAccount.objects.get().flatpeak_version == ANODE == flatpeak.told()
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     ("version", "name"),
     [

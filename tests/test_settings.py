@@ -150,6 +150,7 @@ def test_production_follows_from_https(tmp_path):
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN can be guessed: give it 32"),
         (PRODUCTION | {"FLATPEAK_API_URL": "http://127.0.0.1:8900"}, "ALLOW_SANDBOX=true"),
         (PRODUCTION | {"FLATPEAK_CONNECT_URL": "http://connect.example.com"}, "FLATPEAK_CONNECT_URL is not https"),
+        ({"FLATPEAK_VERSION": "anode"}, "FLATPEAK_VERSION is no release such as 2025-09-14.anode: anode."),
         (
             PRODUCTION | {"LOGO_HOSTS": "https://a.example.com,http://b.example.com"},
             "LOGO_HOSTS has an address that is",

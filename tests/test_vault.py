@@ -69,7 +69,7 @@ def test_the_token_is_wiped_when_connect_calls_it_expired(walk):
 def test_a_token_whose_exchange_is_owed_is_kept(walk, monkeypatch):
     from tariffs import flatpeak
 
-    def down(token):
+    def down(*told):
         raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
 
     monkeypatch.setattr(flatpeak, "exchange", down)

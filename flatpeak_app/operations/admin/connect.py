@@ -22,7 +22,7 @@ class ConnectSessionAdmin(InQueue):
     fields = [
         "id", "user", "location", "tariff", "direction", "type", "country_code", "provider", "state", "last_route",
         "newest", "last_error_code", "due_at", "attempts", "last_result", "started_at", "updated_at", "ended_at",
-        "expires_at", "account", "live_mode",
+        "expires_at", "flatpeak_version", "account", "live_mode",
     ]  # fmt: skip
     csv_related = ("user.email",)
     actions = ["delete_selected", "try_again", "download_csv"]
