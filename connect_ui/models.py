@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,12 +19,16 @@ from . import routes
 from .page import Page as Page  # Django looks for models here
 
 OTHER = "other"  # stands for names that the funnel does not count one by one
+SILENCE = timedelta(hours=1)  # after which a conversation whose tariff FlatPeak has stored is settled
+UNSETTLED = models.Q(state="owed") | models.Q(state="open", due_at__isnull=False)
 
 
 class ConnectSession(Queued):
     """One conversation with Connect: whose it is, where it stands, and what became of it.
 
-    It is due when its exchange is owed. The claim also serializes answers: one at a time is under way.
+    It is due when its exchange is owed. An open one is due too once FlatPeak has stored the tariff (`Route.is_stored`): it
+    is settled after an hour of silence, because a customer who closes the browser then is done. The claim also serializes
+    answers: one at a time is under way.
     """
 
     class State(models.TextChoices):
@@ -33,6 +38,7 @@ class ConnectSession(Queued):
         DISCONNECTED = "disconnected"
         EXPIRED = "expired"
         CONFLICT = "conflict", "belongs to another user"
+        LEFT = "left", "left before anything was connected"
 
     class Login(models.TextChoices):
         """Who may go on with the present token, which whoever has the link to a provider's login knows too."""
@@ -151,6 +157,26 @@ class ConnectSession(Queued):
         return any(constant_time_compare(self.return_digest, digest) for digest in vault.digests(secret))
 
     @property
+    def is_unsettled(self) -> bool:
+        """Whether FlatPeak may have a tariff of which nothing is stored here."""
+        return self.state == self.State.OWED or (self.state == self.State.OPEN and self.due_at is not None)
+
+    def watch(self) -> None:
+        """Settle an open conversation after an hour without a request, and in any case before its token expires."""
+        self.due_at, self.attempts = min(timezone.now() + SILENCE, self.expires_at - SILENCE / 4), 0
+
+    def seen(self) -> None:
+        """Note a request of the customer's. One in ten minutes is written, which is how often an open page asks."""
+        before = self.due_at
+        if self.state != self.State.OPEN or before is None or self.is_busy:
+            return
+        self.watch()
+        if self.due_at and self.due_at - before >= SILENCE / 8:
+            ConnectSession.objects.filter(pk=self.pk, due_at=before, claimed_until=self.claimed_until).update(
+                due_at=self.due_at, attempts=0
+            )
+
+    @property
     def is_busy(self) -> bool:
         """Whether an answer is under way."""
         return self.is_claimed(timezone.now())
@@ -204,6 +230,8 @@ class ConnectSession(Queued):
 
     def release(self) -> bool:  # type: ignore[override]
         """Write the columns that were changed and give the claim back; False if it was lost, or given back before."""
+        if self.state == self.State.OPEN and self.due_at and self.due_at == self.claimed_until:
+            self.watch()  # the claim had moved it
         kept = bool(self._read) and self.keep(claimed_until=None)
         self.claimed_until, self._read = None, {}
         return kept
@@ -222,7 +250,7 @@ class ConnectSession(Queued):
         self.state, self.due_at, self.attempts = self.State.OWED, self.claimed_until, 1
 
     def owe_erasure(self) -> None:
-        """Have FlatPeak delete what the conversation made there, which its token alone tells."""
+        """Have FlatPeak delete what the conversation may have made, of which nothing is stored here."""
         token = {"encrypted_token": self.encrypted_token, "flatpeak_version": self.flatpeak_version}
         Erasure.owe(Erasure.Kind.CONVERSATION, self.token_digest, self, **token)
 
@@ -233,8 +261,11 @@ class ConnectSession(Queued):
 
 @receiver(pre_delete, sender=ConnectSession)
 def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
-    """Owe, within the deletion, the erasure of what FlatPeak has and we have no id of, as the exchange is owed."""
+    """Owe the erasure of what FlatPeak has and we have no id of, because the exchange was not made.
+
+    Runs in the transaction of the deletion, whatever causes it.
+    """
     if instance.location_id:  # lock in the same order as the deletion of a location, otherwise the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
-    if instance.state == ConnectSession.State.OWED and instance.encrypted_token and instance.is_still_stored():
+    if instance.is_unsettled and instance.encrypted_token and instance.is_still_stored():
         instance.owe_erasure()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum, auto
 from types import UnionType
-from typing import Any
+from typing import Any, TypedDict
 
 from .forms.base import RouteForm
 from .forms.prices import FixedPriceForm, SurchargeForm, TimedPricesForm
@@ -13,6 +13,7 @@ from .forms.questions import (
     ContractForm,
     ProviderForm,
     ProviderNameForm,
+    RegionForm,
     StructureForm,
     TariffForm,
     TariffNameForm,
@@ -36,6 +37,7 @@ class Route:
 
     name: ours; pages are stored under it. wire: FlatPeak's names by release; of several, the first is the one to send.
     asks: the subject that several questions share. needs: what `data` must hold, by name and type.
+    is_stored: FlatPeak has the tariff before this page is shown, so the customer has nothing to save.
     actions: those that have a button. If Connect lists none, a question offers none and any other page all of them.
     """
 
@@ -47,11 +49,12 @@ class Route:
         *,
         template: str = "",
         asks: str = "",
+        is_stored: bool = False,
         needs: Mapping[str, type | UnionType] | None = None,
         actions: str = "",
         **wire: str | tuple[str, ...],
     ) -> None:
-        self.name, self.kind, self.form, self.asks = name, kind, form, asks
+        self.name, self.kind, self.form, self.asks, self.is_stored = name, kind, form, asks, is_stored
         self.template = f"connect_ui/{template or name}.html"
         self.needs, self.actions = needs or {}, actions.split()
         self.wire = {column: (names,) if isinstance(names, str) else names for column, names in wire.items()}
@@ -60,30 +63,47 @@ class Route:
 START, RESUME, END = "start", "resume", "end"
 PRICES = {"currency_code": str}
 SUMMARY = "SAVE EDIT DISCONNECT"
+
+
+class Both(TypedDict):
+    zero: str
+    anode: str
+
+
+def same(name: str) -> Both:
+    return {"zero": name, "anode": name}
+
+
 # fmt: off
 ROUTES = [
-    Route(START, Kind.SENT, zero="session_restore"),
-    Route(RESUME, Kind.SENT, zero="session_restore"),
-    Route("address", form=AddressForm, asks="address", zero="postal_address_capture"),
+    Route(START, Kind.SENT, zero="session_restore", anode="session_start"),
+    Route(RESUME, Kind.SENT, **same("session_restore")),
+    Route("address", form=AddressForm, asks="address", **same("postal_address_capture")),
     Route("provider", form=ProviderForm, asks="provider", needs={"providers": list},
-          actions="PROVIDER_MISSING ADDRESS_CHANGE", zero="provider_select"),
-    Route("provider_name", form=ProviderNameForm, asks="provider", actions="ADDRESS_CHANGE", zero="provider_name_capture"),
+          actions="PROVIDER_MISSING ADDRESS_CHANGE", **same("provider_select")),
+    Route("provider_name", form=ProviderNameForm, asks="provider", actions="ADDRESS_CHANGE", **same("provider_name_capture")),
     Route("tariff", form=TariffForm, asks="tariff", needs={"tariffs": list},
-          actions="TARIFF_MISSING ADDRESS_CHANGE", zero="tariff_select"),
-    Route("tariff_name", form=TariffNameForm, asks="tariff", zero="tariff_name_capture"),
-    Route("structure", form=StructureForm, needs={"options": list}, zero="tariff_structure_select"),
-    Route("fixed_price", form=FixedPriceForm, needs=PRICES, zero="rate_fixed_capture"),
-    Route("timed_prices", form=TimedPricesForm, needs=PRICES, zero="rate_tod_capture"),
-    Route("surcharge", form=SurchargeForm, needs=PRICES, zero="market_surcharge_capture"),
-    Route("contract", form=ContractForm, zero="contract_term_capture"),
+          actions="TARIFF_MISSING ADDRESS_CHANGE", **same("tariff_select")),
+    Route("tariff_name", form=TariffNameForm, asks="tariff", **same("tariff_name_capture")),
+    Route("structure", form=StructureForm, needs={"options": list}, **same("tariff_structure_select")),
+    Route("fixed_price", form=FixedPriceForm, needs=PRICES, **same("rate_fixed_capture")),
+    Route("timed_prices", form=TimedPricesForm, needs=PRICES, **same("rate_tod_capture")),
+    Route("region", form=RegionForm, needs={"regions": list}, anode="region_select"),
+    Route("surcharge", form=SurchargeForm, needs=PRICES, zero="market_surcharge_capture", anode="surcharge_capture"),
+    Route("contract", form=ContractForm, **same("contract_term_capture")),
     Route("fixed_summary", Kind.SUMMARY, template="summary", needs=PRICES | {"cost": int | Decimal},
           actions=SUMMARY, zero="summary_fixed_confirm"),
     Route("summary", Kind.SUMMARY, needs=PRICES | {"rates": dict}, actions=SUMMARY, zero="summary_tou_confirm"),
+    Route("connected", Kind.SUMMARY, is_stored=True, needs=PRICES, actions="EDIT DISCONNECT",
+          anode=("tariff_summary", "tariffs_summary")),
     Route("pending", Kind.PENDING, actions="SAVE DISMISS_DIRECT DISCONNECT", zero="summary_tariff_inprogress"),
+    Route("connecting", Kind.PENDING, is_stored=True, actions="EDIT DISCONNECT", anode="tariff_connection_pending"),
     Route("failed", Kind.FAILED, actions="RECONNECT DISCONNECT", zero="summary_tariff_failed"),
-    Route("redirect", Kind.REDIRECT, zero="session_redirect"),
-    Route(END, Kind.END, zero=("session_complete", "complete_tariff")),  # the second is zero's old name
-    Route("error", Kind.ERROR, zero="error"),
+    Route("not_connected", Kind.FAILED, template="failed", actions="EDIT DISCONNECT", anode="tariff_connection_failed"),
+    Route("redirect", Kind.REDIRECT, **same("session_redirect")),
+    # The second is zero's old name, and one of two more endings that anode may have.
+    Route(END, Kind.END, zero=("session_complete", "complete_tariff"), anode=("session_complete", "complete_tariff")),
+    Route("error", Kind.ERROR, **same("error")),
 ]
 # fmt: on
 

@@ -19,7 +19,7 @@ from . import refusals
 from .conversation import ask
 from .conversation.again import begin_again
 from .conversation.reading import is_incomplete
-from .conversation.settle import exchange_owed
+from .conversation.settle import exchange_owed, settle
 from .fields import region_of
 from .forms import base, prices, questions
 from .in_place import in_place, lead
@@ -124,6 +124,13 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
     return lead(request, "newest", at_newest, pk)  # also a GET, which follows when the POST had to sign in first
 
 
+def left(request: HttpRequest, session: ConnectSession) -> HttpResponse:
+    if session.location_id:
+        return redirect("tariffs:rates", session.location_id)
+    messages.info(request, gettext("Nothing was connected."))
+    return redirect("tariffs:locations")
+
+
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_answer", "POST")
@@ -144,6 +151,8 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
         return lead(request, "page", at_page, pk, session.newest)
     if not session.is_here or session.state == State.EXPIRED:
         return render(request, "connect_ui/expired.html", {"session": session}, status=410)
+    if session.state == State.LEFT:
+        return left(request, session)
     if not shown and number == session.newest and not session.is_open:  # the pages are purged, the location is stored
         return redirect("tariffs:locations")
     if not shown:
@@ -159,6 +168,8 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
         return redirect("connect_ui:returned", pk)
     if answers and session.is_open:
         return take(request, shown)
+    if request.method == "GET":
+        session.seen()
     query = request.GET.get("q", "") if request.method == "GET" else ""
     return show(request, shown, form_for(shown), query=query, before=pages.get(shown.came_from or 0))
 
@@ -169,6 +180,8 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     form = None if action else form_for(answered, request.POST)
     query = request.POST.get("q", "").replace("\0", "")[:200]
     again = partial(show, request, answered, query=query)
+    if action == "CLOSE" and answered.row.is_stored and action not in answered.actions:
+        return finish(request, session)
     if action and action not in answered.actions:
         messages.error(request, gettext("That is not possible here any more."))
         return lead(request, "newest", at_newest, session.pk)
@@ -204,6 +217,8 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return again(form_for(answered), 422, refusals.sentence(error))
     if not mine:
         return render(request, "connect_ui/wait.html", {"session": session})
+    if action.startswith("WRONG_TARIFF"):
+        messages.success(request, gettext("Thank you. FlatPeak will look into it."))
     if not shown:  # the answer was not sent, or its page not stored
         return lead(request, "newest", at_newest, session.pk)
 
@@ -211,6 +226,18 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return show(request, shown, form_for(shown), before=answered, asked=form)
 
     return lead(request, "page", at_hand if session.is_open else at_page, session.pk, session.newest)
+
+
+def finish(request: HttpRequest, session: ConnectSession) -> HttpResponse:
+    """End a conversation whose tariff FlatPeak has stored, where Connect offers no end of its own."""
+    with session.claimed() as mine:
+        if mine and not session.is_unsettled:
+            session.end(State.LEFT)
+        elif mine and settle(session):
+            said = gettext("FlatPeak has your tariff. Its prices appear here as soon as it has told us its number.")
+            messages.info(request, said)
+            return redirect("tariffs:locations")
+    return lead(request, "newest", at_newest, session.pk)
 
 
 def show(

@@ -14,14 +14,15 @@ from .models import Location, Tariff
 
 logger = logging.getLogger(__name__)
 
-OPEN_ENDED = "0001-01-01"  # how FlatPeak writes a contract without an end
+OPEN_ENDED = "0001-01-01"  # how zero writes the end of a contract without one
 
-# FlatPeak's names for the structures. DYNAMIC is told of some tariffs, and is never among the choices.
+# FlatPeak's names for the structures. DYNAMIC and STATIC are told of some tariffs, and are never among the choices.
 STRUCTURES = {
     "FIXED": _("One price, all the time"),
     "TIME_OF_DAY": _("Different prices at different times"),
     "MARKET": _("A price that follows the market"),
     "DYNAMIC": _("A price that changes often"),
+    "STATIC": _("A price that your provider can change"),
 }
 
 
@@ -32,7 +33,7 @@ def facts(data: flatpeak.JSON) -> flatpeak.JSON:
         "provider": provider.get("display_name") or provider.get("name"),
         "name": tariff.get("display_name") or tariff.get("name"),
         "structure": tariff.get("structure_type") or tariff.get("structure"),
-        "contract_end": tariff.get("contract_end_date"),
+        "contract_end": OPEN_ENDED if is_open_ended(tariff) else tariff.get("contract_end_date"),
         "tiered": tariff.get("tiered"),
     }
 
@@ -46,6 +47,11 @@ def note(tariff: Tariff, known: flatpeak.JSON) -> None:
         tariff.tiered = known["tiered"]
     if end := known.get("contract_end"):
         tariff.contract_open_ended, tariff.contract_end = term(end)
+
+
+def is_open_ended(contract: flatpeak.JSON) -> bool:
+    """Whether a contract has no end, as zero or as anode says it."""
+    return contract.get("contract_term_type") == "UNTIL_TERMINATED" or term(contract.get("contract_end_date"))[0]
 
 
 def term(end: Any) -> tuple[bool, date | None]:

@@ -17,6 +17,7 @@ from connect_ui.routes import Kind, form_for, named, ours
 from tariffs.details import day_told
 from tariffs.exact import DecimalDecoder
 from tariffs.flatpeak import Rejected
+from tariffs.flatpeak.release import ANODE
 from tariffs.models import Location
 
 ADDRESS = {
@@ -47,9 +48,11 @@ PAGES = {
         "regions": REGIONS,
         "region": "",
     },
+    "region_select": {"provider": PROVIDER, "regions": REGIONS},
     "tariff_name_capture": {"provider": PROVIDER, "tariff": {"name": ""}},
     "contract_term_capture": {"provider": PROVIDER, "contract_start_date": None, "contract_end_date": None},
 }
+OF_ANODE = ["region_select"]  # the other pages are in both releases, here by zero's names
 # A complete answer to each page: what is typed, and what Connect gets.
 DAY_AND_NIGHT = {"periods": "2", "start_0": "07:00", "cost_0": "30", "start_1": "23:00", "cost_1": "9,5"}
 ANSWERS = {
@@ -72,6 +75,7 @@ ANSWERS = {
         {"fixed": "2.5", "percentage": "18.5", "region": "South"},
         {"surcharge": {"fixed": Decimal("0.025"), "percentage": Decimal("18.5")}, "region": "South"},
     ),
+    "region_select": ({"region": "South"}, {"region": "South"}),
     "tariff_name_capture": ({"tariff_name": "Simple"}, {"tariff": {"name": "Simple"}}),
     "contract_term_capture": (
         {"term": "date", "contract_end_date": "2027-06-15", "contract_start_date": "2026-06-16"},
@@ -93,7 +97,8 @@ def clock(monkeypatch):
 def page(route, data=None, typed=None, **changed):
     data = PAGES[route] if data is None else data
     body = {"direction": "IMPORT", "data": stored(data | changed)}
-    return Page(session=ConnectSession(country_code="GB"), route=ours(route, "zero"), body=body, typed=typed or {})
+    release = "anode" if route in OF_ANODE else "zero"
+    return Page(session=ConnectSession(country_code="GB"), route=ours(route, release), body=body, typed=typed or {})
 
 
 def sent(fields):
@@ -118,7 +123,7 @@ def all_errors(form):
 
 
 def test_every_form_has_its_row_here():
-    assert {ours(route, "zero") for route in PAGES} == set(named(kind=Kind.QUESTION))
+    assert {page(route).route for route in PAGES} == set(named(kind=Kind.QUESTION))
     assert set(PAGES) == set(ANSWERS) == set(FIELD_OF_CODE)
 
 
@@ -171,6 +176,22 @@ def test_a_form_that_says_nothing_back_says_nothing():
     assert answered("contract_term_capture").said_back({}) == []
 
 
+@pytest.mark.parametrize("start", ["", "2026-06-16"], ids=["no first day", "a first day"])
+def test_a_contract_without_an_end_is_told_as_its_release_wants_it(start):
+    open_ended = {"term": "open", "contract_end_date": None, "contract_start_date": start}
+    in_zero = answered("contract_term_capture", **open_ended)
+    assert in_zero.is_valid()
+    assert in_zero.to_data()["contract_end_date"] == "0001-01-01T00:00:00Z"
+    asked = page("contract_term_capture")
+    asked.session.flatpeak_version = ANODE.version
+    in_anode = answered("contract_term_capture", on=asked, **open_ended)
+    assert in_anode.is_valid()
+    nothing = {"contract_start_date": None, "contract_end_date": None}
+    assert in_anode.to_data() == nothing | {"contract_term_type": "UNTIL_TERMINATED"}
+    again = page("contract_term_capture", nothing | {"contract_term_type": "UNTIL_TERMINATED"})
+    assert form_for(again)["term"].value() == "open"
+
+
 # --- Connect's errors
 
 FIELD_OF_CODE = {
@@ -200,6 +221,7 @@ FIELD_OF_CODE = {
         "geo_location_not_found": "region",
         "market_region_invalid": "region",
     },
+    "region_select": {"geo_location_not_found": "region", "market_region_invalid": "region"},
     "tariff_name_capture": {"tariff_name_missing": "tariff_name"},
     "contract_term_capture": {"date_format_invalid": "contract_end_date"},
 }

@@ -65,11 +65,12 @@ VERSION = "2031-01-01.made_up"
 @pytest.fixture(autouse=True)
 def made_up(sandbox, monkeypatch):
     """The sandbox speaks it, and says so to the app, which knows it."""
-    for row in ROUTES:
+    rows = [row for row in ROUTES if "zero" in row.wire]
+    for row in rows:
         monkeypatch.setitem(row.wire, "made_up", (COLUMN[row.name],))
     names = release.Names(ACTIONS | BACK), release.Names(FIELDS)
     monkeypatch.setattr(release, "KNOWN", (*release.KNOWN, release.Release("made_up", VERSION, *names)))
-    theirs = {row.wire["zero"][0]: COLUMN[row.name] for row in ROUTES}
+    theirs = {row.wire["zero"][0]: COLUMN[row.name] for row in rows}
     sandbox.speak(
         SandboxRelease(
             version=VERSION,
@@ -113,7 +114,7 @@ def test_a_whole_journey_from_the_sign_in_to_the_rates(alice, sandbox):
     assert walk.session.state == ConnectSession.State.CONNECTED
     assert "27.50p" in walk.get(f"/locations/{tariff.location.pk}/").text
     assert sandbox.counts["connect.open_talk"] == 1
-    assert not set(sandbox.counts) & {f"connect.{name}" for row in ROUTES for name in row.wire["zero"]}
+    assert not set(sandbox.counts) & {f"connect.{name}" for row in ROUTES for name in row.wire.get("zero", ())}
 
 
 def test_a_login_at_the_provider_comes_back_to_the_summary(walk, sandbox):

@@ -14,7 +14,7 @@ from ..forms.base import RouteForm
 from ..models import ConnectSession, Page
 from ..routes import Kind
 from .reading import note_provider, report
-from .settle import settle
+from .settle import settle, store_now
 from .tokens import make_token, renew
 from .wire import say, stand
 
@@ -90,19 +90,17 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
                 append(session, stands, page)
                 return None
         try:
-            new, given = None, True
-            if not held:
-                new = say(session, page, answer)
-            if new is None or (session.login and new.row.kind is Kind.REDIRECT):
-                new, given = renew(session, page, answer)
-                session.doubtful = False
+            new, given = say_safely(session, page, page, answer)
         except flatpeak.Rejected as error:
             earlier = page.number != session.newest
             if held or not earlier or gone(session, error) or (form and form.field_of(error.code)):
                 raise
-            # Connect refuses answers to earlier pages, or to this one: go on from where it stands.
-            go_on_from(session, stand(session))
-            return None
+            # Connect refuses answers to earlier pages, or to this one.
+            stands = go_back(session, page.route)
+            if stands.route != page.route:
+                go_on_from(session, stands)
+                return None
+            new, given = say_safely(session, stands, page, answer)
     except flatpeak.Rejected as error:
         refused(session, error, page.route)
         raise
@@ -112,6 +110,31 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
     if given:
         page.answer, page.typed = answer, typed
     return append(session, new, page)
+
+
+def say_safely(session: ConnectSession, at: Page, page: Page, answer: JSON) -> tuple[Page, bool]:
+    """Give a page's answer where Connect asks it, with a new token if need be. As `renew`, tells whether it was given."""
+    if not session.is_held:
+        new = say(session, at, answer)
+        if not (session.login and new.row.kind is Kind.REDIRECT):
+            return new, True
+    renewed = renew(session, page, answer)
+    session.doubtful = False
+    return renewed
+
+
+def go_back(session: ConnectSession, route: str) -> Page:
+    """Go back page by page, where Connect offers it, until it asks a question again. Returns where that led.
+
+    Stops at the first page, because going back from there ends the conversation.
+    """
+    stands = stand(session)
+    first = session.pages.filter(number=1).values_list("route", flat=True).first()
+    for _ in range(session.newest):
+        if stands.route in (route, first) or "BACK" not in stands.actions:
+            break
+        stands = say(session, stands, {"action": "BACK"})
+    return stands
 
 
 def refused(session: ConnectSession, error: flatpeak.Rejected, route: str) -> None:
@@ -138,8 +161,15 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
             page.came_from, page.typed = before.came_from, before.typed
     session.newest, session.last_route = page.number, page.route
     note_provider(session, page, answered)
-    if owed := page.row.kind is Kind.END:
+    said = (answered.answer or {}).get("action") if answered else None
+    owed = page.row.kind is Kind.END
+    if owed and said in ("BACK", "CLOSE") and not session.is_unsettled:  # nothing was connected
+        owed = False
+        session.end(ConnectSession.State.LEFT)
+    elif owed:
         session.owe_exchange()
+    elif page.row.is_stored and (answered or not session.location_id):
+        session.watch()
     report(page)
     with transaction.atomic():
         if not (session.keep() if owed else session.release()):
@@ -152,6 +182,8 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
             Tariff.objects.filter(
                 location_id=session.location_id, direction=session.direction, type=session.type
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
+    if session.location_id and answered:
+        store_now(session, page, answered)
     if owed:
         settle(session)
     return page

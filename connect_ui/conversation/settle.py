@@ -11,32 +11,37 @@ from tariffs import details, flatpeak, storing
 from tariffs.models import Tariff
 
 from ..models import ConnectSession, Page
-from ..routes import END, Kind
+from ..routes import END, Kind, named
 
 logger = logging.getLogger(__name__)
+TOLD = named(kind=Kind.SUMMARY) + named(kind=Kind.PENDING)  # pages that tell of the tariff that is connected
 
 
 def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
-    """Exchange the connect token and store what it gives. The caller holds the claim.
+    """Exchange the connect token and store what it gives; the caller holds the claim.
 
-    Returns the error if FlatPeak does not give the ids. The exchange stays owed then, because nothing else knows them.
+    The browser's callback, the worker, an event and the customer's own end of a conversation all come here; whoever is
+    second finds it done. Returns the error if FlatPeak does not give the ids. The exchange stays owed then, because nothing
+    else knows them.
     """
-    owed = session.state == ConnectSession.State.OWED
+    waiting, now = session.is_unsettled, timezone.now()
     if not session.connect_token:
         session.note_error(vault.KEY_MISSING, session.last_route)
-        if owed:
-            session.put_off(vault.KEY_MISSING, timezone.now())
+        if waiting:
+            session.put_off(vault.KEY_MISSING, now)
         return flatpeak.Unavailable("the exchange: not tried, as no key reads the token")
     try:
-        with flatpeak.purpose(f"session {session.pk}" if owed else ""):
+        with flatpeak.purpose(f"session {session.pk}" if session.state == ConnectSession.State.OWED else ""):
             ids = flatpeak.exchange(session.connect_token, session.spoken)
     except flatpeak.FlatPeakError as error:
-        if owed:
-            session.refused(error, timezone.now())
+        if waiting:
+            session.refused(error, now)
+            if session.expires_at <= now:  # the operator sees it from now on
+                session.state = ConnectSession.State.OWED
             if isinstance(error, flatpeak.Rejected):
                 session.note_error(session.last_result, session.last_route)
         return error
-    if session.state == ConnectSession.State.OPEN:  # the browser's callback came, and Connect's last page was lost
+    if session.state == ConnectSession.State.OPEN:  # Connect's last page was lost, or the customer closed the browser
         last = Page(session=session, number=session.newest + 1, route=END, body={}, came_from=session.newest)
         session.newest, session.last_route = last.number, last.route
         session.owe_exchange()
@@ -45,9 +50,11 @@ def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
                 return None
             last.save()
     before = session.pages.filter(number=session.newest).values("came_from")
-    summary = session.pages.filter(number__in=before).first()
-    answered = (summary.answer or {}).get("action") if summary else None
-    if (ids.get("complete_action") or answered) == "DISCONNECT":
+    left_by = session.pages.filter(number__in=before).first()
+    summary = left_by if left_by and left_by.route in TOLD else None
+    summary = summary or session.pages.filter(route__in=TOLD).order_by("-number").first()
+    answered = (left_by.answer or {}).get("action") if left_by else None
+    if "DISCONNECT" in (ids.get("complete_action"), answered):
         state = Tariff.State.DISCONNECTED
     elif ids["is_tariff_processed"] is False or (summary and summary.row.kind is Kind.PENDING):
         state = Tariff.State.PENDING
@@ -69,7 +76,39 @@ def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     return None
 
 
+def store_now(session: ConnectSession, page: Page, answered: Page) -> None:
+    """Store at a known location what FlatPeak has stored before this page, so that rates of the tariff before end now.
+
+    The exchange at the end stores it once more, which changes nothing.
+    """
+    location = session.location
+    if page.row.is_stored and page.data != answered.data:
+        state = Tariff.State.PENDING if page.row.kind is Kind.PENDING else Tariff.State.CONNECTED
+    elif page.row.kind is Kind.END and answered.row.is_stored and answered.answer == {"action": "DISCONNECT"}:
+        state = Tariff.State.DISCONNECTED
+    else:
+        return
+    if location:
+        ids = {"location_id": location.location_id, "customer_id": location.customer.customer_id}
+        connected = storing.Connected(session.direction, session.type, state, details.facts(page.data))
+        with suppress(storing.Conflict):  # deleted meanwhile; the exchange finds that too, and says it
+            storing.store(session.user_id, ids, connected)
+
+
 def exchange_owed(session: ConnectSession) -> bool | None:
-    """Make the exchange that a session is owed; whether it is made, None if another process is at it."""
-    with session.claimed() as mine:
-        return settle(session) is None if mine else None
+    """Settle a conversation that is due; whether that went well, None if another process is at it.
+
+    One that is held for a login is not settled, because FlatPeak may have somebody else's tariff. It ends with its token.
+    """
+    with session.claimed(held=True) as mine:
+        if not mine:
+            return None
+        if not session.is_held:
+            return settle(session) is None
+        now = timezone.now()
+        if session.expires_at > now:
+            session.due_at = session.expires_at
+        else:
+            session.owe_erasure()
+            session.end(ConnectSession.State.EXPIRED)
+        return True

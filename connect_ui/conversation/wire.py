@@ -17,7 +17,19 @@ from ..models import ConnectSession, Page
 def stand(session: ConnectSession, route: str = "") -> Page:
     """Ask where the conversation stands, or start it if it has no page yet. Changes nothing at FlatPeak."""
     route = route or (routes.RESUME if session.newest else routes.START)
-    sent = flatpeak.answer(session.connect_token, routes.theirs(route, session.spoken.name))
+    first, other = (
+        routes.theirs(name, session.spoken.name)
+        for name in (route, routes.RESUME if route == routes.START else routes.START)
+    )
+    try:
+        sent = flatpeak.answer(session.connect_token, first)
+    except flatpeak.Rejected as error:  # it is not documented which of the two goes on with a conversation
+        if other == first or error.status == 429:
+            raise
+        try:
+            sent = flatpeak.answer(session.connect_token, other)
+        except flatpeak.Rejected:
+            raise error from None
     if not session.newest:
         session.flatpeak_version = flatpeak.shown(session.flatpeak_version, sent)
     return _page(session, sent)
@@ -39,13 +51,27 @@ def _page(session: ConnectSession, sent: flatpeak.WirePage) -> Page:
     # Few pages repeat the token. One search of the text is faster than a look at thousands of values.
     if simplejson.dumps(token)[1:-1] in simplejson.dumps(body, use_decimal=True):
         body = without_token(body, token)
+    route = _ours(session, sent)
     if isinstance(actions := body.get("actions"), list):
         body["actions"] = [session.spoken.actions.ours(each) for each in actions if isinstance(each, str)]
-    page = Page(session=session, route=routes.ours(sent["route"], session.spoken.name)[:100], body=body)
+    page = Page(session=session, route=route[:100], body=body)
     callback = settings.SITE_URL + reverse("connect_ui:callback")
     if page.row.kind is routes.Kind.REDIRECT and page.redirect_url.partition("?")[0] == callback:
         page.route = routes.END
     return page
+
+
+def _ours(session: ConnectSession, sent: flatpeak.WirePage) -> str:
+    """Our name of the page. One of another release moves the conversation to that release."""
+    if "route" not in sent:  # only the callback's address: an ending
+        return routes.END
+    for spoken in (session.spoken, *flatpeak.KNOWN):
+        name = routes.ours(sent["route"], spoken.name)
+        if routes.row(name).kind is not routes.Kind.UNKNOWN:
+            if spoken.name != session.spoken.name:
+                session.flatpeak_version = spoken.version
+            return name
+    return name
 
 
 def without_token(value: Any, token: str) -> Any:

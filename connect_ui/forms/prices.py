@@ -14,6 +14,7 @@ from tariffs.flatpeak import JSON
 
 from ..fields import NumberField, RateField, UnitInput
 from .base import RouteForm
+from .questions import region_field
 
 
 class PriceForm(RouteForm):
@@ -182,9 +183,7 @@ class SurchargeForm(PriceForm):
         )
         regions = self.page.data.get("regions")
         if isinstance(regions, list) and regions:
-            choices = [("", gettext("Choose a region")), *((str(region), str(region)) for region in regions)]
-            required = {"required": gettext("Choose your region.")}
-            self.fields["region"] = forms.ChoiceField(label=_("Your region"), choices=choices, error_messages=required)
+            self.fields["region"] = region_field(regions)
 
     def from_data(self, data: JSON) -> JSON:
         surcharge = self.page.part("surcharge")

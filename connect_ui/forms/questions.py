@@ -158,6 +158,28 @@ class StructureForm(RouteForm):
         return {"options": [self.cleaned_data["options"]]}
 
 
+def region_field(regions: Any) -> forms.ChoiceField:
+    """A list of market regions as Connect names them."""
+    named = [str(region) for region in regions] if isinstance(regions, list) else []
+    return forms.ChoiceField(
+        label=_("Your region"),
+        choices=[("", _("Choose a region")), *((region, region) for region in named)],
+        error_messages={"required": _("Choose your region.")},
+    )
+
+
+class RegionForm(RouteForm):
+    """Page data `{"regions": [name], "region"}`; answer `{"region": name}`."""
+
+    codes = dict.fromkeys(["market_region_invalid", "geo_location_not_found"], "region")
+
+    def build(self) -> None:
+        self.fields["region"] = region_field(self.page.data.get("regions"))
+
+    def to_data(self) -> JSON:
+        return {"region": self.cleaned_data["region"]}
+
+
 def _day(label: Any) -> forms.DateField:
     # A browser sends the year 27 for "27", and FlatPeak takes the year 1 for a contract without an end.
     whole_year = MinValueValidator(date(1970, 1, 1), _("Type the year with four digits."))
@@ -166,7 +188,10 @@ def _day(label: Any) -> forms.DateField:
 
 
 class ContractForm(RouteForm):
-    """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, year 1 if open-ended, null if unknown."""
+    """`{"contract_start_date", "contract_end_date"}`: midnight UTC of the day, or null if unknown.
+
+    How a contract without an end is told differs by release.
+    """
 
     term = forms.ChoiceField(
         label=_("Does your contract end?"),
@@ -179,7 +204,7 @@ class ContractForm(RouteForm):
     codes = {"date_format_invalid": "contract_end_date"}
 
     def from_data(self, data: JSON) -> JSON:
-        open_ended, end = details.term(data.get("contract_end_date"))
+        open_ended, end = details.is_open_ended(data), details.day_told(data.get("contract_end_date"))
         start = details.day_told(data.get("contract_start_date"))
         term = "date" if end else "open" if open_ended else None
         return {"term": term, "contract_end_date": end, "contract_start_date": start}
@@ -197,8 +222,8 @@ class ContractForm(RouteForm):
 
     def to_data(self) -> JSON:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
-        ends = {"date": end and f"{end}{MIDNIGHT}", "open": f"{details.OPEN_ENDED}{MIDNIGHT}", "unknown": None}
-        data: JSON = {"contract_end_date": ends[self.cleaned_data["term"]]}
+        term, open_ended = self.cleaned_data["term"], self.page.session.spoken.open_ended
+        data: JSON = {"contract_end_date": f"{end}{MIDNIGHT}" if end and term == "date" else None}
         if start or self.page.data.get("contract_start_date"):
             data["contract_start_date"] = start and f"{start}{MIDNIGHT}"
-        return data
+        return data | dict(open_ended) if term == "open" else data

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from connect_ui.conversation.settle import exchange_owed
-from connect_ui.models import ConnectSession, Page
+from connect_ui.models import UNSETTLED, ConnectSession, Page
 from flatpeak_app.web.limits import limited
 from tariffs.erasure import erase_at_once
 from tariffs.models import Customer, Location, RateDay, Tariff, Wait
@@ -92,7 +92,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
         return render(request, "account/delete.html")
     user = cast(User, request.user)
     # Only the exchange says which location a finished conversation made; the worker makes the rest of them.
-    owed = ConnectSession.objects.here().filter(user=user, state=ConnectSession.State.OWED)
+    owed = ConnectSession.objects.here().filter(UNSETTLED, user=user)
     for session in owed[:EXCHANGED_PER_DELETION]:
         exchange_owed(session)
     erased = erase_account(user)
@@ -104,7 +104,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
 
 def erase_account(user: User) -> bool:
     """Delete a user with all rows of theirs; return True if FlatPeak has deleted its data too."""
-    owed = ConnectSession.objects.filter(user=user, state=ConnectSession.State.OWED)
+    owed = ConnectSession.objects.filter(UNSETTLED, user=user)
     ids = [
         *Location.objects.filter(customer__user=user).values_list("location_id", flat=True),
         *Customer.objects.filter(user=user).exclude(customer_id="").values_list("customer_id", flat=True),

@@ -62,7 +62,7 @@ def count_ended() -> int:
     now, closed = timezone.now(), 0
     ended = {"state": State.EXPIRED, "ended_at": now, "encrypted_token": ""}  # nosec B105  # wiped
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-    over = ~Q(state__in=[State.OPEN, State.OWED]) | (Q(state=State.OPEN, expires_at__lte=now) & free)
+    over = ~Q(state__in=[State.OPEN, State.OWED]) | (Q(state=State.OPEN, due_at=None, expires_at__lte=now) & free)
     while True:
         with transaction.atomic():
             unlocked = ConnectSession.objects.select_for_update(skip_locked=True).filter(over, counted=False)
@@ -78,7 +78,7 @@ def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
     pages = Page.objects.filter(session__in=sessions)
     # An open one counts as left once its token has expired, or if it is counted, because then it is being deleted.
     over = Q(state=State.OPEN) & (Q(expires_at__lte=timezone.now()) | Q(counted=True))
-    left = sessions.filter(over | Q(state__in=[State.EXPIRED, State.CONFLICT]))
+    left = sessions.filter(over | Q(state__in=[State.EXPIRED, State.CONFLICT, State.LEFT]))
     refused = sessions.exclude(last_error_code="")
     stopped = pages.filter(route__in=named(kind=Kind.ERROR))
     nothing, none = Value("", CharField()), Sum(Value(0), default=0)

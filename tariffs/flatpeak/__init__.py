@@ -24,11 +24,12 @@ from .calls import (
 )
 from .errors import FlatPeakError, Rejected, Unavailable, word
 from .http import purpose, releasing, silent, total_timeout
-from .release import ZERO, Release, of
+from .release import KNOWN, ZERO, Release, of
 from .values import instant, number, zone_named
 
 __all__ = [
     "JSON",
+    "KNOWN",
     "MAX_ID",
     "ZERO",
     "FlatPeakError",

@@ -43,7 +43,8 @@ def answer(connect_token: str, route: str, data: JSON | None = None, action: str
 
 
 def _no_page(page: JSON) -> str:
-    is_page = isinstance(page.get("route"), str) and isinstance(page.get("data") or {}, dict)
+    is_end = "route" not in page and isinstance(page.get("callback_url"), str)  # an ending that anode may have
+    is_page = (is_end or isinstance(page.get("route"), str)) and isinstance(page.get("data") or {}, dict)
     return "" if is_page else "the answer is no page"
 
 

@@ -31,6 +31,7 @@ class Release:
     """`name` is the release's column in `connect_ui.routes`, `version` the value of the header Flatpeak-Version.
 
     fields: those of a connect token, asked for and given. token_options: what else a request for a token says.
+    open_ended: how the answer about a contract says that it has no end.
     token_paths, exchange_paths: where a token is made and exchanged. Of several the first that is not answered with 404
     counts; FlatPeak's pages disagree about them. A "{}" stands for the token.
     prices_path: where prices are asked for by POST, "{}" for the location's id; "" if by GET /tariffs/rates.
@@ -42,6 +43,7 @@ class Release:
     fields: Names = Names()
     token_options: Mapping[str, Any] = field(default_factory=dict)
     token_paths: tuple[str, ...] = ("/connect/tariff/token",)
+    open_ended: Mapping[str, Any] = field(default_factory=lambda: {"contract_end_date": "0001-01-01T00:00:00Z"})
     exchange_paths: tuple[str, ...] = ("/connect/tariff/token",)
     prices_path: str = ""
 
@@ -55,6 +57,8 @@ ZERO = Release("zero", "2024-08-24.zero")
 ANODE = Release(
     "anode",
     "2025-09-14.anode",
+    # Alone with empty dates: beside a date FlatPeak may refuse it.
+    open_ended=dict.fromkeys(("contract_start_date", "contract_end_date")) | {"contract_term_type": "UNTIL_TERMINATED"},
     fields=Names(
         {
             "callback_uri": "callback_url",
