@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from socketserver import TCPServer
 from typing import Any
 
 from .app import dispatch
@@ -152,9 +151,12 @@ class SandboxServer(ThreadingHTTPServer):
             if not self.opens_at:
                 with suppress(OSError):
                     self.socket.shutdown(socket.SHUT_RDWR)  # takes effect at once, while serve_forever polls it
-                with socket.socket(self.address_family, self.socket_type) as unbound:
+                with socket.socket(self.address_family, self.socket_type) as bound:
+                    # A bound socket that does not listen refuses connections, and keeps the port from other programs.
+                    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    bound.bind(self.server_address)
                     # Keep the file number: serve_forever has it in its selector.
-                    os.dup2(unbound.fileno(), self.socket.fileno(), inheritable=False)
+                    os.dup2(bound.fileno(), self.socket.fileno(), inheritable=False)
             self.opens_at = time.monotonic() + seconds
             self.opened.clear()
         for connection in list(self.idle):
@@ -162,20 +164,11 @@ class SandboxServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
-        """Listen again on the same port unless it does. The caller holds the door."""
-        if not self.opens_at:
-            return
-        for pause in [PAUSE] * 100 + [0]:
-            try:
-                TCPServer.server_bind(self)
-                break
-            except OSError:  # a client may have the port as its own for a moment
-                if not pause:
-                    raise
-                time.sleep(pause)
-        self.server_activate()
-        self.opens_at = 0
-        self.opened.set()
+        """Listen again unless it does. The caller holds the door."""
+        if self.opens_at:
+            self.server_activate()
+            self.opens_at = 0
+            self.opened.set()
 
     def log(self, line: str) -> None:
         if not self.quiet:

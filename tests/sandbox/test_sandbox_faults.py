@@ -4,6 +4,7 @@ import base64
 import gzip
 import http.client
 import json
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -179,6 +180,14 @@ def test_a_refusal_ends_at_once_when_it_is_turned_off_and_can_come_again(sandbox
             sandbox.log_in()
         sandbox.world.set_faults([])
         assert sandbox.log_in()["expires_in"] == 3600
+
+
+def test_a_server_that_refuses_connections_keeps_its_port(sandbox):
+    sandbox.world.set_faults([{"call": "*", "fault": "connection_refused", "seconds": 60}])
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(sandbox.server.server_address)
+    sandbox.world.set_faults([])
+    assert sandbox.log_in()["expires_in"] == 3600
 
 
 def test_a_server_that_refuses_connections_stops_at_once():
