@@ -67,9 +67,11 @@ def begin(session: Session) -> str:
 
 
 def region(session: Session, data: Json) -> None:
+    """Take one of the country's regions, or None if the region is detected."""
     if data["region"] is not None and data["region"] not in holds.all_regions(session):
         raise Failure("market_region_invalid", regions=", ".join(holds.all_regions(session)))
-    moves.check_place(session)
+    if moves.has_no_place(session):
+        raise Failure("geo_location_not_found")
     session.by_hand(structure="MARKET", region=data["region"])
 
 
@@ -82,8 +84,8 @@ def region_alone(session: Session, data: Json) -> None:
 def skipped_region(session: Session) -> Json | None:
     """The region needs no question if it is detected from the address."""
     test = provider_of(session.draft).test
-    detected = "regions" not in test and test.get("refuses") not in REGION_CODES
-    return {"region": None} if detected else None
+    asks = "regions" in test or test.get("refuses") in REGION_CODES
+    return None if asks or moves.has_no_place(session) else {"region": None}
 
 
 def skipped_name(session: Session) -> Json | None:

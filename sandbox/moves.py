@@ -116,14 +116,14 @@ def surcharge(session: Session, data: Json) -> None:
         data = data | {"region": None}
     elif data.get("region") not in regions:
         raise Failure("market_region_invalid", regions=", ".join(regions))
-    check_place(session)
+    if has_no_place(session):
+        raise Failure("geo_location_not_found")
     session.by_hand(structure="MARKET", **data)
 
 
-def check_place(session: Session) -> None:
-    """Refuse the post code that stands for a place whose market is not known."""
-    if re.fullmatch("0+", session.token["postal_address"]["post_code"]):
-        raise Failure("geo_location_not_found")
+def has_no_place(session: Session) -> bool:
+    """Whether the post code is the test input for a place that is not known."""
+    return re.fullmatch("0+", session.token["postal_address"]["post_code"]) is not None
 
 
 def contract_term(session: Session, data: Json) -> str:

@@ -112,6 +112,7 @@ class Session:
         tariffs, saved = self.place()["tariffs"], self.now.isoformat()
         self.token["draft"] = {"id": new_id("trf"), **self.draft, "saved": saved}
         tariffs[tariff_key(self.token)] = dict(self.draft)
+        self.token["reported"] = []
 
     def disconnect(self) -> None:
         """Forget the tariff of this type and direction."""

@@ -135,10 +135,8 @@ def exchange(world: World, request: Request) -> Json:
         raise Failure("not_found")
     if token["exchanged"] and world.switch("second_exchange") != "answer":
         raise Failure(f"exchanged/{world.switch('second_exchange')}")
-    token["exchanged"], token["spent"] = (
-        bool(place),
-        token["spent"] or (not token["complete"] and world.switch("exchange_spends")),
-    )
+    token["exchanged"] = bool(place)
+    token["spent"] = token["spent"] or (spoken.saves_first and world.switch("exchange_spends"))
     world.changed = True
     found = {"id": token["id"], "object": "connect_token", "live_mode": False}
     found |= {world.switch("exchange_field"): False, "complete_action": spoken.action(token["complete"] or "")}

@@ -223,6 +223,11 @@ def test_a3_a_market_price(web):
     assert web.act("BACK").act("BACK").data["region"] == web.data["regions"][0]
 
 
+def test_a3_a_place_that_is_not_known(web):
+    web.open(postal_address=ADDRESS | {"post_code": "0000"}).pick("Tomato Energy")
+    assert web.refused(route="region_select", data={"region": web.data["regions"][0]}) == "geo_location_not_found"
+
+
 def test_a3_without_a_question_for_the_region(web):
     web.known().pick("Ecotricity").answer(options=["MARKET"])
     assert web.route == "surcharge_capture"
@@ -356,6 +361,7 @@ def test_it_reports_a_wrong_tariff_by_either_name(web, action):
     assert (web.route, web.page["actions"]) == ("tariff_summary", SUMMARY[1:])
     assert web.say("tariff_summary", action="WRONG_TARIFF").route == "tariff_summary"
     assert web.refused(route="tariff_summary", action="WRONG_TARIFF_REPORT") == "action_invalid"
+    assert web.act("EDIT").fixed(0.3).page["actions"] == SUMMARY
 
 
 def test_it_sends_an_end_date_with_milliseconds_and_no_term_type(web):

@@ -192,6 +192,8 @@ def test_an_exchange_during_a_conversation_can_end_it(web, read):
     ids = web.exchange()
     assert web.refused(route="session_start") == "connect_token_finished"
     assert web.exchange() == ids
+    assert web.known().fixed().act("CLOSE").exchange()["location_id"]
+    assert web.refused(route="session_start") == "connect_token_finished"
 
 
 @pytest.mark.parametrize("status", ["403", "404", "422"])
