@@ -66,7 +66,7 @@ def certificate(folder: str | Path) -> tuple[str, str]:
     return f"--certfile={file}", f"--keyfile={key}"
 
 
-def run(*command: str | Path, timeout: float = 60, **settings: object) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, timeout: float = 300, **settings: object) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; stdout of the result has both streams."""
     return subprocess.run(
         command,
@@ -121,7 +121,7 @@ class Program:
     def output(self) -> str:
         return Path(self.log.name).read_text()
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not ready():
             assert self.process.poll() is None, f"it ended:\n{self.output}"

@@ -69,7 +69,7 @@ def told(program):
 def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(new_machine):
     machine = new_machine
     with Program(*MAKE_RUN, "RELEASE=anode", **machine) as program:
-        program.wait_until(told(program), seconds=60)
+        program.wait_until(told(program))
         assert program.output.count(f"http://localhost:{machine['PORT']}") == 1
         assert get(machine["PORT"]).status_code == 200
         sandbox = requests.get(f"http://127.0.0.1:{machine['SANDBOX_PORT']}/_sandbox")

@@ -3,10 +3,11 @@
 import os
 
 import pytest
+from django.db import connection
 
 from connect_ui.models import ConnectSession, Page
 from tariffs.models import Customer, Location, Tariff
-from tests.races.servers import ANSWERS, STEPS, at_once
+from tests.races.servers import ANSWERS, STEPS, at_once, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 TORTURE = "TORTURE" in os.environ
@@ -140,7 +141,7 @@ def test_two_conversations_about_one_location_that_end_at_once_leave_one(site, t
     assert (Location.objects.count(), Tariff.objects.count()) == (1, 1)
 
 
-@pytest.mark.parametrize("fault", [{"fault": "slow_answer", "seconds": 0.5}, None], ids=["after", "before"])
+@pytest.mark.parametrize("fault", [{"fault": "slow_answer", "seconds": 1.5}, None], ids=["after", "before"])
 @pytest.mark.parametrize("step", STEPS[1:] if TORTURE else ["cost", "SAVE"])
 def test_reloads_while_an_answer_is_under_way_send_nothing(site, tab, step, fault):
     tab.walk_to(step)
@@ -148,10 +149,12 @@ def test_reloads_while_an_answer_is_under_way_send_nothing(site, tab, step, faul
     if fault:
         site.control(faults=[{"call": "*", "times": 0} | fault])
     else:
-        site.delay(1000)
+        site.delay(1500)
     readers, done, shown = [tab.another() for _ in range(3)], [], []
 
     def reload(reader):
+        wait_until(ConnectSession.objects.exclude(claimed_until=None).exists)
+        connection.close()
         while not done:
             for path in (tab.path, tab.conversation, "/connect/", "/locations/"):
                 shown.append(reader.get(path).is_waiting)
