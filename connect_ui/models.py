@@ -12,7 +12,7 @@ from django.utils.crypto import constant_time_compare
 
 from flatpeak_app.web import vault
 from tariffs.flatpeak import ZERO, FlatPeakError, Release, of
-from tariffs.models import Erasure, Location, Tariff
+from tariffs.models import Erasure, Event, Location, Tariff
 from tariffs.queue import Queued, claim_end
 
 from . import routes
@@ -267,5 +267,6 @@ def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
     """
     if instance.location_id:  # lock in the same order as the deletion of a location, otherwise the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
+    Event.objects.filter(session=instance.pk).delete()
     if instance.is_unsettled and instance.encrypted_token and instance.is_still_stored():
         instance.owe_erasure()

@@ -103,6 +103,7 @@ if FLATPEAK_VERSION and not re.fullmatch(r"\d{4}-\d\d-\d\d\.\w+", FLATPEAK_VERSI
     )
 FLATPEAK_CONNECT_TIMEOUT = env.float("FLATPEAK_CONNECT_TIMEOUT", default=3.05)  # seconds, to open a connection
 FLATPEAK_READ_TIMEOUT = env.float("FLATPEAK_READ_TIMEOUT", default=15.0)  # seconds, to the last byte of an answer
+FLATPEAK_EVENTS = env.bool("FLATPEAK_EVENTS", default=False)  # whether /flatpeak/events/ exists
 KEEP_TYPED_DAYS = env.int("KEEP_TYPED_DAYS", default=30)
 LOGO_HOSTS = env.list("LOGO_HOSTS", default=[FLATPEAK_API_URL] if SANDBOX else ["https://*.flatpeak.com"])
 if not SANDBOX and not all(host.startswith("https:") for host in LOGO_HOSTS):

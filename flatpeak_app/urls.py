@@ -3,6 +3,7 @@ from django.urls import include, path
 
 from . import views
 from .accounts import personal, views as accounts
+from .operations import events
 from .web import site
 
 handler400 = site.bad_request
@@ -31,5 +32,6 @@ urlpatterns = [
     path("account/second-factor/", include("allauth.mfa.urls")),
     path("connect/", include("connect_ui.urls")),
     path("locations/", include("tariffs.urls")),
+    path("flatpeak/events/", events.receive, name="flatpeak_events"),
     path("admin/", admin.site.urls),
 ]

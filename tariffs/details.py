@@ -108,6 +108,9 @@ def complete(tariff: Tariff) -> None:
             tariff.set_state(Tariff.State.FAILED)
             told += ["state", "state_since"]
         note(tariff, facts(status))
+        if isinstance(named := status.get("tariff"), dict):
+            tariff.tariff_id = fitting(Tariff, "tariff_id", named.get("id"))
+            told.append("tariff_id")
         written = {name: getattr(tariff, name) for name in told}
         if not Tariff.objects.filter(pk=tariff.pk, version=tariff.version).update(**written):
             tariff.read_again()

@@ -19,7 +19,7 @@ from django.utils import timezone
 from flatpeak_app.web import vault
 
 from . import flatpeak
-from .models import Customer, Erasure, Location, digest
+from .models import Customer, Erasure, Event, Location, digest
 
 ASKED_PER_DELETION = 3  # calls to FlatPeak that a person who deletes waits for; the worker makes the rest
 
@@ -28,6 +28,7 @@ ASKED_PER_DELETION = 3  # calls to FlatPeak that a person who deletes waits for;
 def erase_location_at_flatpeak(instance: Location, **signal: Any) -> None:
     if instance.is_still_stored():  # of two deletions at once, the first sees to it
         instance.connect_sessions.all().delete()
+        Event.objects.filter(location_id=instance.location_id).delete()
         Erasure.owe(Erasure.Kind.LOCATION, instance.location_id, instance)
 
 

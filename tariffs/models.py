@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from flatpeak_app.web.indexes import Plain
 
+from .events import Event as Event  # Django looks for models here
 from .exact import ExactJSONField
 from .flatpeak import ZERO, zone_named
 from .queue import DAY, Queued
@@ -91,6 +92,8 @@ class Tariff(Queued):
         ENDED = "ended", "none, as the contract has ended"
 
     location = models.ForeignKey(Location, models.CASCADE, related_name="tariffs")
+    # FlatPeak's id, which its events name; empty until FlatPeak has told it.
+    tariff_id = models.CharField(max_length=100, blank=True, default="", db_default="")
     direction = models.CharField(max_length=10, choices=[("IMPORT", "buys"), ("EXPORT", "sells")])
     type = models.CharField(max_length=20, default="COMMODITY")
     provider = models.CharField(max_length=300, blank=True)
@@ -101,6 +104,7 @@ class Tariff(Queued):
     tiered = models.BooleanField(default=False)  # the price has steps; the rates are those of the lowest
     state = models.CharField(max_length=20, choices=State.choices, default=State.CONNECTED)
     state_since = models.DateTimeField(default=timezone.now)
+    upgrade_since = models.DateTimeField(null=True, blank=True)  # since then the provider has a login for it
 
     # Counts the customer's saves, so an answer to a question from before a save is not stored after it.
     version = models.PositiveIntegerField(default=0, editable=False)

@@ -51,6 +51,7 @@ def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
         history.close(tariff, now)
         Wait.wake(tariff, now)
     tariff.version += 1
+    tariff.tariff_id, tariff.upgrade_since = "", None
     tariff.set_state(connected.state)
     tariff.set_rates(Tariff.Rates.NONE)
     tariff.succeeded(None if connected.state == Tariff.State.DISCONNECTED else now)

@@ -100,6 +100,7 @@ RULES = {
     "tariffs:rates_csv": OWNERS_PAGE,
     "tariffs:rates_json": OWNERS_PAGE,
     "tariffs:delete": owner("200, tariffs:locations", "404, tariffs:locations"),
+    "flatpeak_events": everybody("404, 404", "404, 404"),  # unless FLATPEAK_EVENTS is set
     "admin:index": staff(OPEN),
     "admin:login": (TO_SIGN_IN, "403, 403", "403, 403", "admin:index, admin:index"),
     "admin:logout": (TO_ADMIN, *["admin:index, admin:index"] * 2, "405, home"),

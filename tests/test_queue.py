@@ -16,9 +16,9 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession
 from flatpeak_app.operations import queues
 from flatpeak_app.operations.management.commands import worker
-from flatpeak_app.operations.queues import DELETIONS, EXCHANGES, MAILS, QUEUES, RATES, Run
+from flatpeak_app.operations.queues import DELETIONS, EVENTS, EXCHANGES, MAILS, QUEUES, RATES, Run
 from tariffs import flatpeak
-from tariffs.models import Erasure, Tariff, Wait
+from tariffs.models import Erasure, Event, Tariff, Wait
 from tariffs.queue import DAY, QUARTER, UNAVAILABLE, claim_end, pause_after
 from tests import programs
 
@@ -186,15 +186,16 @@ def test_two_workers_at_once_ask_once_for_each(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_worker_works_on_every_queue_until_it_is_stopped(walk, later, monkeypatch, mailoutbox, caplog):
-    """One row of each kind: an exchange that is owed, a deletion, rates that are due, a customer who waits."""
+    """One row of each kind: an exchange that is owed, a deletion, rates that are due, a customer who waits, an event."""
     with monkeypatch.context() as down:
         down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
     Erasure.objects.create(kind="location", flatpeak_id="loc_1")
+    Event.objects.create(event_id="evt_1", type="location.update", location_id="loc_1", told_at=timezone.now())
     later(minutes=2)
     caplog.set_level("INFO")
     stopped, pool = threading.Event(), []
-    for queue in (EXCHANGES, DELETIONS):
+    for queue in (EXCHANGES, DELETIONS, EVENTS):
         pool.append(threading.Thread(target=worker.work_on, args=[queue, stopped, 1]))
     monkeypatch.setattr(worker, "IDLE", 0.05)
     for thread in pool:
@@ -281,7 +282,7 @@ def test_staff_have_it_tried_again(client, charlie, put_off, path, data):
 @pytest.mark.parametrize(("path", "data"), PLACES)
 def test_staff_who_may_only_look_do_not(client, charlie, put_off, path, data, django_user_model):
     django_user_model.objects.filter(pk=charlie.pk).update(is_superuser=False)
-    names = ["view_erasure", "view_tariff", "view_connectsession"]
+    names = ["view_erasure", "view_event", "view_tariff", "view_connectsession"]
     charlie.user_permissions.set(Permission.objects.filter(codename__in=names))
     client.force_login(charlie)
     client.post(path, data | {"_selected_action": [put_off.pk]}, follow=True)
@@ -313,4 +314,4 @@ def test_every_queue_can_be_tried_again_where_staff_look(client, charlie, walk, 
     run = Run(EXCHANGES)
     run.work()
     assert (run.tried, run.failed, ConnectSession.objects.get().state) == (1, 0, "connected")
-    assert queues.QUEUES == (EXCHANGES, DELETIONS, RATES, MAILS)
+    assert queues.QUEUES == (EXCHANGES, DELETIONS, RATES, MAILS, EVENTS)

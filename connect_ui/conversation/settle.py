@@ -10,11 +10,12 @@ from flatpeak_app.web import vault
 from tariffs import details, flatpeak, storing
 from tariffs.models import Tariff
 
-from ..models import ConnectSession, Page
+from ..models import SILENCE, ConnectSession, Page
 from ..routes import END, Kind, named
 
 logger = logging.getLogger(__name__)
 TOLD = named(kind=Kind.SUMMARY) + named(kind=Kind.PENDING)  # pages that tell of the tariff that is connected
+QUIET = SILENCE / 4  # without a request, until a conversation counts as left once FlatPeak tells that it is complete
 
 
 def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
@@ -112,3 +113,21 @@ def exchange_owed(session: ConnectSession) -> bool | None:
             session.owe_erasure()
             session.end(ConnectSession.State.EXPIRED)
         return True
+
+
+def settle_as_told(session: ConnectSession) -> bool:
+    """FlatPeak tells that a conversation has led to a location: make the exchange. False if that has to wait.
+
+    While the customer is still at it, the exchange would end the conversation under their hands. One that is held for a
+    login is left alone, because somebody else may have signed in.
+    """
+    if session.state == ConnectSession.State.OWED:
+        exchange_owed(session)  # if it fails, its own queue tries again
+    if session.state != ConnectSession.State.OPEN or session.is_held:
+        return True
+    now, seen_at = timezone.now(), session.updated_at
+    if session.due_at:
+        seen_at = max(seen_at, session.due_at - SILENCE)
+    if seen_at > now - QUIET:
+        return False
+    return exchange_owed(session) is True or session.expires_at <= now

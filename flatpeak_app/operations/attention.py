@@ -17,10 +17,11 @@ from django.views.decorators.http import require_http_methods
 from connect_ui.models import OTHER, ConnectSession, Page
 from connect_ui.routes import Kind, row
 from tariffs.flatpeak import word
-from tariffs.models import Erasure, Tariff, Wait
+from tariffs.models import Erasure, Event, Tariff, Wait
 from tariffs.notices import NOT_SENT, UNREAD
 from tariffs.queue import QueueQuerySet
 
+from .events import BUSY
 from .funnel import sums
 from .funnel_page import must_view
 
@@ -115,12 +116,20 @@ def deletions(now: datetime) -> Matter:
     return Matter("deletions", "Deletions that FlatPeak has not made for over a day", late.count(), cases, link, late)
 
 
+def events(now: datetime) -> Matter:
+    late = Event.objects.here().filter(handled_at=None, received_at__lte=now - HOUR).order_by("received_at")
+    late = late.exclude(last_result=BUSY)  # which waits for a customer
+    cases = [Case(each.type, change(each), each.received_at, word(each.last_result)) for each in late[:FIRST]]
+    title, link = "Events that have not been handled for over an hour", listed(Event, handled_at__isnull=1)
+    return Matter("events", title, late.count(), cases, link, late)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def attention(request: HttpRequest) -> HttpResponse:
-    """Each kind with its oldest cases, by eleven queries whatever there is; a POST tries all of a kind again."""
-    must_view(request, ConnectSession, Tariff, Erasure)
+    """Each kind with its oldest cases, by thirteen queries whatever there is; a POST tries all of a kind again."""
+    must_view(request, ConnectSession, Tariff, Erasure, Event)
     now = timezone.now()
-    matters = [of(now) for of in (exchanges, rates, unread, mails, unknown_routes, deletions)]
+    matters = [of(now) for of in (exchanges, rates, unread, mails, unknown_routes, deletions, events)]
     if request.method == "POST":
         for matter in matters:
             if matter.again is not None and request.POST.get("again") == matter.name:

@@ -16,10 +16,12 @@ from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession
 from tariffs import flatpeak
 from tariffs.erasure import erase
-from tariffs.models import Erasure, Tariff, Wait
+from tariffs.models import Erasure, Event, Tariff, Wait
 from tariffs.notices import send_due
 from tariffs.queue import QueueQuerySet
 from tariffs.rates.refresh import refresh_due
+
+from .events import handle
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ EXCHANGES = Queue("exchanges", ConnectSession.objects.all(), exchange_owed)
 DELETIONS = Queue("deletions", Erasure.objects.all(), erase)
 RATES = Queue("rates", Tariff.objects.select_related("location"), refresh_due)
 MAILS = Queue("mails", Wait.objects.all(), send_due)
-QUEUES = (EXCHANGES, DELETIONS, RATES, MAILS)
+EVENTS = Queue("events", Event.objects.all(), handle)
+QUEUES = (EXCHANGES, DELETIONS, RATES, MAILS, EVENTS)
 
 
 class Run:

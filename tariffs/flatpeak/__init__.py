@@ -25,7 +25,8 @@ from .calls import (
 from .errors import FlatPeakError, Rejected, Unavailable, word
 from .http import purpose, releasing, silent, total_timeout
 from .release import KNOWN, ZERO, Release, of
-from .values import instant, number, zone_named
+from .signatures import Forged, Unsigned, check_signature
+from .values import instant, number, parsed, zone_named
 
 __all__ = [
     "JSON",
@@ -33,11 +34,14 @@ __all__ = [
     "MAX_ID",
     "ZERO",
     "FlatPeakError",
+    "Forged",
     "Rejected",
     "Release",
     "Unavailable",
+    "Unsigned",
     "WirePage",
     "answer",
+    "check_signature",
     "create_connect_token",
     "delete_customer",
     "delete_location",
@@ -48,6 +52,7 @@ __all__ = [
     "login",
     "number",
     "of",
+    "parsed",
     "purpose",
     "rates",
     "releasing",

@@ -160,11 +160,14 @@ def _send(
     needs: dict[str, type] | None = None,
     unfit: Callable[[JSON], str] | None = None,
     heard: Callable[[str, JSON], None] | None = None,
+    seconds: float | None = None,
 ) -> tuple[int, JSON]:
     """Status and JSON of an answer; it has all that it `needs`, and `unfit` returns "" for it, not what is wrong.
 
     `heard` gets the release that the answer's header names, "" without one, and the answer, also if that is an error.
+    `seconds` is how long the call may take, instead of what the settings say.
     """
+    limits = (settings.FLATPEAK_CONNECT_TIMEOUT, settings.FLATPEAK_READ_TIMEOUT)
     breaker = _Breaker(url)
     if not breaker.lets_pass():
         raise Unavailable(f"{call}: not tried, as FlatPeak does not answer", "not_tried")
@@ -177,7 +180,7 @@ def _send(
             data=None if body is None else simplejson.dumps(body, use_decimal=True),
             headers={"Accept": "application/json"} | ({"Content-Type": "application/json"} if body is not None else {}),
             auth=auth,
-            timeout=(settings.FLATPEAK_CONNECT_TIMEOUT, settings.FLATPEAK_READ_TIMEOUT),
+            timeout=(seconds / 2, seconds / 2) if seconds else limits,
             allow_redirects=False,
             stream=True,
         ) as response:

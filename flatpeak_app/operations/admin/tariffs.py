@@ -5,14 +5,17 @@ from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tariffs.details import STRUCTURES
-from tariffs.models import Customer, Erasure, Location, Tariff
+from tariffs.models import Customer, Erasure, Event, Location, Tariff
 
 from ..lists import KnownValues, LongList, in_batches, shows
 
@@ -153,3 +156,27 @@ class ErasureAdmin(InQueue):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # without the row, FlatPeak would never be asked again
+
+
+@admin.register(Event)
+class EventAdmin(InQueue):
+    list_display = ["type", "received_at", "handled_at", "last_result", "attempts", "location_id", "live_mode"]
+    linked = ("account", "handled_at")
+    list_filter = ["type", ("handled_at", admin.EmptyFieldListFilter), "last_result", "live_mode", "received_at"]
+    search_fields = ["id", "event_id", "location_id", "session"]
+    search_help_text = "A whole id of ours, or how FlatPeak's id of an event or a location begins."
+    actions = ["handle_again", "download_csv"]
+
+    @admin.action(description="Handle again", permissions=["try_again"])
+    def handle_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
+        now = timezone.now()
+        idle = Event.objects.here().exclude(claimed_until__gt=now)
+        events = idle.filter(pk__in=list(queryset.values_list("pk", flat=True)))
+        staff: Any = request.user
+        with transaction.atomic():
+            LogEntry.objects.log_actions(staff.pk, list(events), CHANGE, change_message="Handled again.")
+            count = events.update(due_at=now, attempts=0, handled_at=None)
+        self.message_user(request, f"{count:,} are due now.")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # an event that is delivered once more would be handled once more

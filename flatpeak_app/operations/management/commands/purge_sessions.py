@@ -7,14 +7,15 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.accounts.models import unconfirmed
 from flatpeak_app.operations.funnel import count_ended
+from tariffs.events import KEPT, Event
 
 
 class Command(BaseCommand):
     help = (
         "Close conversations whose connect token has expired, and count those that ended for the funnel. Delete what "
         "customers typed in conversations that nobody has touched for KEEP_TYPED_DAYS days, unless an exchange is owed. "
-        "Delete sign-ups that nobody confirmed for KEEP_UNCONFIRMED_DAYS days. Safe to run at any time, twice at once, and "
-        "again after a kill."
+        "Delete sign-ups that nobody confirmed for KEEP_UNCONFIRMED_DAYS days, and events after 30 days. Safe to run at any "
+        "time, twice at once, and again after a kill."
     )
 
     def handle(self, **options: object) -> None:
@@ -27,3 +28,5 @@ class Command(BaseCommand):
         self.stdout.write(f"{closed} closed, {pages} pages deleted")
         if sign_ups := [user.delete() for user in unconfirmed(timezone.now())]:
             self.stdout.write(f"{len(sign_ups)} unconfirmed sign-ups deleted")
+        if events := Event.objects.filter(received_at__lte=timezone.now() - KEPT).delete()[0]:
+            self.stdout.write(f"{events} events deleted")

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.exceptions import InconsistentMigrationHistory
+from django.urls import reverse
 
 from flatpeak_app.accounts.models import User
 
@@ -42,7 +43,9 @@ class Command(BaseCommand):
         if f"http://{HOST}:{settings.SANDBOX_PORT}" == settings.FLATPEAK_API_URL:
             ports["SANDBOX_PORT"] = settings.SANDBOX_PORT
             state = settings.VAR_DIR / "sandbox.json"
-            programs["sandbox"] = ["sandbox", "--quiet", f"--port={settings.SANDBOX_PORT}", f"--state={state}", release]
+            events = [f"--events={settings.SITE_URL}{reverse('flatpeak_events')}"] if settings.FLATPEAK_EVENTS else []
+            options = ["--quiet", f"--port={settings.SANDBOX_PORT}", f"--state={state}", release, *events]
+            programs["sandbox"] = ["sandbox", *options]
         programs["app"] = ["gunicorn", f"--bind={HOST}:{settings.PORT}", "--log-level=warning", "flatpeak_app.wsgi"]
         check_are_free(ports)
         collect_static()
