@@ -18,6 +18,8 @@ from sandbox import deliveries, signatures
 from sandbox.anode import ANODE
 from sandbox.server import make_server
 
+from .conftest import Anode
+
 ZERO = "2024-08-24.zero"
 LAWFUL = {"connect_session.complete", "location.update", "location.create"}
 
@@ -98,14 +100,6 @@ def send(sandbox, **event):
     sandbox.control(events={"send": [{"type": "a.test", "data": {"a": 1}} | event]})
 
 
-def saved_in_anode(sandbox, talk):
-    """Save, after the account was raised to anode, whose types of events are used. Returns the location's id."""
-    sandbox.control(releases={"*": "anode"}, switches={"event_release": "account"})
-    talk.act("SAVE")
-    with sandbox.world.lock:
-        return sandbox.world.state["tokens"][talk.token]["location_id"]
-
-
 def valid(sandbox, headers, body):
     """Check a signature as an app does, by the published keys."""
     keys = {each["kid"]: each for each in sandbox.call("GET", "/jwks.json")["keys"]}
@@ -149,8 +143,7 @@ def test_nothing_is_sent_without_an_address_or_of_the_time_before_it(sandbox, ap
 )
 def test_the_end_of_a_pending_conversation_is_told_by_each_reading(told, app, reading, before, after):
     told.control(switches={"event_complete": reading, "pending_seconds": 60})
-    talk = told.talk().pick("EDF").log_in("unreachable")
-    saved_in_anode(told, talk)
+    Anode(told).talk().pick("EDF").log_in("unreachable")
     quiet(told, 2)
     assert app.types().count("connect_session.complete") == before
     told.control(advance=61)
@@ -164,10 +157,10 @@ def test_the_end_of_a_pending_conversation_is_told_by_each_reading(told, app, re
 @pytest.mark.parametrize("data", ["session", "fields", "no_location"])
 def test_the_end_of_a_conversation_has_a_name_and_data_by_each_reading(told, app, name, data):
     told.control(switches={"event_complete_name": name, "event_complete_data": data})
-    talk = told.talk().by_hand("FIXED")
-    place = saved_in_anode(told, talk)
+    talk = Anode(told).talk().by_hand("FIXED")
     app.wait(3)
     (event,) = [each["data"] for each in app.events if each["type"] == name]
+    (place,) = told.world.state["locations"]
     if data == "fields":
         assert event == {"connect_token": talk.token, "location_id": place}
     else:
@@ -186,8 +179,7 @@ def test_zero_does_not_tell_the_end_of_a_conversation_and_anode_no_contract_that
     data = app.events[-1]["data"]
     assert (data["location_id"], data["account_id"], data["live_mode"]) == (place, "acc_one", False)
     assert data["tariff_id"] in told.api("GET", f"/locations/{place}")["tariff_elements"]
-    talk = told.talk().pick("Test: contract ends in 8 days").log_in("approve")
-    saved_in_anode(told, talk)
+    Anode(told).talk().pick("Test: contract ends in 8 days").log_in("approve")
     quiet(told, 7)
     assert set(app.types()[4:]) == LAWFUL
 
