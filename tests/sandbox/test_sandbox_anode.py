@@ -333,6 +333,12 @@ def test_it_sends_a_type_with_every_answer(web):
     assert web.say(web.route, data=data, type="submit").route == "tariff_structure_select"
 
 
+def test_it_sends_an_address_of_four_fields(web):
+    web.open()
+    four = {name: ADDRESS[name] for name in ("address_line1", "city", "post_code", "country_code")}
+    assert web.answer(postal_address=four).data["postal_address"] == ADDRESS
+
+
 def test_it_starts_again_on_every_reload(web):
     web.known().pick("Ecotricity").answer(options=["FIXED"])
     assert web.say("session_start").route == "rate_fixed_capture"
