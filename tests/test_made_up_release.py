@@ -105,6 +105,7 @@ def test_a_whole_journey_from_the_sign_in_to_the_rates(alice, sandbox):
     assert "27.50p per kWh" in walk.text
     walk.act("SAVE")
     assert "Your tariff is connected" in walk.text
+    assert walk.session.flatpeak_version == VERSION
     assert routes()[0] == "where_is_it"
     assert routes()[-1] == "leave_for"
     tariff = Tariff.objects.select_related("location__customer").get()

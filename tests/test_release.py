@@ -3,21 +3,25 @@
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
+from connect_ui.models import ConnectSession
 from tariffs import flatpeak, rates
+from tariffs.erasure import erase
 from tariffs.flatpeak import account, release
-from tariffs.models import Tariff
+from tariffs.models import Erasure, Tariff
 from tariffs.realm import FlatPeakAccount
 from tests.test_flatpeak import BEARER, double  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
 ZERO, ANODE = "2024-08-24.zero", "2025-09-14.anode"
+DAY = datetime(2026, 10, 25, tzinfo=UTC)
 PLACE = (200, {"timezone": "Europe/London"})
 
 
@@ -84,11 +88,23 @@ def test_an_account_that_was_raised_is_asked_once_more_and_the_operator_is_told_
     assert error.getMessage().startswith(f"The FlatPeak account moved from release {ZERO} to 2025-09-14")
 
 
-def test_a_refusal_of_the_newest_release_too_is_passed_on(host):
+def test_a_refusal_of_the_newest_release_too_is_passed_on_and_the_operator_told(host, caplog):
     host.answers["/locations/loc_1"] = refusal("No.")
     with pytest.raises(flatpeak.Rejected):
         flatpeak.location("loc_1")
     assert pinned(host) == [ZERO, ANODE]
+    assert caplog.messages[-2:] == [
+        f"FlatPeak refuses the release {ANODE} and names no other: update this app",
+        "GET /locations: 422 api_version_not_supported, request unknown",
+    ]
+
+
+def test_a_forced_release_that_flatpeak_does_not_know_is_replaced_by_the_accounts(host, settings):
+    settings.FLATPEAK_VERSION = "2031-01-01.typo"
+    host.answers["/locations/loc_1"] = [refusal(f"2031-01-01.typo is not supported, use {ZERO}."), PLACE]
+    flatpeak.location("loc_1")
+    assert pinned(host) == ["2031-01-01.typo", ZERO]
+    assert FlatPeakAccount.objects.get().flatpeak_version == ZERO
 
 
 def test_a_header_that_names_a_later_release_is_believed_and_an_earlier_one_is_not(host, settings):
@@ -261,16 +277,80 @@ def test_a_token_of_a_later_release_than_the_accounts_is_exchanged_in_its_own(ho
     assert flatpeak.told() == ZERO
 
 
-def test_the_sandbox_makes_a_token_for_each_release(sandbox):
+@pytest.mark.parametrize("header", ["always", "not_login", "never"])
+@pytest.mark.parametrize("paths", ["new", "old", "old_exchange", "old_token", "exchange_by_id"])
+def test_the_sandbox_makes_a_token_for_each_release_however_it_tells_it(sandbox, header, paths):
+    sandbox.state["switches"] |= {"version_header": header, "anode_paths": paths}
     assert flatpeak.create_connect_token(ADDRESS)["flatpeak_version"] == ZERO
     sandbox.raise_to("*", "anode")
-    assert flatpeak.create_connect_token(ADDRESS)["flatpeak_version"] == ANODE == flatpeak.told()
+    made = flatpeak.create_connect_token(ADDRESS)
+    assert made["flatpeak_version"] == ANODE == flatpeak.told()
+
+
+def in_anode(sandbox):
+    """The token of a conversation in anode whose tariff is connected."""
+    sandbox.raise_to("*", "anode")
+    place = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA", "country_code": "GB"}
+    token = flatpeak.create_connect_token(ADDRESS | {"postal_address": place})["connect_token"]
+    page = flatpeak.answer(token, "session_start")
+    provider = next(each["id"] for each in page["data"]["providers"] if each["display_name"] == "Ecotricity")
+    for data in (
+        {"provider": {"id": provider}},
+        {"options": ["FIXED"]},
+        {"cost": Decimal("0.2815")},
+        {"tariff": {"name": "A"}},
+        {},
+    ):
+        page = flatpeak.answer(token, page["route"], data)
+    assert page["actions"]
+    return token
+
+
+@pytest.mark.parametrize("paths", ["new", "old", "old_exchange", "old_token", "exchange_by_id"])
+def test_a_conversation_of_anode_is_exchanged_wherever_the_exchange_is(sandbox, paths):
+    sandbox.state["switches"]["anode_paths"] = paths
+    token = in_anode(sandbox)
+    ids = flatpeak.exchange(token, release.ANODE)
+    assert ids["location_id"] in sandbox.state["locations"]
+    assert ids["customer_id"] in sandbox.state["customers"]
+    assert (ids["is_tariff_processed"], ids["complete_action"]) == (True, "")
+
+
+@pytest.mark.parametrize("item", ["price.value", "price.rate", "tariff.rate"])
+def test_prices_of_anode_are_those_of_the_tariff_however_they_are_written(sandbox, item):
+    sandbox.state["switches"]["price_item"] = item
+    location_id = flatpeak.exchange(in_anode(sandbox), release.ANODE)["location_id"]
+    answer = flatpeak.rates(location_id, DAY, DAY + timedelta(days=1), "IMPORT")
+    found = rates.parse(answer["data"])
+    assert {segment.rate for segment in found} == {Decimal("0.2815")}
+    assert (found[0].start, found[-1].end) == (DAY, DAY + timedelta(days=1))
+
+
+def test_a_conversation_ends_in_the_release_that_it_began_in_though_the_account_is_raised(walk, sandbox):
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    sandbox.raise_to("*", "anode")
+    walk.act("SAVE")
+    assert "Your tariff is connected" in walk.text
+    assert (walk.session.flatpeak_version, flatpeak.told()) == (ZERO, ANODE)
+    assert Tariff.objects.get().location.location_id in sandbox.state["locations"]
+
+
+def test_a_deletion_learns_from_a_token_in_the_release_of_its_conversation(walk, monkeypatch):
+    told = []
+
+    def down(*asked):
+        told.append(asked)
+        raise flatpeak.Unavailable("the exchange: no answer")
+
+    monkeypatch.setattr(flatpeak, "exchange", down)
+    walk.fixed()
+    ConnectSession.objects.update(flatpeak_version=ANODE)
+    walk.session.delete()
+    erase(Erasure.objects.get())
+    assert told[-1] == (walk.token, release.ANODE)
 
 
 # --- prices
-
-
-DAY = datetime(2026, 10, 25, tzinfo=UTC)
 
 
 def test_prices_of_anode_are_asked_for_by_post(host):
@@ -304,9 +384,14 @@ def test_prices_that_are_not_there_are_refused_as_in_zero(host, code):
 
 
 def stored(tariff):
-    """The stored rates of a tariff in order, without carbon, which anode does not tell."""
+    """The stored rates of a tariff in order, without carbon, which anode does not tell, and without their confidence.
+
+    In the first seconds they are estimates.
+    """
     days = tariff.days.order_by("day").values_list("segments", flat=True)
-    return rates.joined([segment._replace(carbon=None) for day in days for segment in rates.load(day)])
+    return rates.joined(
+        [segment._replace(carbon=None, confidence=Decimal(1)) for day in days for segment in rates.load(day)]
+    )
 
 
 @pytest.mark.parametrize("structure", ["FIXED", "MARKET"])

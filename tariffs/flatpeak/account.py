@@ -57,8 +57,12 @@ def heard(asked: Release | None, version: str, answered: JSON) -> None:
     said = version if VERSION.fullmatch(version) else ""
     if asked and answered.get("code") == TOO_OLD:
         named = [said, *VERSION.findall(str(answered.get("message")))]
-        newer = [each for each in named if day_of(each) > asked.day]
-        note(max(newer, key=day_of, default=after(asked).version))
+        others = [each for each in named if each and day_of(each) != asked.day]
+        found = max(others, key=day_of, default=after(asked).version)
+        if found == asked.version:
+            logger.error("FlatPeak refuses the release %s and names no other: update this app", found)
+        else:
+            note(found)
         return
     # A call that was pinned is answered in that release, also if the account is on an earlier one.
     known = asked and asked.day == day_of(said) and told()

@@ -28,7 +28,7 @@ def speaking(make: Callable[[Release], Answer], began: Release | None = None) ->
     try:
         return make(spoken)
     except Rejected as error:
-        if error.code != account.TOO_OLD or account.current().day <= spoken.day:
+        if error.code != account.TOO_OLD or account.current().day == spoken.day:
             raise
     return make(account.current())
 
