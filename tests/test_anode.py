@@ -238,6 +238,13 @@ def test_settings_show_the_tariff_and_done_changes_nothing(settings_of, sandbox)
     assert (sandbox.counts["exchange"], Tariff.objects.get().version) == (exchanges, version)
 
 
+def test_leaving_after_a_report_and_the_beginning_of_a_change_changes_nothing(settings_of, sandbox):
+    exchanges = sandbox.counts["exchange"]
+    settings_of.act("WRONG_TARIFF_REPORT").act("EDIT").act("CLOSE")
+    assert settings_of.path == f"/locations/{Location.objects.get().pk}/"
+    assert (settings_of.session.state, sandbox.counts["exchange"]) == (State.LEFT, exchanges)
+
+
 def test_a_changed_tariff_ends_the_stored_rates_when_its_summary_arrives(settings_of):
     settings_of.get(f"/locations/{Location.objects.get().pk}/")
     settings_of.get(f"/connect/{settings_of.session.pk}/")

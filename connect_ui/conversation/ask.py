@@ -168,8 +168,8 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
         session.end(ConnectSession.State.LEFT)
     elif owed:
         session.owe_exchange()
-    elif page.row.is_stored and (answered or not session.location_id):
-        session.watch()
+    elif page.row.is_stored and not (session.location_id and (not answered or page.data == answered.data)):
+        session.watch()  # what is known of a location need not be settled
     report(page)
     with transaction.atomic():
         if not (session.keep() if owed else session.release()):
