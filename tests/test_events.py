@@ -18,8 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession
-from flatpeak_app.operations.events import handle
+from flatpeak_app.operations.events import COMPLETE, handle
 from flatpeak_app.operations.queues import EVENTS, Run
+from sandbox.codec import dumps
+from sandbox.events import between, see
 from tariffs import flatpeak
 from tariffs.flatpeak import signatures
 from tariffs.models import Erasure, Event, Location, Tariff, Wait
@@ -27,7 +29,7 @@ from tests.walk import Walk
 
 pytestmark = pytest.mark.django_db
 PATH = "/flatpeak/events/"
-State, COMPLETE = ConnectSession.State, "connect_session.complete"
+State = ConnectSession.State
 
 
 class Sender:
@@ -244,7 +246,7 @@ def test_a_body_that_is_too_long_is_not_read(sender, settings, sandbox):
 @pytest.mark.parametrize(
     "data", [{}, None, [], "text", {"id": 7, "location_id": ["loc_1"], "tariff_id": {}}, {"id": "\0"}]
 )
-@pytest.mark.parametrize("type", ["location.update", COMPLETE, "tariff.expired", "invoice.from.the.future"])
+@pytest.mark.parametrize("type", ["location.update", *COMPLETE, "tariff.expired", "invoice.from.the.future"])
 def test_odd_data_is_stored_and_harms_nobody(sender, type, data):
     event = sender.send(type, data)
     assert (event.location_id, event.tariff_id, event.session) == ("", "", None)
@@ -284,10 +286,10 @@ def test_no_token_and_no_address_is_kept_or_logged(sender, walk, caplog):
     walk.start()
     address = {"address_line1": "7 Secret Street", "post_code": "N1 1AA"}
     with caplog.at_level(logging.DEBUG):
-        event = sender.send(COMPLETE, {"id": walk.token, "postal_address": address, "email": "alice@example.com"})
+        event = sender.send(COMPLETE[0], {"id": walk.token, "postal_address": address, "email": "alice@example.com"})
         event = Event.objects.filter(pk=event.pk).values().get()
         sender.deliver(b"{" + walk.token.encode(), sender.signed(b"{" + walk.token.encode()))
-        sender.deliver(sender.body(COMPLETE, {"id": walk.token}), {"Flatpeak-Signature": "none"})
+        sender.deliver(sender.body(COMPLETE[0], {"id": walk.token}), {"Flatpeak-Signature": "none"})
         work()
     assert event["session"] == walk.session.pk
     for text in (f"{event}", caplog.text):
@@ -300,7 +302,7 @@ def test_an_event_is_taken_with_two_queries_at_most(sender, walk):
     walk.start()
     sender.send("location.update", {"id": "loc_1"})
     with CaptureQueriesContext(connection) as queries:
-        body = sender.body(COMPLETE, {"id": walk.token})
+        body = sender.body(COMPLETE[0], {"id": walk.token})
         sender.deliver(body, sender.signed(body))
     assert len(queries) <= 2
 
@@ -318,7 +320,7 @@ def lost_at_the_end(walk, sandbox, later):
     return walk.session
 
 
-@pytest.mark.parametrize("type", [COMPLETE, "connect.session.complete"])
+@pytest.mark.parametrize("type", COMPLETE)
 @pytest.mark.parametrize("field", ["id", "connect_token"])
 def test_a_conversation_that_was_left_at_its_end_is_settled(sender, walk, sandbox, later, type, field):
     lost_at_the_end(walk, sandbox, later)
@@ -338,7 +340,7 @@ def test_an_owed_exchange_is_made_at_once(sender, walk, sandbox, later, monkeypa
         down.setattr(flatpeak, "exchange", lambda *call: (_ for _ in ()).throw(flatpeak.Unavailable("down")))
         walk.fixed()
     assert walk.session.state == State.OWED
-    sender.send(COMPLETE, {"id": walk.token})
+    sender.send(COMPLETE[0], {"id": walk.token})
     later(minutes=2)
     assert work() == (1, 0)
     assert walk.session.state == State.CONNECTED
@@ -348,7 +350,7 @@ def test_a_conversation_that_is_over_stays_as_it_is_and_its_rates_become_due(sen
     before = ConnectSession.objects.values().get()
     exchanges = sandbox.counts["exchange"]
     for _ in range(2):
-        sender.send(COMPLETE, {"id": walk.token})
+        sender.send(COMPLETE[0], {"id": walk.token})
         assert work() == (1, 0)
     assert is_due(Tariff.objects.get())
     assert ConnectSession.objects.values().get() == before
@@ -357,7 +359,7 @@ def test_a_conversation_that_is_over_stays_as_it_is_and_its_rates_become_due(sen
 
 def test_a_conversation_without_a_location_is_tried_until_its_token_expires(sender, walk, later):
     walk.by_hand()
-    event = sender.send(COMPLETE, {"id": walk.token})
+    event = sender.send(COMPLETE[0], {"id": walk.token})
     for hours in (0, 1, 8):
         later(hours=hours)
         work()
@@ -378,7 +380,7 @@ def test_a_conversation_is_found_by_its_location_if_the_event_names_no_token(sen
         sandbox.set_faults([{"call": "connect", "fault": "answer_lost"}])
     walk.act("SAVE")
     assert walk.session.state == State.OPEN
-    sender.send(COMPLETE, {"location_id": place})
+    sender.send(COMPLETE[0], {"location_id": place})
     later(minutes=16)
     work()
     assert walk.session.state == State.CONNECTED
@@ -387,7 +389,7 @@ def test_a_conversation_is_found_by_its_location_if_the_event_names_no_token(sen
 def test_a_conversation_that_is_held_for_a_login_is_left_alone(sender, walk, sandbox, later):
     walk.start()
     ConnectSession.objects.update(login=ConnectSession.Login.ASKED)
-    sender.send(COMPLETE, {"id": walk.token})
+    sender.send(COMPLETE[0], {"id": walk.token})
     later(minutes=16)
     work()
     assert sandbox.counts["exchange"] == 0
@@ -396,7 +398,7 @@ def test_a_conversation_that_is_held_for_a_login_is_left_alone(sender, walk, san
 
 
 def test_an_event_about_an_unknown_conversation_asks_for_nothing(sender, sandbox):
-    sender.send(COMPLETE, {"id": "cot_elsewhere", "location_id": "loc_elsewhere"})
+    sender.send(COMPLETE[0], {"id": "cot_elsewhere", "location_id": "loc_elsewhere"})
     assert work() == (1, 0)
     assert Event.objects.get().last_result == "unknown"
 
@@ -646,7 +648,7 @@ def test_events_are_kept_for_thirty_days(sender, later, capsys):
 def test_events_go_with_the_location_and_with_the_conversation(sender, walk, place):
     walk.start()
     kept = sender.send("location.update", {"id": "loc_other"})
-    for type, data in (("location.update", {"id": place}), (COMPLETE, {"id": walk.token})):
+    for type, data in (("location.update", {"id": place}), (COMPLETE[0], {"id": walk.token})):
         sender.send(type, data)
     Location.objects.get().delete()
     ConnectSession.objects.all().delete()
@@ -658,10 +660,10 @@ def test_customers_get_their_events_with_their_data(sender, walk, place):
     sender.send("location.update", {"id": "loc_other"})
     walk.start()
     sender.send("location.update", {"id": place})
-    sender.send(COMPLETE, {"id": walk.token})
+    sender.send(COMPLETE[0], {"id": walk.token})
     answer = walk.client.get("/account/data.json")
     events = json.loads(b"".join(answer.streaming_content))["events"]
-    assert [each["type"] for each in events] == ["location.update", COMPLETE]
+    assert [each["type"] for each in events] == ["location.update", COMPLETE[0]]
 
 
 # From end to end, over real HTTP
@@ -721,3 +723,41 @@ def test_an_event_that_is_sent_twice_and_replayed_is_stored_once(told, sandbox):
         told.change({"replay": "evt_twice"})
     until(lambda: [each.status for each in told.sent] == [204, 204, 204])
     assert Event.objects.count() == 1
+
+
+# In anode, by every reading of what FlatPeak's documentation leaves open
+
+
+READINGS = {
+    "event_complete": ["priced", "located", "twice", "never"],
+    "event_complete_name": ["connect.session.complete"],
+    "event_complete_data": ["fields", "no_location"],
+    "event_release": ["account"],
+    "event_location_name": ["locaiton.update"],
+    "event_location_data": ["location_id"],
+}
+
+
+@pytest.mark.parametrize("reading", [(name, value) for name, values in READINGS.items() for value in values])
+def test_who_closes_the_browser_on_the_summary_has_the_tariff_soon(sender, walk, sandbox, later, reading):
+    name, value = reading
+    sandbox.speak("anode")
+    sandbox.state["switches"] |= {name: value}
+    with sandbox.lock:
+        sandbox.events.seen = see(sandbox)
+    walk.by_hand().answer(cost="28.15").name_and_term("Simple", term="open")
+    with sandbox.lock:
+        told = list(between(sandbox, sandbox.events.seen, see(sandbox)))
+    kinds = [each.type for each in told]
+    assert sum(kind in COMPLETE for kind in kinds) == {"never": 0, "twice": 2}.get(value, 1)
+    for each in told * 2:  # twice, and out of order
+        sender.send(each.type, json.loads(dumps(each.data)))
+    work()
+    assert walk.session.state == State.OPEN  # the customer may still be there
+    later(minutes=16)
+    work()
+    assert walk.session.state == (State.OPEN if value == "never" else State.CONNECTED)
+    if value != "never":
+        assert sandbox.counts["exchange"] == 1
+        assert is_due(Tariff.objects.get(name="Simple"))
+        assert not Event.objects.filter(handled_at=None).exists()
