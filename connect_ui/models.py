@@ -56,7 +56,9 @@ class ConnectSession(Queued):
     # The digest outlives the token, because FlatPeak may send a browser back with the token at any time.
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     encrypted_token = models.TextField(blank=True, editable=False)
-    flatpeak_version = models.CharField("release", max_length=64, default=ZERO.version, editable=False)
+    flatpeak_version = models.CharField(
+        "release", max_length=64, default=ZERO.version, db_default=ZERO.version, editable=False
+    )
     expires_at = models.DateTimeField()
     direction = models.CharField(max_length=10)
     type = models.CharField(max_length=20, default="COMMODITY")

@@ -212,7 +212,10 @@ class Erasure(Queued):
     kind = models.CharField(max_length=20, choices=Kind.choices)
     flatpeak_id = models.CharField("FlatPeak's id, or its digest", max_length=100, db_index=True)
     encrypted_token = models.TextField(blank=True, editable=False)  # of a conversation, until it is exchanged
-    flatpeak_version = models.CharField("release", max_length=64, default=ZERO.version, editable=False)  # of that token
+    # Of that token.
+    flatpeak_version = models.CharField(
+        "release", max_length=64, default=ZERO.version, db_default=ZERO.version, editable=False
+    )
     requested_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)
 

@@ -12,6 +12,13 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="connectsession",
             name="flatpeak_version",
-            field=models.CharField(default="2024-08-24.zero", editable=False, max_length=64, verbose_name="release"),
+            # A default of the database's, because the code before this one knows no such column and still writes rows.
+            field=models.CharField(
+                db_default="2024-08-24.zero",
+                default="2024-08-24.zero",
+                editable=False,
+                max_length=64,
+                verbose_name="release",
+            ),
         ),
     ]
