@@ -512,10 +512,14 @@ def test_connections_are_kept_alive_per_thread(double):
 # --- check_flatpeak
 
 
-def test_check_flatpeak_says_what_it_found(sandbox, capsys):
+@pytest.mark.parametrize(("release", "start"), [("zero", "session_restore"), ("anode", "session_start")])
+def test_check_flatpeak_says_what_it_found(sandbox, capsys, release, start):
+    sandbox.raise_to("*", release)
     call_command("check_flatpeak")
-    assert "test mode" in capsys.readouterr().out
-    assert sandbox.counts["connect.session_restore"] == 1
+    said = capsys.readouterr().out
+    assert "test mode" in said
+    assert f".{release}." in said
+    assert sandbox.counts[f"connect.{start}"] == 1
 
 
 def test_check_flatpeak_tells_wrong_credentials_from_a_host_that_is_not_there(sandbox, settings):
