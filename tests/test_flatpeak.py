@@ -540,6 +540,7 @@ TOKEN = (200, {"connect_token": "cot_1", "expires_in": 60})
         ({"route": "postal_address_capture", "actions": ["BACK", "CLOSE"], "data": {}}, "2025-09-14.anode"),
         ({"route": "provider_select", "type": "COMMODITY", "data": {}}, "2025-09-14.anode"),
         ({"route": "provider_select", "data": {}}, "2024-08-24.zero"),
+        ({"route": "provider_select", "actions": [{}, []], "type": [], "data": {}}, "2024-08-24.zero"),
     ],
 )
 def test_the_first_page_tells_the_release_that_no_header_did(double, page, release):

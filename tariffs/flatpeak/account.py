@@ -76,10 +76,8 @@ def shown(version: str, page: Mapping[str, Any]) -> str:
     Only for an account whose answers have told no release.
     """
     actions = page.get("actions")
-    of_anode = {"BACK", "CLOSE"} & set(actions if isinstance(actions, list) else []) or page.get("type") in (
-        "COMMODITY",
-        "NON_COMMODITY",
-    )
+    listed = actions if isinstance(actions, list) else []
+    of_anode = "BACK" in listed or "CLOSE" in listed or page.get("type") in ("COMMODITY", "NON_COMMODITY")
     if not of_anode or told() or of(version) != ZERO:
         return version
     note(ANODE.version)
