@@ -605,7 +605,7 @@ def test_a_run_that_is_killed_in_its_call_loses_nothing(client, location, flatpe
         delete(client, location)
     assert not Location.objects.exists()
     flatpeak_says()
-    later(minutes=2)
+    later(seconds=6 * flatpeak.total_timeout() + 1)  # the claim is over
     assert run() == "deletions: 1 tried, 0 failed, 0 left\n"
 
 
