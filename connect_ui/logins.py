@@ -7,7 +7,6 @@ That browser is asked on a page that it alone can open. If two others come back,
 belong to whoever passed the link on.
 """
 
-import json
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
@@ -44,15 +43,16 @@ def key(session: ConnectSession) -> str:
 
 
 def done(request: HttpRequest) -> dict[str, str]:
-    """What this browser did last in each conversation."""
-    return json.loads(request.get_signed_cookie(settings.LOGIN_COOKIE_NAME, "", max_age=LASTS) or "{}")
+    """What this browser did last in each conversation: in the cookie "key-left.key-returned", which needs no quotes."""
+    cookie = request.get_signed_cookie(settings.LOGIN_COOKIE_NAME, "", max_age=LASTS) or ""
+    return {of: did for of, _, did in (each.partition("-") for each in cookie.split(".") if each)}
 
 
 def note(request: HttpRequest, response: HttpResponse, session: ConnectSession, what: str) -> HttpResponse:
     known = done(request)
     known.pop(key(session), None)  # the order is by last use
     known[key(session)] = what
-    newest = json.dumps(dict(list(known.items())[-MOST:]))
+    newest = ".".join(f"{of}-{did}" for of, did in list(known.items())[-MOST:])
     options = {"max_age": LASTS, "secure": settings.PRODUCTION, "httponly": True, "samesite": "Lax"}
     response.set_signed_cookie(settings.LOGIN_COOKIE_NAME, newest, **options)
     return response
