@@ -106,7 +106,7 @@ def settle_by(walk, later, how):
     else:
         later(minutes=59)
         call_command("exchange_pending")
-        assert not Location.objects.exists()
+        assert walk.session.state == State.OPEN
         later(minutes=2)
         call_command("exchange_pending")
     assert walk.session.state == State.CONNECTED
@@ -254,6 +254,29 @@ def test_a_changed_tariff_ends_the_stored_rates_when_its_summary_arrives(setting
     assert (tariff.name, tariff.version > version) == ("Dearer", True)
     settings_of.act("CLOSE")
     assert (Tariff.objects.get().name, settings_of.session.state) == ("Dearer", State.CONNECTED)
+
+
+@pytest.mark.parametrize("done", ["done", "closed browser"])
+def test_a_tariff_that_is_changed_by_a_login_is_stored(settings_of, later, done):
+    version = Tariff.objects.get().version
+    settings_of.act("EDIT").provider("OVO Energy").log_in_at_provider()
+    assert settings_of.page.route == "connected"
+    settle_by(settings_of, later, done)
+    tariff = Tariff.objects.get()
+    assert (tariff.provider, tariff.version > version) == ("OVO Energy", True)
+
+
+@pytest.mark.parametrize("done", ["done", "closed browser"])
+def test_a_change_whose_answer_is_lost_is_stored(settings_of, sandbox, later, done):
+    settings_of.act("EDIT").provider("Ecotricity").answer(options="FIXED").answer(cost="31").answer(
+        tariff_name="Dearer"
+    )
+    sandbox.set_faults([{"call": "connect", "fault": "answer_lost"}])
+    settings_of.answer(term="unknown")
+    settings_of.answer(term="unknown")
+    assert settings_of.page.route == "connected"
+    settle_by(settings_of, later, done)
+    assert Tariff.objects.get().name == "Dearer"
 
 
 def test_disconnecting_ends_the_stored_rates_even_if_the_exchange_fails(settings_of, sandbox):

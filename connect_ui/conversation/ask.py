@@ -168,7 +168,9 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
         session.end(ConnectSession.State.LEFT)
     elif owed:
         session.owe_exchange()
-    elif page.row.is_stored and not (session.location_id and (not answered or page.data == answered.data)):
+    elif page.row.is_stored and not (
+        session.location_id and (not page.came_from or page.data == getattr(answered, "data", None))
+    ):
         session.watch()  # what is known of a location need not be settled
     report(page)
     with transaction.atomic():
@@ -182,8 +184,8 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
             Tariff.objects.filter(
                 location_id=session.location_id, direction=session.direction, type=session.type
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
-    if session.location_id and answered:
-        store_now(session, page, answered)
+    if session.location_id and (before := answered or session.pages.filter(number=page.came_from or 0).first()):
+        store_now(session, page, before)
     if owed:
         settle(session)
     return page
