@@ -9,7 +9,7 @@ from .codec import Json
 from .errors import AnswerLost, Failure, check_fields, tolerated
 from .pages import END, ERROR, START, Page
 from .release import Release
-from .render import holds_true, offered, previous, render, show, taken
+from .render import holds_true, is_summary, offered, previous, render, show, taken
 from .session import TEST_FAULTS, Session, test_failure
 from .tariff import provider_of
 from .wire import Reply, Request
@@ -90,6 +90,8 @@ def _translate(world: World, token: Json, release: Release) -> None:
     token["shown"] = list(dict.fromkeys(each if each in release.pages else at for each in token["shown"]))
     if token["route"] and token["route"] not in release.pages:
         token["route"] = at
+    if is_summary(session, token["route"]):
+        show(session, token["route"])  # which connects the tariff in a release that does so before an action
 
 
 def _envelope(request: Request) -> Json:

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from tariffs import flatpeak
 
-from ..models import ConnectSession
+from ..models import ConnectSession, Page
 from ..routes import form_for
 from .ask import begin, catch_up, send
 from .tokens import REPEATED_ACTIONS, path_to
@@ -32,8 +32,10 @@ def begin_again(old: ConnectSession) -> ConnectSession:
 def repeat_answers(old: ConnectSession, new: ConnectSession) -> None:
     """Give the answers of the old conversation in the new one. Raises Unavailable."""
     for said in path_to(old, old.newest):
-        asked = new.pages.filter(number=new.newest, route=said.route).first()
-        if not asked or not new.is_open:
+        asked = new.pages.filter(number=new.newest).first()
+        if asked and asked.route != said.route:
+            asked = answer_part(new, asked, said)
+        if not asked or asked.route != said.route or not new.is_open:
             break
         answer = said.answer or {}
         repeatable = "data" in answer or answer.get("action") in REPEATED_ACTIONS
@@ -46,3 +48,13 @@ def repeat_answers(old: ConnectSession, new: ConnectSession) -> None:
         asked.typed = said.typed
         asked.save(update_fields=["typed"])
         break
+
+
+def answer_part(new: ConnectSession, asked: Page, said: Page) -> Page | None:
+    """Answer a question that was a part of one in the old conversation's release. Returns the page that follows."""
+    form = form_for(asked, said.typed)
+    if not form or not form.fields.keys() <= said.typed.keys() or not form.is_valid():
+        return None
+    with suppress(flatpeak.Rejected), new.claimed() as mine:
+        return send(new, asked, {"data": form.to_data()}, form.typed(), form) if mine else None
+    return None

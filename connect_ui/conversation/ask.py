@@ -3,6 +3,8 @@
 The caller of each function holds the session's claim.
 """
 
+from contextlib import suppress
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -61,14 +63,14 @@ def catch_up(session: ConnectSession, anew: bool = False) -> None:
     go_on_from(session, page)
 
 
-def go_on_from(session: ConnectSession, stands: Page) -> None:
+def go_on_from(session: ConnectSession, stands: Page, answered: Page | None = None) -> None:
     """Store where Connect stands. If that is the newest page already, store its new body."""
     session.doubtful = False
     if stands.route == session.last_route:
         report(stands)
         session.pages.filter(number=session.newest).update(body=stands.body)
     else:
-        append(session, stands)
+        append(session, stands, answered)
 
 
 def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: RouteForm | None) -> Page | None:
@@ -92,15 +94,19 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
         try:
             new, given = say_safely(session, page, page, answer)
         except flatpeak.Rejected as error:
-            earlier = page.number != session.newest
-            if held or not earlier or gone(session, error) or (form and form.field_of(error.code)):
+            if held or gone(session, error) or (form and form.field_of(error.code)):
                 raise
-            # Connect refuses answers to earlier pages, or to this one.
-            stands = go_back(session, page.route)
-            if stands.route != page.route:
-                go_on_from(session, stands)
+            earlier = page.number != session.newest
+            # Connect refuses answers to earlier pages, or to this one, or the account was raised to another release.
+            there = go_back(session, page.route) if earlier else moved(session, error)
+            if not there:
+                raise
+            said = answer if earlier else anew(page, there, form, answer)
+            if there.route != page.route or not said:
+                go_on_from(session, there, None if earlier else page)
                 return None
-            new, given = say_safely(session, stands, page, answer)
+            answer = said
+            new, given = say_safely(session, there, page, answer)
     except flatpeak.Rejected as error:
         refused(session, error, page.route)
         raise
@@ -135,6 +141,27 @@ def go_back(session: ConnectSession, route: str) -> Page:
             break
         stands = say(session, stands, {"action": "BACK"})
     return stands
+
+
+def moved(session: ConnectSession, error: flatpeak.Rejected) -> Page | None:
+    """Where Connect stands, if it goes on in a later release since the account was raised; otherwise None."""
+    before = session.spoken
+    if before == flatpeak.KNOWN[-1] or error.status == 429:
+        return None
+    with suppress(flatpeak.FlatPeakError):
+        stands = stand(session)
+        return stands if session.spoken != before else None
+    return None
+
+
+def anew(page: Page, stands: Page, form: RouteForm | None, answer: JSON) -> JSON | None:
+    """The answer to the same page in another release; None if the customer has to look at it again."""
+    if stands.route != page.route or not form:
+        return answer
+    page.body = stands.body
+    page.save(update_fields=["body"])
+    form = type(form)(page, form.data)
+    return {"data": form.to_data()} if form.is_valid() else None
 
 
 def refused(session: ConnectSession, error: flatpeak.Rejected, route: str) -> None:

@@ -32,6 +32,8 @@ def stand(session: ConnectSession, route: str = "") -> Page:
             raise error from None
     if not session.newest:
         session.flatpeak_version = flatpeak.shown(session.flatpeak_version, sent)
+    elif session.spoken == flatpeak.ZERO and flatpeak.is_anodes(sent):  # the account was raised meanwhile
+        session.flatpeak_version = flatpeak.ANODE.version
     return _page(session, sent)
 
 

@@ -220,6 +220,10 @@ class ContractForm(RouteForm):
                 said = gettext("%(day)s has passed. Correct the date, or continue if your contract really ended then.")
                 self.ask_once("contract_end_date", said % {"day": in_words(end)})
 
+    def field_of(self, code: str) -> str | None:
+        # Where no date is asked for, none can be corrected.
+        return super().field_of(code) if self.data.get("term") == "date" else None
+
     def to_data(self) -> JSON:
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
         term, open_ended = self.cleaned_data["term"], self.page.session.spoken.open_ended

@@ -7,7 +7,7 @@ Amounts are major currency units per kWh. No token, key, address or query string
 Each call is one line in the log, with the reason if it failed, so callers need not log the error again.
 """
 
-from .account import shown, told
+from .account import is_anodes, shown, told
 from .bearer import login
 from .calls import (
     JSON,
@@ -24,11 +24,12 @@ from .calls import (
 )
 from .errors import FlatPeakError, Rejected, Unavailable, word
 from .http import purpose, releasing, silent, total_timeout
-from .release import KNOWN, ZERO, Release, of
+from .release import ANODE, KNOWN, ZERO, Release, of
 from .signatures import Forged, Unsigned, check_signature
 from .values import instant, number, parsed, zone_named
 
 __all__ = [
+    "ANODE",
     "JSON",
     "KNOWN",
     "MAX_ID",
@@ -47,6 +48,7 @@ __all__ = [
     "delete_location",
     "exchange",
     "instant",
+    "is_anodes",
     "location",
     "location_status",
     "login",

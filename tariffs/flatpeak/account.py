@@ -70,15 +70,16 @@ def heard(asked: Release | None, version: str, answered: JSON) -> None:
         note(said)
 
 
-def shown(version: str, page: Mapping[str, Any]) -> str:
-    """The version of a conversation, by its first page: zero's pages have no BACK, no CLOSE and no type.
-
-    Only for an account whose answers have told no release.
-    """
+def is_anodes(page: Mapping[str, Any]) -> bool:
+    """Whether a page is anode's: zero's have no BACK, no CLOSE and no type."""
     actions = page.get("actions")
     listed = actions if isinstance(actions, list) else []
-    of_anode = "BACK" in listed or "CLOSE" in listed or page.get("type") in ("COMMODITY", "NON_COMMODITY")
-    if not of_anode or told() or of(version) != ZERO:
+    return "BACK" in listed or "CLOSE" in listed or page.get("type") in ("COMMODITY", "NON_COMMODITY")
+
+
+def shown(version: str, page: Mapping[str, Any]) -> str:
+    """The version of a conversation, by its first page, for an account whose answers have told no release."""
+    if not is_anodes(page) or told() or of(version) != ZERO:
         return version
     note(ANODE.version)
     return ANODE.version
