@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -251,10 +251,10 @@ class ConnectSession(Queued):
         """Note that the exchange is owed. It is due when the claim ends, unless it is made before."""
         self.state, self.due_at, self.attempts = self.State.OWED, self.claimed_until, 1
 
-    def owe_erasure(self) -> None:
-        """Have FlatPeak delete what the conversation may have made, of which nothing is stored here."""
+    def owe_erasure(self, **when: datetime) -> None:
+        """Have FlatPeak delete what the conversation may have made, of which nothing is stored here; `due_at` puts it off."""
         token = {"encrypted_token": self.encrypted_token, "flatpeak_version": self.flatpeak_version}
-        Erasure.owe(Erasure.Kind.CONVERSATION, self.token_digest, self, **token)
+        Erasure.owe(Erasure.Kind.CONVERSATION, self.token_digest, self, **token, **when)
 
     def end(self, state: str) -> None:
         """End the session in this state, and wipe the token."""

@@ -1,5 +1,6 @@
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -225,13 +226,13 @@ class Erasure(Queued):
         return f"{self.kind} of {self.requested_at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
-    def owe(cls, kind: str, flatpeak_id: str, of: FlatPeakObject, **token: str) -> None:
+    def owe(cls, kind: str, flatpeak_id: str, of: FlatPeakObject, **more: Any) -> None:
         """Have FlatPeak delete this, in the account and mode of a row that is being deleted.
 
-        `token` are the columns of a conversation's connect token.
+        `more` are the columns of a conversation's connect token, and `due_at` if that is not now.
         """
         where = {"account": of.account, "live_mode": of.live_mode}
-        cls.objects.create(kind=kind, flatpeak_id=flatpeak_id, **token, **where)
+        cls.objects.create(kind=kind, flatpeak_id=flatpeak_id, **more, **where)
 
     @classmethod
     def names(cls, *flatpeak_ids: str) -> bool:

@@ -63,14 +63,14 @@ def catch_up(session: ConnectSession, anew: bool = False) -> None:
     go_on_from(session, page)
 
 
-def go_on_from(session: ConnectSession, stands: Page, answered: Page | None = None) -> None:
+def go_on_from(session: ConnectSession, stands: Page) -> None:
     """Store where Connect stands. If that is the newest page already, store its new body."""
     session.doubtful = False
     if stands.route == session.last_route:
         report(stands)
-        session.pages.filter(number=session.newest).update(body=stands.body)
+        session.pages.filter(number=session.newest).update(body=stands.body, answer=None)
     else:
-        append(session, stands, answered)
+        append(session, stands)
 
 
 def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: RouteForm | None) -> Page | None:
@@ -89,7 +89,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
             stands = stand(session)
             session.doubtful = False
             if stands.route != session.last_route:
-                append(session, stands, page)
+                append(session, stands)
                 return None
         try:
             new, given = say_safely(session, page, page, answer)
@@ -103,7 +103,7 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
                 raise
             said = answer if earlier else anew(page, there, form, answer)
             if there.route != page.route or not said:
-                go_on_from(session, there, None if earlier else page)
+                go_on_from(session, there)
                 return None
             answer = said
             new, given = say_safely(session, there, page, answer)
@@ -112,6 +112,9 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
         raise
     except flatpeak.Unavailable:
         session.doubtful = True
+        if page.number == session.newest:  # it tells how the conversation ended, if Connect took it
+            page.answer, page.typed = answer, typed
+            page.save(update_fields=["answer", "typed"])
         raise
     if given:
         page.answer, page.typed = answer, typed
@@ -178,8 +181,11 @@ def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:
 def append(session: ConnectSession, page: Page, answered: Page | None = None) -> Page | None:
     """Store Connect's page as the newest one, and give the claim back; if it is the last page, exchange the token first.
 
+    Without `answered`, Connect was asked where it stands: it took an answer that was lost, or a login is over.
     Returns the page, or None if the claim was lost and nothing is stored.
     """
+    if session.newest and not answered:
+        answered = session.pages.filter(number=session.newest).first()
     page.number = session.newest + 1
     page.came_from = answered.number if answered else (session.newest or None)
     if answered and answered.answer == {"action": "BACK"}:
@@ -195,9 +201,7 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
         session.end(ConnectSession.State.LEFT)
     elif owed:
         session.owe_exchange()
-    elif page.row.is_stored and not (
-        session.location_id and (not page.came_from or page.data == getattr(answered, "data", None))
-    ):
+    elif page.row.is_stored and not (session.location_id and (not answered or page.data == answered.data)):
         session.watch()  # what is known of a location need not be settled
     report(page)
     with transaction.atomic():
@@ -211,8 +215,8 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
             Tariff.objects.filter(
                 location_id=session.location_id, direction=session.direction, type=session.type
             ).exclude(state=Tariff.State.FAILED).update(state=Tariff.State.FAILED, state_since=timezone.now())
-    if session.location_id and (before := answered or session.pages.filter(number=page.came_from or 0).first()):
-        store_now(session, page, before)
+    if session.location_id and answered:
+        store_now(session, page, answered)
     if owed:
         settle(session)
     return page

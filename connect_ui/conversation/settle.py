@@ -54,7 +54,9 @@ def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     left_by = session.pages.filter(number__in=before).first()
     summary = left_by if left_by and left_by.route in TOLD else None
     summary = summary or session.pages.filter(route__in=TOLD).order_by("-number").first()
-    answered = (left_by.answer or {}).get("action") if left_by else None
+    # An answer that was lost may not have reached Connect.
+    unheard = session.doubtful and ids["is_tariff_processed"]
+    answered = (left_by.answer or {}).get("action") if left_by and not unheard else None
     if "DISCONNECT" in (ids.get("complete_action"), answered):
         state = Tariff.State.DISCONNECTED
     elif ids["is_tariff_processed"] is False or (summary and summary.row.kind is Kind.PENDING):

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from copy import copy
 from datetime import timedelta
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from tariffs.flatpeak import JSON
 from tariffs.models import Customer
 from tariffs.rates import number
 
-from ..models import ConnectSession, Page
+from ..models import SILENCE, ConnectSession, Page
 from ..routes import START
 from .wire import say, stand
 
@@ -83,6 +84,7 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
     path = [(page.route, page.answer or {}) for page in path_to(session, to.number)]
     path[-1] = (to.route, answer or {})
     at, last = -1, len(path) - 1
+    before = copy(session)
     try:
         make_token(session)
         stands = stand(session, START)
@@ -96,5 +98,7 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
     except flatpeak.FlatPeakError:
         session.undo()
         raise
-    session.keep()
+    if session.keep() and before.is_unsettled and not session.location_id:
+        # FlatPeak stored a tariff under the old token. By then the location is stored here if it is the same one.
+        before.owe_erasure(due_at=timezone.now() + SILENCE)
     return stands, bool(answer) and at == last
