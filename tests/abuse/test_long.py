@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 
 from connect_ui.forms.base import LONGEST
-from connect_ui.routes import Kind, named, ours
+from connect_ui.routes import Kind, named
 from flatpeak_app.web.middleware import LONGEST_VALUE
 from tests.test_doors import addresses, every_address, rows  # noqa: F401
-from tests.test_forms import ANSWERS, answered
+from tests.test_forms import ANSWERS, answered, page
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,7 @@ def test_a_hundred_kilobytes_in_a_field_are_refused_and_nothing_of_them_is_store
 
 @pytest.mark.parametrize("route", ANSWERS)
 def test_the_conversations_forms_store_no_text_beyond_their_limits(route):
-    assert {ours(route, "zero") for route in ANSWERS} == set(named(kind=Kind.QUESTION))
+    assert {page(each).route for each in ANSWERS} == set(named(kind=Kind.QUESTION))
     for name, typed in ANSWERS[route][0].items():
         form = answered(route, **{name: " " * MUCH + str(typed) + " " * MUCH})
         if form.is_valid():
