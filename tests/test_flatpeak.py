@@ -509,6 +509,26 @@ def test_connections_are_kept_alive_per_thread(double):
     assert len(set(ports)) == 1
 
 
+def test_calls_are_recorded_without_credentials_also_those_that_fail(double, settings):
+    settings.FLATPEAK_VERSION, calls = "2024-08-24.zero", []
+    double.answers |= {"/": (200, PAGE), "/locations/loc_1": (404, {"message": "Not Found"})}
+    with flatpeak.recording(lambda *call: calls.append(call)):
+        flatpeak.answer("cot_1", "session_restore")
+        with pytest.raises(flatpeak.Rejected):
+            flatpeak.location("loc_1")
+        settings.FLATPEAK_CONNECT_URL = "http://127.0.0.1:1"
+        with pytest.raises(flatpeak.Unavailable):
+            flatpeak.answer("cot_1", "session_restore")
+    flatpeak.login()
+    sent = {"connect_token": "cot_1", "route": "session_restore"}
+    assert calls == [
+        ("Connect", sent, 200, "", PAGE),
+        ("GET /login", None, 200, "", {"bearer_token": BEARER, "expires_in": 3600, "live_mode": False}),
+        ("GET /locations", None, 404, "", {"message": "Not Found"}),
+        ("Connect", sent, 0, "", None),
+    ]
+
+
 # --- check_flatpeak
 
 

@@ -23,7 +23,7 @@ from .calls import (
     rates,
 )
 from .errors import FlatPeakError, Rejected, Unavailable, word
-from .http import purpose, releasing, silent, total_timeout
+from .http import purpose, recording, releasing, silent, total_timeout
 from .release import ANODE, KNOWN, ZERO, Release, of
 from .signatures import Forged, Unsigned, check_signature
 from .values import instant, number, parsed, zone_named
@@ -57,6 +57,7 @@ __all__ = [
     "parsed",
     "purpose",
     "rates",
+    "recording",
     "releasing",
     "shown",
     "silent",

@@ -62,6 +62,24 @@ def releasing(release: Callable[[], Any]) -> Iterator[None]:
         _release.reset(before)
 
 
+Record = Callable[[str, JSON | None, int, str, Any], None]
+_record: ContextVar[Record] = ContextVar("record", default=lambda *call: None)
+
+
+@contextmanager
+def recording(record: Record) -> Iterator[None]:
+    """Give `record` each call's name, what was sent, and of the answer the status, the header's release and the JSON.
+
+    Without an answer these are 0, "" and None. What was sent has no credentials, but it may have a connect token, and so
+    may the answer; that of a sign-in has the bearer.
+    """
+    before = _record.set(record)
+    try:
+        yield
+    finally:
+        _record.reset(before)
+
+
 def total_timeout() -> float:
     """The longest that one call may take, in seconds."""
     return settings.FLATPEAK_CONNECT_TIMEOUT + settings.FLATPEAK_READ_TIMEOUT
@@ -188,9 +206,11 @@ def _send(
             status, version = response.status_code, response.headers.get("Flatpeak-Version", "")
     except (requests.RequestException, OSError) as error:
         breaker.failed()
+        _record.get()(call, body or params, 0, "", None)
         # Not the exception's text, which contains the query and so the token.
         raise Unavailable(f"{call}: no answer ({type(error).__name__})", "no_answer") from None
     breaker.answered()
+    _record.get()(call, body or params, status, version, answered)
     if heard:
         heard(version, answered if isinstance(answered, dict) else {})
     # A deletion is answered with 202 or 204 and no body.
