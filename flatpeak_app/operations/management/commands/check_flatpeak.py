@@ -1,14 +1,51 @@
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from connect_ui.routes import START, Kind, ours, row, theirs
+from flatpeak_app.operations.walk.conversation import HIDDEN_PARTS
+from flatpeak_app.operations.walk.report import Report
+from flatpeak_app.operations.walk.steps import Walk
+from flatpeak_app.operations.walk.transcript import Transcript
 from tariffs import flatpeak
 
 
 class Command(BaseCommand):
     help = "Log in to FlatPeak, make a connect token and open its conversation; say what was found, or what to fix."
 
-    def handle(self, **options: object) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--walk",
+            action="store_true",
+            help="in test mode: hold a whole conversation, compare each answer with what this app expects, and delete all",
+        )
+        parser.add_argument(
+            "--transcript", type=Path, metavar="PATH", help="where to write all calls of the walk (a file in var)"
+        )
+
+    def handle(self, *, walk: bool, transcript: Path | None, verbosity: int, **options: object) -> None:
+        if transcript and not walk:
+            raise CommandError("--transcript goes with --walk.")
+        if walk and verbosity < 2:
+            logging.disable(logging.INFO)  # a line per call: the transcript has them
+        try:
+            self.look(walk, transcript)
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def look(self, walk: bool, transcript: Path | None) -> None:
+        account = self.sign_in()
+        if walk:
+            self.walk(account, transcript or settings.VAR_DIR / f"walk-{timezone.now():%Y%m%dT%H%M%SZ}.jsonl")
+        else:
+            self.open()
+
+    def sign_in(self) -> flatpeak.JSON:
         try:
             account = flatpeak.login()
         except flatpeak.Rejected as error:
@@ -19,6 +56,10 @@ class Command(BaseCommand):
             raise CommandError(told) from None
         mode = "live" if account.get("live_mode") else "test"
         self.stdout.write(f"Signed in at {settings.FLATPEAK_API_URL}, {mode} mode.")
+        return account
+
+    def open(self) -> None:
+        """Open a conversation and look at its first page."""
         back = settings.SITE_URL + "/"
         body = {"callback_uri": back, "connect_web_uri": back, "direction": "IMPORT", "type": "COMMODITY"}
         try:
@@ -38,3 +79,29 @@ class Command(BaseCommand):
         self.stdout.write(f"The first page is {page['route']}, of release {version}.")
         if row(ours(page["route"], flatpeak.of(version).name)).kind is Kind.UNKNOWN:
             raise CommandError(f"This app does not know {page['route']}, a page of release {version}: update it.")
+
+    def walk(self, account: flatpeak.JSON, path: Path) -> None:
+        """Walk through a conversation. SIGTERM ends it as Ctrl-C does: what it made is deleted first."""
+        if account.get("live_mode") or settings.FLATPEAK_LIVE_MODE:
+            raise CommandError(
+                "A walk makes a customer and a location, so it is for test mode only. Nothing was made. Set FLATPEAK_API_KEY "
+                "to a test key (sk_test_…)."
+            )
+        try:
+            transcript = Transcript(path, HIDDEN_PARTS)
+        except OSError as error:
+            raise CommandError(f"{path} can't be written ({error}): name another file by --transcript.") from None
+        before: Any = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            with transcript:
+                report = Report(transcript, self.stdout.write)
+                Walk(report).run()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        self.stdout.write(f"{path} has all calls, without tokens, keys, ids of the account and addresses.")
+        if report.differences:
+            count = len(report.differences)
+            raise CommandError(
+                f"Differences from what this app expects: {count}. Send its authors this text and that file."
+            )
+        self.stdout.write("FlatPeak answered as this app expects.")
