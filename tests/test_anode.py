@@ -54,31 +54,6 @@ def test_a_login_comes_back_to_the_connected_tariff(walk, sandbox):
     assert Tariff.objects.get().provider == "OVO Energy"
 
 
-def test_a_tariff_of_the_library_is_connected(walk):
-    walk.to_providers().provider("SSE").tariff()
-    assert walk.route == "tariff_summary"
-    walk.act("CLOSE")
-    assert Tariff.objects.get().provider.startswith("SSE")
-
-
-def test_a_tariff_that_is_not_in_the_library_is_typed(walk):
-    walk.to_providers().provider("SSE").act("TARIFF_MISSING").answer(options="FIXED")
-    assert walk.route == "rate_fixed_capture"
-
-
-def test_a_market_price_is_asked_for_by_region_and_surcharge(walk):
-    walk.to_providers().provider("Tomato Energy")
-    while walk.page.route in ("region", "surcharge"):
-        if walk.page.route == "region":
-            walk.answer(region=walk.page.data["regions"][0])
-        else:
-            walk.answer(fixed="2.5", percentage="20")
-    walk.name_and_term()
-    assert walk.route == "tariff_summary"
-    walk.act("CLOSE")
-    assert Tariff.objects.get().structure == "MARKET"
-
-
 @pytest.mark.parametrize("done", ["done", "closed browser"])
 def test_a_tariff_that_is_still_read_is_stored_as_pending(walk, later, done):
     walk.to_providers().provider("EDF").log_in_at_provider("unreachable")
@@ -284,25 +259,6 @@ def test_disconnecting_ends_the_stored_rates_even_if_the_exchange_fails(settings
     settings_of.act("DISCONNECT")
     assert Tariff.objects.get().state == Tariff.State.DISCONNECTED
     assert settings_of.session.state == State.OWED
-
-
-def test_buying_and_selling_at_one_location(settings_of):
-    settings_of.start(direction="EXPORT", location=Location.objects.get().pk)
-    while settings_of.page.route != "connected":
-        route = settings_of.page.route
-        if route == "address":
-            settings_of.address()
-        elif route == "provider":
-            settings_of.provider("Ecotricity")
-        elif route == "structure":
-            settings_of.answer(options="FIXED")
-        elif route == "fixed_price":
-            settings_of.answer(cost="15")
-        else:
-            settings_of.name_and_term()
-    settings_of.act("CLOSE")
-    assert sorted(Tariff.objects.values_list("direction", flat=True)) == ["EXPORT", "IMPORT"]
-    assert Location.objects.count() == 1
 
 
 # --- what FlatPeak's sources disagree about

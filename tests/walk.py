@@ -36,6 +36,11 @@ class Walk:
         return page.route if page.row.kind is Kind.UNKNOWN else theirs(page.route, page.session.spoken.name)
 
     @property
+    def shows(self):
+        """The kind of the page in view; a tariff is shown by other routes in each release."""
+        return self.page.row.kind
+
+    @property
     def session(self):
         return ConnectSession.objects.order_by("-started_at")[0]
 
@@ -106,7 +111,26 @@ class Walk:
 
     def fixed(self, cost="28.15", **start):
         """The shortest way to a stored location."""
-        return self.by_hand(**start).answer(cost=cost).name_and_term().act("SAVE")
+        return self.by_hand(**start).answer(cost=cost).name_and_term().save()
+
+    # -- what differs by release
+
+    def save(self):
+        """Finish at a summary: in zero the tariff is saved there, in anode it is connected already."""
+        return self.act("SAVE" if "SAVE" in self.page.actions else "CLOSE")
+
+    def reconnect(self):
+        """Ask for the providers again where a tariff could not be read."""
+        return self.act("RECONNECT" if "RECONNECT" in self.page.actions else "EDIT")
+
+    def surcharge(self, fixed, percentage):
+        """Tell the surcharge and the region, which anode asks for on a page before."""
+        asked = self.page.data
+        region = {"region": asked["regions"][0]} if "regions" in asked else {}
+        if self.page.route == "region":
+            self.answer(**region)
+            region = {}
+        return self.answer(fixed=fixed, percentage=percentage, **region)
 
     def way_back(self, sandbox):
         """Return the path and query that a provider's login returns to, from the sandbox's state."""
