@@ -1,7 +1,9 @@
 """`python -m bench`: measure everything, print it, and write it into bench/README.md.
 
 `python -m bench NAME …` measures these alone and writes nothing; `--help` has the names. The whole run leaves out `load`
-and `profile`. `python -m bench --quick` measures little of each and writes nothing, to test the bench itself.
+and `profile`. `--release anode` measures chosen ones in that release of FlatPeak's; the whole run is zero's.
+
+`python -m bench --quick` measures little of each and writes nothing, to test the bench itself.
 """
 
 import argparse
@@ -38,8 +40,8 @@ MEASURES = {
 }
 
 
-def main(quick: bool, chosen: list[str]) -> None:
-    site = Site()
+def main(quick: bool, chosen: list[str], release: str) -> None:
+    site = Site(release)
     lines = [
         HEADING,
         f"{date.today():%d %B %Y}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
@@ -60,8 +62,11 @@ def main(quick: bool, chosen: list[str]) -> None:
 parser = argparse.ArgumentParser(prog="python -m bench")
 parser.add_argument("measure", nargs="*", help=", ".join(MEASURES))
 parser.add_argument("--quick", action="store_true")
+parser.add_argument("--release", choices=["zero", "anode"], default="zero")
 given = parser.parse_args()
 if unknown := set(given.measure) - MEASURES.keys():
     parser.error(f"{', '.join(unknown)} can't be measured, only {', '.join(MEASURES)}")
+if given.release != "zero" and not given.measure:
+    parser.error(f"name what is to be measured in {given.release}; the whole run is zero's")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end the started processes, as Ctrl-C does
-main(given.quick, given.measure)
+main(given.quick, given.measure, given.release)

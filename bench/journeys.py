@@ -56,7 +56,7 @@ class Customer:
             tariff = f"{self.name} {self.number}"
             while go_on() and self.action():
                 self.press(self.answer(tariff))
-            if "Your tariff is" in self.page:
+            if "Your tariff is" in self.page and not self.action():
                 self.finished.append(tariff)
         self.connection.close()
 
@@ -75,7 +75,8 @@ class Customer:
         for field, value in (("options", "FIXED"), ("cost", "28.15"), ("tariff_name", tariff), ("term", "unknown")):
             if f'name="{field}"' in page:
                 return {field: value}
-        return {"action": "SAVE"} if 'value="SAVE"' in page else {}
+        # In anode the tariff is saved before its summary is shown, and what is left is to be done there.
+        return next(({"action": each} for each in ("SAVE", "CLOSE") if f'value="{each}"' in page), {})
 
     def action(self) -> str:
         """Return the action of the page's last form that posts to Connect."""

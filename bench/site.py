@@ -23,10 +23,12 @@ Row = tuple[str, str, str]  # what was measured, the result, the target
 class Site:
     """A folder with the database and the sandbox's state, and a signed-in customer with one location.
 
+    `release` is what FlatPeak's account speaks.
     `DATABASE_URL` and `CACHE_URL` are taken from the environment; the database should be empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, release: str = "zero") -> None:
+        self.release = release
         self.cookies: list[str] = []
         self.http = requests.Session()
         self.folder = Path(tempfile.mkdtemp(prefix="flatpeak-bench-"))
@@ -61,7 +63,7 @@ class Site:
         client.cookies.load(self.cookie)
         with self.sandbox():
             walk = Walk(client)
-            walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
+            walk.to_providers().provider("Octopus Energy").log_in_at_provider().save()
         self.location, self.tariff = f"/locations/{walk.session.location_id}/", walk.session.tariff_id
 
     def sign_up(self, address: str) -> str:
@@ -108,6 +110,8 @@ class Site:
             str(self.sandbox_port),
             "--state",
             str(self.folder / "sandbox"),
+            "--release",
+            self.release,
         )
         with Program(sys.executable, *command) as program:
             program.wait_for_page(self.sandbox_port)
