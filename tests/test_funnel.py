@@ -147,11 +147,17 @@ def test_one_to_which_flatpeak_gave_no_page_has_begun_and_left_there(alice):
     assert routes() == {"": (1, 1)}
 
 
+def test_who_looks_at_the_settings_of_a_tariff_and_is_done_has_not_left(alice):
+    customer = Customer.objects.create(user=alice)
+    sessions(alice, state=State.LEFT, location=Location.objects.create(customer=customer, location_id="loc_1"))
+    assert routes() == {"": (1, 0), "address": (1, 0), "provider": (1, 0)}
+
+
 @pytest.mark.parametrize("state", State)
 def test_only_who_did_not_get_a_tariff_and_cannot_go_on_has_left(alice, state):
     later = timezone.now() + timedelta(hours=1)
     sessions(alice, state=state, expires_at=later)
-    left = int(state in (State.EXPIRED, State.CONFLICT))
+    left = int(state in (State.EXPIRED, State.CONFLICT, State.LEFT))
     assert routes() == {"": (1, 0), "address": (1, 0), "provider": (1, left)}
     before = routes()
     purge()

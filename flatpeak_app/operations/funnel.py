@@ -78,7 +78,8 @@ def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
     pages = Page.objects.filter(session__in=sessions)
     # An open one counts as left once its token has expired, or if it is counted, because then it is being deleted.
     over = Q(state=State.OPEN) & (Q(expires_at__lte=timezone.now()) | Q(counted=True))
-    left = sessions.filter(over | Q(state__in=[State.EXPIRED, State.CONFLICT, State.LEFT]))
+    # Whoever leaves at a location has its tariff already.
+    left = sessions.filter(over | Q(state__in=[State.EXPIRED, State.CONFLICT]) | Q(state=State.LEFT, location=None))
     refused = sessions.exclude(last_error_code="")
     stopped = pages.filter(route__in=named(kind=Kind.ERROR))
     nothing, none = Value("", CharField()), Sum(Value(0), default=0)
