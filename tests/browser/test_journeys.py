@@ -131,8 +131,7 @@ def test_three_pages_back_in_the_browser_and_on_again_with_other_answers(visit):
 
 
 def test_a_tariff_in_progress_becomes_ready_while_its_page_is_open(visit, later, monkeypatch):
-    for module in ("changes", "shown"):
-        monkeypatch.setattr(f"tariffs.screens.{module}.look_again", lambda tariff, now: look_again(tariff, now) and 1)
+    monkeypatch.setattr("tariffs.screens.shown.look_again", lambda tariff, now: look_again(tariff, now) and 1)
     visit.to_providers().provider("Test: pending for 2 minutes").log_in_at("Test: pending for 2 minutes")
     visit.on("Your tariff is being read").press("Save and wait").to_rates().sees("still being read")
     assert only_tariff().state == Tariff.State.PENDING
