@@ -211,6 +211,8 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
             answered.typed = form.typed() if form else answered.typed
             answered.save(update_fields=["typed"])
             return lead(request, "page", at_page, session.pk, answered.number)
+        if session.state == State.OWED:
+            return lead(request, "page", at_page, session.pk, session.newest)
         if form:
             form.add_rejection(error)
             return again(form, 422)

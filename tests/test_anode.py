@@ -139,10 +139,25 @@ def test_a_refused_exchange_is_tried_until_the_token_expires_and_is_then_shown_t
     with pytest.raises(CommandError):
         call_command("exchange_pending")
     assert by_hand.session.state == State.OWED
+    assert "Almost done" in by_hand.get(f"/connect/{by_hand.session.pk}/").text
     sandbox.set_faults([])
     later(hours=1)
     call_command("exchange_pending")
     assert by_hand.session.state == State.CONNECTED
+    assert "See the rates" in by_hand.get(f"/connect/{by_hand.session.pk}/").text
+
+
+@pytest.mark.parametrize("pressed", ["CLOSE", "EDIT"])
+def test_a_token_that_connect_refuses_on_the_summary_is_kept_for_the_exchange(by_hand, sandbox, later, pressed):
+    token = sandbox.state["tokens"][by_hand.session.connect_token]
+    token["expires"] = sandbox.now().isoformat()
+    by_hand.act(pressed)
+    assert by_hand.session.state == State.OWED
+    assert "Almost done" in by_hand.text
+    later(minutes=10)
+    call_command("exchange_pending")
+    assert by_hand.session.state == State.CONNECTED
+    assert Tariff.objects.get().name == "Simple"
 
 
 def test_deleting_an_unsettled_conversation_owes_its_erasure(by_hand, sandbox):

@@ -16,7 +16,7 @@ from ..forms.base import RouteForm
 from ..models import ConnectSession, Page
 from ..routes import Kind
 from .reading import note_provider, report
-from .settle import settle, store_now
+from .settle import owe, settle, store_now
 from .tokens import make_token, renew
 from .wire import say, stand
 
@@ -169,7 +169,11 @@ def anew(page: Page, stands: Page, form: RouteForm | None, answer: JSON) -> JSON
 
 def refused(session: ConnectSession, error: flatpeak.Rejected, route: str) -> None:
     session.note_error(error.code or str(error.status), route)
-    if gone(session, error):
+    if not gone(session, error):
+        return
+    if session.is_unsettled:
+        owe(session)  # FlatPeak has a tariff, so the token must be kept for the exchange
+    else:
         session.end(ConnectSession.State.EXPIRED)
 
 

@@ -36,20 +36,14 @@ def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
             ids = flatpeak.exchange(session.connect_token, session.spoken)
     except flatpeak.FlatPeakError as error:
         if waiting:
+            if session.expires_at <= now:
+                owe(session)  # the operator sees it from now on
             session.refused(error, now)
-            if session.expires_at <= now:  # the operator sees it from now on
-                session.state = ConnectSession.State.OWED
             if isinstance(error, flatpeak.Rejected):
                 session.note_error(session.last_result, session.last_route)
         return error
-    if session.state == ConnectSession.State.OPEN:  # Connect's last page was lost, or the customer closed the browser
-        last = Page(session=session, number=session.newest + 1, route=END, body={}, came_from=session.newest)
-        session.newest, session.last_route = last.number, last.route
-        session.owe_exchange()
-        with transaction.atomic():
-            if not session.keep():
-                return None
-            last.save()
+    if not owe(session):
+        return None
     before = session.pages.filter(number=session.newest).values("came_from")
     left_by = session.pages.filter(number__in=before).first()
     summary = left_by if left_by and left_by.route in TOLD else None
@@ -77,6 +71,22 @@ def settle(session: ConnectSession) -> flatpeak.FlatPeakError | None:
     with suppress(flatpeak.FlatPeakError):  # the rates' refresh fetches the details then
         details.complete(tariff)
     return None
+
+
+def owe(session: ConnectSession) -> bool:
+    """Note that the exchange of an open conversation is owed; False if its claim was lost.
+
+    Connect's last page was lost, or the customer closed the browser, so we add it.
+    """
+    if session.state != ConnectSession.State.OPEN:
+        return True
+    last = Page(session=session, number=session.newest + 1, route=END, body={}, came_from=session.newest)
+    session.newest, session.last_route = last.number, last.route
+    session.owe_exchange()
+    with transaction.atomic():
+        if kept := session.keep():
+            last.save()
+    return kept
 
 
 def store_now(session: ConnectSession, page: Page, answered: Page) -> None:
