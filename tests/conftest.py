@@ -90,6 +90,8 @@ def pytest_collection_modifyitems(config, items):
 
 def may_differ(item):
     """Return whether a test may depend on the database or the cache: by its fixtures, or by what its module imports."""
+    if item.get_closest_marker("once"):
+        return False
     asks = {"db", "transactional_db", "django_db_setup"} & set(item.fixturenames)
     return bool(asks or item.get_closest_marker("django_db") or STORES & vars(item.module).keys())
 

@@ -352,6 +352,7 @@ def reading(request, sandbox):
     return name
 
 
+@pytest.mark.once
 def test_every_reading_leads_to_stored_ids_and_rates(reading, walk, sandbox, later):
     """One customer with a typed price corrects it, then a login, a market price, a change, and a disconnection."""
     walk_on(walk.start())

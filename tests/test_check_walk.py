@@ -19,7 +19,7 @@ from tariffs import flatpeak
 from tariffs.models import Customer, Erasure
 from tests import scan
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 PROGRESS = re.compile(
     r"Signed in|The conversation is in|There are no rates yet|Deleted the|Pages: |FlatPeak |/.*has all"

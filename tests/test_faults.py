@@ -26,7 +26,7 @@ from flatpeak_app.web.errors import RequestId
 from tariffs.flatpeak import http
 from tariffs.models import Customer, Erasure, Location, RateDay, Tariff
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.long]
 State = ConnectSession.State
 
 TORTURE = "TORTURE" in os.environ

@@ -9,6 +9,8 @@ from django.core.management import call_command
 from connect_ui.models import ConnectSession
 from tariffs.models import Location, Tariff
 
+pytestmark = pytest.mark.once
+
 State = ConnectSession.State
 
 
