@@ -38,7 +38,8 @@ torture: $(VENV)/installed-dev
 	@echo "TORTURE_SEED=$(TORTURE_SEED)"
 	@TORTURE=1 TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m pytest \
 		--hypothesis-seed=$(TORTURE_SEED) -n auto --dist worksteal \
-		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races tests/browser tests/test_bench.py tests/test_contracts.py)
+		$(or $(TESTS),tests/test_faults.py tests/fuzz tests/races tests/browser tests/test_bench.py tests/test_contracts.py \
+		tests/test_anode.py tests/test_raised_account.py tests/test_check_walk.py)
 	@$(if $(TESTS),,env -u DATABASE_URL TORTURE_SEED=$(TORTURE_SEED) $(VENV)/bin/python -m bench load)
 
 # The scanners and their folder; they need Java, npm and openssl.
