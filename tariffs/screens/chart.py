@@ -88,7 +88,7 @@ def chart(
         day = format_datetime(begin.astimezone(zone), "EEE", locale=locale())
         title = TITLES[week, low != high] % ({"day": day, "price": low, "low": low, "high": high} | times)
         if any(s.confidence < 1 for s in found):
-            title = f"{title}, {gettext('an estimate')}"
+            title += ", " + gettext("an estimate")
         return x(begin), round(x(over) - x(begin), 2), title
 
     def mark(segment: Segment, lowest: bool = False) -> tuple[float, float, str]:
