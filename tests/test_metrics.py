@@ -22,7 +22,7 @@ from tariffs.flatpeak import http
 from tariffs.models import Erasure, Location, Tariff
 from tests.programs import ROOT, Program, free_port, get
 
-pytestmark = [pytest.mark.once, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 TOKEN = "a metrics token of forty characters or so"
 State = ConnectSession.State

@@ -92,7 +92,7 @@ def owe(session: ConnectSession) -> bool:
 def store_now(session: ConnectSession, page: Page, answered: Page) -> None:
     """Store at a known location what FlatPeak has stored before this page, so that rates of the tariff before end now.
 
-    The exchange at the end stores it once more, which changes nothing.
+    The exchange at the end stores it once more: the same tariff, of which the rates are asked for again.
     """
     location = session.location
     if page.row.is_stored and page.data != answered.data:
