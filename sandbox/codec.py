@@ -4,6 +4,7 @@ import json
 import re
 from datetime import datetime
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ def loads(text: str | bytes) -> Any:
 
 def dumps(value: Any) -> str:
     """Write JSON. Decimals keep their digits, as 0.2815: json itself would need a float."""
+    if isinstance(value, str):
+        return quoted(value)
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{dumps(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{quoted(key)}:{dumps(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(dumps, value)) + "]"
     return json.dumps(value)

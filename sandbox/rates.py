@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -60,6 +61,7 @@ def instant(day: date, clock: str, timezone: str) -> datetime:
     return found
 
 
+@lru_cache(10_000)  # three of four are of a whole day
 def _share(*parts: object) -> Decimal:
     """A pseudo-random number from 0 to 1, the same for the same parts on every machine."""
     digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
