@@ -113,6 +113,27 @@ def test_settings_that_are_left_are_left_though_the_answer_was_lost(settings_of,
     assert Tariff.objects.get().version - version <= 1
 
 
+@pytest.mark.parametrize("url", [None, 7, "javascript:alert(1)", "https://elsewhere.example.com/"])
+@pytest.mark.parametrize(
+    ("provider", "action", "state"),
+    [
+        ("OVO Energy", "CLOSE", State.CONNECTED),
+        ("OVO Energy", "DISCONNECT", State.DISCONNECTED),
+        ("Test: pending for 2 minutes", "CLOSE", State.CONNECTED),
+        ("Ecotricity", "CLOSE", State.LEFT),
+    ],
+)
+def test_done_and_disconnect_are_the_end_whatever_address_is_named(walk, sandbox, provider, action, state, url):
+    walk.to_providers().provider(provider)
+    if provider != "Ecotricity":
+        walk.log_in_at_provider()
+    fault = {"call": "connect", "fault": "wrong_value", "field": "redirect_url", "value": url}
+    sandbox.set_faults([fault])
+    walk.act(action)
+    assert walk.session.state == state
+    assert sandbox.counts["token"] == 1
+
+
 # --- the callback
 
 

@@ -43,8 +43,12 @@ def say(session: ConnectSession, page: Page, answer: JSON) -> Page:
     route, names = page.body.get("route", ""), page.row.wire.get(spoken.name, ())
     if names and route not in names:  # the page came with an earlier token, in another release
         route = names[0]
-    action = spoken.actions.theirs(answer.get("action", ""))
-    return _page(session, flatpeak.answer(session.connect_token, route, answer.get("data"), action=action))
+    action = answer.get("action", "")
+    theirs = spoken.actions.theirs(action)
+    new = _page(session, flatpeak.answer(session.connect_token, route, answer.get("data"), action=theirs))
+    if new.row.kind is routes.Kind.REDIRECT and action in ("CLOSE", "DISCONNECT"):
+        new.route = routes.END  # neither leads to a login, so the address may be missing or another one
+    return new
 
 
 def _page(session: ConnectSession, sent: flatpeak.WirePage) -> Page:
