@@ -1,34 +1,27 @@
 """Form fields for what a tariff is made of."""
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from string import ascii_uppercase
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale, core, dates, numbers
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy as _, pgettext
 
-from tariffs import money, rates
+from tariffs import money, rates, typed
 from tariffs.flatpeak import zone_named
 
-NUMBER = re.compile(r"[+-]?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})")
-LONGEST = 40  # characters of a typed number, with its unit and spaces
-# What people type after a price, without spaces: a pattern that allows spaces takes quadratic time on many of them.
-PER_KWH = re.compile(r"(/|per|pro|je|par|le)kwh$", re.I)
-MINOR = r"p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr"
 # Codes that CLDR names and ISO 3166-1 does not have as countries.
 NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
-
-
-def packed(text: str) -> str:
-    """The text without spaces, which have no meaning in a number."""
-    return "".join(text.split())
 
 
 class UnitInput(forms.TextInput):
@@ -36,7 +29,7 @@ class UnitInput(forms.TextInput):
 
     def __init__(self, unit: str = "", attrs: dict[str, Any] | None = None) -> None:
         self.unit = unit
-        own = {"inputmode": "decimal", "autocomplete": "off", "size": 8, "maxlength": LONGEST}
+        own = {"inputmode": "decimal", "autocomplete": "off", "size": 8, "maxlength": typed.LONGEST}
         super().__init__(own | (attrs or {}))
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
@@ -44,25 +37,36 @@ class UnitInput(forms.TextInput):
 
 
 class NumberField(forms.Field):
-    """A number as people write it, with a comma or a point."""
+    """A number as people write it, with the words of `units` beside it (see `typed.read`)."""
 
     widget = UnitInput
-    default_error_messages = {"invalid": _("Type a number, for example 24.5.")}
+    units: Mapping[str, int] = {"": 0}
+    default_error_messages = {
+        "invalid": _("Type a number, for example 24.5."),
+        "ambiguous": _("This can mean two numbers. Type %(first)s or %(second)s."),
+    }
 
     def to_python(self, value: Any) -> Decimal | None:
         text = str(value or "")
-        if len(text) > LONGEST:
+        if not text.strip():
+            return None
+        found = typed.read(text, self.units)
+        found = [number for number in found if self.is_likely(number)] or found
+        if not found:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return self.parse(text) if text.strip() else None
+        if len(found) > 1:
+            raise forms.ValidationError(self.error_messages["ambiguous"], "ambiguous", self.in_one_way(found))
+        return found[0]
 
-    def parse(self, text: str) -> Decimal:
-        text = packed(text).replace("'", "").replace("\u2212", "-")
-        if "." in text and "," in text:  # the last one separates decimals, the other one thousands
-            thousands = "," if text.rindex(".") > text.rindex(",") else "."
-            text = re.sub(rf"(?<=\d)[{thousands}](?=\d{{3}}(?!\d))", "", text)
-        if not NUMBER.fullmatch(text):
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return Decimal(text.replace(",", "."))
+    def is_likely(self, number: Decimal) -> bool:
+        """Whether it may be meant, if the text can also mean another number."""
+        return True
+
+    def in_one_way(self, found: list[Decimal]) -> dict[str, str]:
+        """Two numbers as they can be typed without a second meaning: "1,445" is 1445 or 1.4450."""
+        whole, exact = sorted((number.scaleb(-self.units[""]) for number in found), reverse=True)
+        sign = numbers.get_decimal_symbol(money.locale())
+        return {"first": f"{whole:f}", "second": f"{exact:f}0".replace(".", sign)}
 
     def prepare_value(self, value: Any) -> Any:
         number = rates.number(value)
@@ -74,13 +78,28 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
+class PercentageField(NumberField):
+    """18.5 is 18.5 %."""
+
+    units = dict.fromkeys(["", "%", "٪", "percent", "percents", "prozent", "pourcent", "pourcents", "pct"], 0)
+    LEAST, MOST = -100, 1000
+
+    def __init__(self, **options: Any) -> None:
+        wrong = gettext("Type a percentage between −100 and 1000.")
+        limits = [MinValueValidator(self.LEAST, wrong), MaxValueValidator(self.MOST, wrong)]
+        super().__init__(widget=UnitInput("%"), validators=limits, **options)
+
+    def is_likely(self, number: Decimal) -> bool:
+        return self.LEAST <= number <= self.MOST
+
+
 class RateField(NumberField):
     """A price per kWh, typed as it stands on a bill (24.5 pence), clean as a Decimal in major units (0.245)."""
 
     def __init__(self, *, currency: str = "", signed: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        self.signed, self.unit = signed, money.unit(currency)
-        self.symbol = packed(numbers.get_currency_symbol(currency, money.locale())) if currency else ""
+        self.currency, self.signed, self.unit = currency, signed, money.unit(currency)
+        self.units = money.words(currency, money.locale())
         said = {"price": self.unit.suffix.strip()}
         bill = gettext("{price} per kWh, about {bill} a year at {use} kWh")
         self.widget.unit = gettext("%(price)s per kWh") % said if currency else gettext("per kWh")
@@ -91,7 +110,9 @@ class RateField(NumberField):
             "data-bill": bill.replace("{use}", money.plain(Decimal(self.unit.year))),
             "data-shift": self.unit.shift,
             "data-year": self.unit.year,
-            "data-symbol": self.symbol,
+            "data-usual": self.unit.ordinary or "",
+            "data-units": json.dumps(self.units, ensure_ascii=False),
+            "data-script": static("js/prices.js"),
         }
 
     def prepare_value(self, value: Any) -> Any:
@@ -101,14 +122,8 @@ class RateField(NumberField):
         # Connect sends a price of 0 before one is given.
         return plain(number.scaleb(self.unit.shift)) if number or self.signed else ""
 
-    def parse(self, text: str) -> Decimal:
-        text, own = PER_KWH.sub("", packed(text)), packed(self.unit.suffix)
-        # "£0.245" may be typed in the field for pence, and "$" for US$. But "24,5 c€" is in cents.
-        for major in filter(None, (self.symbol, self.symbol.strip(ascii_uppercase))):
-            if major in text and major != own and not text.endswith(own):
-                return super().parse(text.replace(major, ""))
-        minor = re.escape(own) + (f"|{MINOR}" if self.unit.shift else "")
-        return super().parse(re.sub(rf"(?<=[\d.,])({minor})$", "", text, flags=re.I)).scaleb(-self.unit.shift)
+    def is_likely(self, number: Decimal) -> bool:
+        return money.is_usual(number, self.currency)
 
     def validate(self, value: Any) -> None:
         super().validate(value)

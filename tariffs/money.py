@@ -3,6 +3,7 @@
 from copy import copy
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
+from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 from babel import Locale, UnknownLocaleError, numbers
@@ -13,7 +14,7 @@ class Unit(NamedTuple):
     """`suffix` follows the number, which is the amount in major units times ten to the `shift`.
 
     A translation may space the suffix, or use another: 24.56c is 24,56 ct in German. `ordinary` is a common price for a
-    household in major units per kWh; None if minor units are not used, so that nobody can mistake one for the other.
+    household in major units per kWh, None if we know none.
     """
 
     suffix: Any  # a string, which is lazy in UNITS
@@ -29,7 +30,7 @@ UNITS = {
     "DKK": Unit(pgettext_lazy("follows a price", " øre"), 2, Decimal("2.50"), 3500),
     "EUR": Unit(pgettext_lazy("follows a price", "c"), 2, Decimal("0.30"), 3500),
     "GBP": Unit(pgettext_lazy("follows a price", "p"), 2, Decimal("0.25"), 2700),
-    "JPY": Unit(pgettext_lazy("follows a price", " ¥"), 0, None, 4000),
+    "JPY": Unit(pgettext_lazy("follows a price", " ¥"), 0, Decimal(31), 4000),
     "NOK": Unit(pgettext_lazy("follows a price", " øre"), 2, Decimal("1.20"), 16000),
     "NZD": Unit(pgettext_lazy("follows a price", "c"), 2, Decimal("0.33"), 7000),
     "PLN": Unit(pgettext_lazy("follows a price", " gr"), 2, Decimal("1.00"), 2000),
@@ -40,7 +41,68 @@ UNITS = {
 
 def unit(currency: str) -> Unit:
     found = UNITS.get(currency)
-    return found._replace(suffix=str(found.suffix)) if found else Unit(f" {currency}", 0)
+    if found:
+        return found._replace(suffix=str(found.suffix))
+    return Unit(f" {currency}", 0, Decimal(COMMON[currency]) if currency in COMMON else None)
+
+
+# What people write for a currency beside its code, its sign and its name, and for its hundredth.
+MAJOR = {
+    "£ pound pounds": ["GBP"],
+    "€ euro euros": ["EUR"],
+    "$ dollar dollars": ["AUD", "CAD", "NZD", "USD"],
+    "kr krona kronor kroner": ["DKK", "NOK", "SEK"],
+    "fr sfr franken francs": ["CHF"],
+    "zł zl złoty zloty": ["PLN"],
+    "¥ 円 yen": ["JPY"],
+    "r$ reais real": ["BRL"],
+    "kč": ["CZK"],
+    "ft": ["HUF"],
+    "rp": ["IDR"],
+    "₹ rs": ["INR"],
+    "rm": ["MYR"],
+    "lei leu": ["RON"],
+    "tl ₺": ["TRY"],
+    "r": ["ZAR"],
+}
+MINOR = {
+    "p pence penny": ["GBP"],
+    "c ct cts cent cents ¢ centime centimes": ["AUD", "CAD", "EUR", "NZD", "USD"],
+    "øre öre ore": ["DKK", "NOK", "SEK"],
+    "rp rappen ct cts c centime centimes": ["CHF"],
+    "gr grosz grosze groszy": ["PLN"],
+}
+# A common price of a household in major units per kWh, where bills have no other unit.
+COMMON = {
+    "AED": "0.3", "BGN": "0.27", "BRL": "0.8", "CLP": "170", "CNY": "0.55", "COP": "850", "CZK": "6.5", "HKD": "1.4",
+    "HUF": "40", "IDR": "1445", "ILS": "0.6", "INR": "7", "ISK": "20", "KRW": "150", "MXN": "2", "MYR": "0.45", "PHP": "11",
+    "RON": "1.3", "RSD": "13", "SAR": "0.2", "SGD": "0.3", "THB": "4.2", "TRY": "3", "TWD": "3", "UAH": "4.3", "VND": "2200",
+    "ZAR": "3.5",
+}  # fmt: skip
+
+
+@cache
+def words(currency: str, where: Locale) -> dict[str, int]:
+    """The words beside a typed price, in lower case and without spaces, with the power of ten to major units."""
+    own, shift = unit(currency)[:2]
+    found = {"": -shift}
+    if not currency:
+        return found
+    major = [currency, numbers.get_currency_symbol(currency, where)]
+    for count in (1, 2, 5):
+        name = numbers.get_currency_name(currency, count, where)
+        major += [name, *name.split()]
+    major += [sign.strip(ascii_uppercase) for sign in major]  # $ of US$
+    for power, given, table in ((0, major, MAJOR), (-shift, [own], MINOR)):
+        more = " ".join(names for names, currencies in table.items() if currency in currencies and (shift or not power))
+        found |= {"".join(word.split()).lower().strip("."): power for word in [*given, *more.split()] if word}
+    return found
+
+
+def is_usual(rate: Decimal, currency: str, lowest: int = 10) -> bool:
+    """Whether a price is neither far above a common one of its currency, nor far below; True if none is known."""
+    usual = unit(currency).ordinary
+    return usual is None or usual / lowest <= abs(rate) <= usual * 5
 
 
 def locale() -> Locale:

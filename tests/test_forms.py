@@ -169,7 +169,7 @@ def test_a_page_without_input_has_no_form():
     ("percentage", "taken"), [("-100", True), ("1000", True), ("-100.01", False), ("1000.01", False)]
 )
 def test_a_percentage_is_taken_up_to_both_its_limits(percentage, taken):
-    assert answered("market_surcharge_capture", percentage=percentage).is_valid() is taken
+    assert answered("market_surcharge_capture", percentage=percentage, sure=percentage).is_valid() is taken
 
 
 def test_a_form_that_says_nothing_back_says_nothing():
@@ -468,12 +468,13 @@ def test_a_price_a_hundred_times_off_is_asked_about_once(currency, cost, likely)
 @pytest.mark.parametrize(
     ("currency", "cost"),
     [
-        ("GBP", "1.3"),
+        ("GBP", "2.5"),
         ("GBP", "28.15"),
-        ("GBP", "299"),
-        ("SEK", "8"),
-        ("SEK", "1700"),
-        ("JPY", "3100"),
+        ("GBP", "125"),
+        ("SEK", "15"),
+        ("SEK", "750"),
+        ("JPY", "155"),
+        ("HUF", "36.5"),
         ("XTS", "0.001"),
     ],
 )
@@ -483,9 +484,48 @@ def test_a_possible_price_is_not_asked_about(currency, cost):
     assert not form.doubts
 
 
-def test_a_price_that_no_other_unit_explains_is_not_asked_about():
-    assert answered("rate_fixed_capture", cost="0.0001").is_valid()
-    assert answered("rate_fixed_capture", cost="999999").is_valid()
+@pytest.mark.parametrize(
+    ("currency", "cost", "said"),
+    [
+        ("GBP", "245", "245.00p per kWh would cost about £6,615 a year. Correct it, or continue"),
+        ("GBP", "281500", "281,500.00p per kWh would cost about £7,600,500 a year. Correct it, or continue"),
+        ("GBP", "126", "126.00p per kWh would cost about £3,402 a year. Correct it, or continue"),
+        ("GBP", "2.4", "2.40p per kWh would cost about £65 a year. Correct it, or continue"),
+        ("GBP", "0.0001", "0.00p per kWh would cost about £0 a year. Correct it, or continue"),
+        ("JPY", "3100", "3,100.00 ¥ per kWh would cost about JP¥12,400,000 a year. Correct it, or continue"),
+        ("HUF", "3650", "3,650.00 HUF per kWh would cost about HUF12,775,000 a year. Correct it, or continue"),
+    ],
+)
+def test_a_price_far_from_what_is_usual_is_asked_about_once_with_the_bill_of_a_year(currency, cost, said):
+    on = page("rate_fixed_capture", currency_code=currency)
+    first = answered("rate_fixed_capture", on=on, cost=cost)
+    assert first.errors["cost"] == [f"{said} if it is right."]
+    assert answered("rate_fixed_capture", on=on, cost=cost, sure=list(first.doubts.values())).is_valid()
+
+
+def test_less_is_usual_for_what_is_sold():
+    on = page("rate_fixed_capture", currency_code="GBP")
+    on.body["direction"] = "EXPORT"
+    assert answered("rate_fixed_capture", on=on, cost="1.5").is_valid()
+    said = answered("rate_fixed_capture", on=on, cost="245").errors["cost"][0]
+    assert said.startswith("245.00p per kWh would pay you about £6,615 a year.")
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("fixed", "51", "51.00p on top of each kWh would add about £1,377 a year."),
+        ("fixed", "-51", "-51.00p on each kWh would take off about £1,377 a year."),
+        ("percentage", "61", "This percentage would add about £412 a year."),
+        ("percentage", "-61", "This percentage would take off about £412 a year."),
+    ],
+)
+def test_a_surcharge_far_from_what_is_usual_is_asked_about_once(field, text, said):
+    on = page("market_surcharge_capture", regions=None)
+    first = form_for(on, sent({field: text}))
+    assert first.errors == {field: [f"{said} Correct it, or continue if it is right."]}
+    assert form_for(on, sent({field: text, "sure": text})).is_valid()
+    assert form_for(on, sent({field: text.replace("1", "0")})).is_valid()
 
 
 def test_a_changed_answer_that_is_doubtful_too_is_asked_about():
@@ -647,7 +687,7 @@ def test_odd_hours_do_no_harm(listed):
     ],
 )
 def test_a_surcharge_may_be_zero_and_below(typed, fixed, percentage):
-    form = form_for(page("market_surcharge_capture", regions=None), sent(typed))
+    form = form_for(page("market_surcharge_capture", regions=None), sent(typed | {"sure": typed.get("percentage", "")}))
     assert form.is_valid(), form.errors
     assert form.to_data() == {"surcharge": {"fixed": Decimal(fixed), "percentage": Decimal(percentage)}}
     assert "-0" not in simplejson.dumps(form.to_data()).replace("-0.0", "")

@@ -6,13 +6,12 @@ from itertools import pairwise
 from typing import Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
 
 from tariffs import money
 from tariffs.flatpeak import JSON
 
-from ..fields import NumberField, RateField, UnitInput
+from ..fields import PercentageField, RateField
 from .base import RouteForm
 from .questions import region_field
 
@@ -28,17 +27,29 @@ class PriceForm(RouteForm):
         required = {"required": gettext("Type the price of a kilowatt-hour.")}
         return RateField(currency=self.currency, label=label, error_messages=required, **options)
 
+    @property
+    def sells(self) -> bool:
+        return bool(self.page.body.get("direction") == "EXPORT")
+
     def doubt(self, name: str) -> None:
-        """Ask about a price that looks a hundred times too high or too low."""
-        rate, usual = self.cleaned_data.get(name), money.unit(self.currency).ordinary
-        if not rate or not usual or usual / 20 < rate < usual * 12:
+        """Ask about a price that is far from what is usual for the currency. Less is paid for sold electricity."""
+        rate, lowest = self.cleaned_data.get(name), 50 if self.sells else 10
+        if not rate or money.is_usual(rate, self.currency, lowest):
             return
-        likely = rate * 100 if rate < usual else rate / 100
-        if not usual / 20 < likely < usual * 12:
-            return
-        said = _("%(price)s per kWh is unusual. Did you mean %(likely)s? Correct it, or continue if it really is so.")
-        prices = {"price": money.price(rate, self.currency), "likely": money.price(likely, self.currency)}
-        self.ask_once(name, said % prices)
+        sentences = [gettext("%(price)s per kWh would cost about %(bill)s a year.")]
+        if self.sells:
+            sentences = [gettext("%(price)s per kWh would pay you about %(bill)s a year.")]
+        likely = [near for shift in (-2, 2) if money.is_usual(near := rate.scaleb(shift), self.currency, lowest)]
+        if likely and money.unit(self.currency).shift:  # the price is in pounds, and was typed as pence, or the reverse
+            sentences.append(gettext("Did you mean %(likely)s?") % {"likely": money.price(likely[0], self.currency)})
+        self.question(name, sentences, rate, rate)
+
+    def question(self, name: str, sentences: list[str], rate: Decimal, year: Decimal) -> None:
+        """Ask once about a value, with the bill of an ordinary year at a price per kWh."""
+        bill = money.amount(abs(year) * money.unit(self.currency).year, self.currency)
+        values = {"price": money.price(rate, self.currency), "bill": bill}
+        asked = [sentences[0] % values, *sentences[1:], gettext("Correct it, or continue if it is right.")]
+        self.ask_once(name, " ".join(asked))
 
     def in_words(self, rate: Decimal) -> str:
         prices = {"price": money.price(rate, self.currency), "exact": money.exactly(rate, self.currency)}
@@ -46,7 +57,7 @@ class PriceForm(RouteForm):
 
     def year(self, rate: Decimal, bought: str, sold: str) -> str:
         """One of two sentences with the bill of an ordinary year at a price per kWh."""
-        use, sentence = money.unit(self.currency).year, sold if self.page.body.get("direction") == "EXPORT" else bought
+        use, sentence = money.unit(self.currency).year, sold if self.sells else bought
         values = {"bill": money.amount(rate * use, self.currency), "use": money.plain(Decimal(use))}
         return sentence % (values | {"price": self.in_words(rate)})
 
@@ -173,12 +184,9 @@ class SurchargeForm(PriceForm):
             required=False,
             help_text=gettext("Leave it empty if there is none. A discount has a minus."),
         )
-        wrong = gettext("Type a percentage between −100 and 1000.")
-        self.fields["percentage"] = NumberField(
+        self.fields["percentage"] = PercentageField(
             label=gettext("Percentage on top"),
             required=False,
-            widget=UnitInput("%"),
-            validators=[MinValueValidator(-100, wrong), MaxValueValidator(1000, wrong)],
             help_text=gettext("Taken of the market price and the fixed amount. Leave it empty if there is none."),
         )
         regions = self.page.data.get("regions")
@@ -188,6 +196,18 @@ class SurchargeForm(PriceForm):
     def from_data(self, data: JSON) -> JSON:
         surcharge = self.page.part("surcharge")
         return {name: surcharge.get(name) or "" for name in ("fixed", "percentage")} | {"region": data.get("region")}
+
+    def clean(self) -> None:
+        fixed, percentage = (self.cleaned_data.get(name) or Decimal(0) for name in ("fixed", "percentage"))
+        usual = money.unit(self.currency).ordinary
+        if usual and abs(fixed) > 2 * usual:
+            more = gettext("%(price)s on top of each kWh would add about %(bill)s a year.")
+            less = gettext("%(price)s on each kWh would take off about %(bill)s a year.")
+            self.question("fixed", [more if fixed > 0 else less], fixed, fixed)
+        if usual and abs(percentage) > 60:
+            more = gettext("This percentage would add about %(bill)s a year.")
+            less = gettext("This percentage would take off about %(bill)s a year.")
+            self.question("percentage", [more if percentage > 0 else less], usual, usual * percentage / 100)
 
     def to_data(self) -> JSON:
         data: JSON = {"surcharge": {name: self.cleaned_data[name] or Decimal(0) for name in ("fixed", "percentage")}}

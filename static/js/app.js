@@ -101,46 +101,6 @@ function searchable(input, list, rest) {
   addEventListener("pageshow", show);
 }
 
-// --- The echo of a typed price --------------------------------------------------------------------------------------
-
-// Reads a price in major units as connect_ui/fields.py does, also of "£0.245" in a field for pence; 0 without a price.
-function typedRate(text, symbol, suffix, shift) {
-  text = text.replace(/[\s']/g, "").replace(/(\/|per|pro|je|par|le)kwh$/i, "");
-  const sign = !text.endsWith(suffix) && [symbol, symbol.replace(/[A-Z]+/, "")].find((one) => one && one !== suffix && text.includes(one));
-  text = sign ? text.replace(sign, "") : text.replace(/(?<=[\d.,])(c€|p|pence|c|ct|cents?|¢|[oöø]re|rp\.?|gr)$/i, "");
-  const thousands = text.lastIndexOf(".") > text.lastIndexOf(",") ? /(?<=\d),(?=\d{3}(?!\d))/g : /(?<=\d)\.(?=\d{3}(?!\d))/g;
-  if (text.includes(".") && text.includes(",")) text = text.replace(thousands, "");
-  const number = /^\+?(\d{1,6}([.,]\d{0,8})?|[.,]\d{1,8})$/.test(text) ? Number(text.replace(",", ".")) : 0;
-  return sign ? number : number / 10 ** shift;
-}
-
-function priced(input) {
-  const { price: currency, shift, year, symbol, suffix, said: short, bill: long } = input.dataset;
-  if (!currency) return;
-  const { lang } = document.documentElement;
-  const exact = (value) => +value.toFixed(9); // as a float, 0.041 × 3500 is 143.49999999999997
-  const format = (value, least, most, style = "currency") =>
-    exact(value).toLocaleString(lang, { style, currency, minimumFractionDigits: least, maximumFractionDigits: most });
-  const said = document.createElement("output");
-  said.className = "said";
-  said.htmlFor = input.id;
-  input.parentElement.after(said);
-
-  function say() {
-    const rate = typedRate(input.value, symbol, suffix.trim(), shift);
-    said.textContent = "";
-    if (!rate) return; // before the first toLocaleString, which is slow on a phone
-    // Leave out the cost of a year for a period's price: it applies for a few hours a day.
-    const words = input.closest(".period") ? short : long;
-    const major = format(rate, 2, 8);
-    const price = shift > 0 ? `${format(rate * 10 ** shift, 2, 2, "decimal")}${suffix} (${major})` : major;
-    said.textContent = fill(words, { price, bill: format(rate * year, 0, 0) });
-  }
-
-  input.addEventListener("input", say);
-  say();
-}
-
 // --- A chart reads out its bars, by arrow key or under the pointer --------------------------------------------------
 
 function readable(svg) {
@@ -255,7 +215,8 @@ function ready(rest) {
   const search = first("[data-search]");
   const list = first("[data-list]");
   if (search && list) searchable(search, list, rest);
-  all("input[data-price]").forEach(priced);
+  const prices = all("input[data-price]");
+  if (prices.length) import(prices[0].dataset.script).then(({ priced }) => prices.forEach((input) => priced(input, fill)));
   all(".chart svg").forEach(readable);
   const end = first("[name=contract_end_date]")?.closest(".field");
   if (end) ended(end);

@@ -1,0 +1,64 @@
+"""One reader for typed numbers: which numbers a text may mean, and in which unit.
+
+`static/js/prices.js` reads by the same rules, and `tests/typed_numbers.json` holds both to them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+
+LONGEST = 40  # characters, with the unit and spaces
+PER_KWH = re.compile(r"(/|per|pro|je|par|le)(kwh|unit)$")
+# A sign and a unit, the digits with their separators, a unit.
+PARTS = re.compile(r"((?:[^\d.,'٫]*[^\W\d_]\.)?[^\d.,'٫]*)(\d[\d.,'٫ ]*|[.,٫]\d+)(\D*)")
+SEPARATORS = {"٬": "'", "’": "'", "ʼ": "'", "．": ".", "·": ".", "，": ",", "،": ","}
+# The whole part, in groups of three or not, and the decimals: once for each of the two decimal signs.
+NUMBERS = [
+    re.compile(rf"(?P<whole>\d+|[1-9]\d{{0,2}}([' {group}])\d{{3}}(?:\2\d{{3}})*)?(?:[{sign}٫](?P<decimals>\d*))?")
+    for sign, group in (".,", ",.")
+]
+
+
+def read(text: str, units: Mapping[str, int]) -> list[Decimal]:
+    """The numbers that a text may mean; none if it is no number, two for "1,445".
+
+    `units` has the words that may stand before or behind the digits, in lower case and without spaces, with the power of
+    ten to multiply by; "" is for digits alone.
+    """
+    parts = PARTS.fullmatch(_plain(text)) if len(text) <= LONGEST else None
+    if not parts:
+        return []
+    before, digits, after = parts.groups()
+    sign = "-" if "-" in before else ""
+    words = [PER_KWH.sub("", before.replace(sign or "+", "", 1)), PER_KWH.sub("", after)]
+    shift, *others = {units.get(word.strip(".")) for word in words if word} or {units[""]}
+    if shift is None or others:  # a word that is not this field's, or two that differ
+        return []
+    return [Decimal(sign + number).scaleb(shift) for number in _numbers(digits)]
+
+
+def _plain(text: str) -> str:
+    """In lower case, with ASCII digits, separators and minus, and with single spaces between digits only."""
+    found = ""
+    for letter in text:
+        kind = unicodedata.category(letter)
+        if kind == "Nd":
+            found += str(unicodedata.digit(letter))
+        elif kind == "Pd" or letter == "\u2212":
+            found += "-"
+        elif kind != "Cf":
+            found += SEPARATORS.get(letter, letter)
+    return re.sub(r"(?<!\d) | (?!\d)", "", " ".join(found.split())).lower()
+
+
+def _numbers(digits: str) -> list[str]:
+    """One number for each way to read the digits, at most six before the decimal sign and eight behind it."""
+    found = []
+    for pattern in NUMBERS:
+        if match := pattern.fullmatch(digits):
+            whole, decimals = re.sub(r"\D", "", match["whole"] or "0"), match["decimals"] or ""
+            number = f"{whole}.{decimals}" if decimals else whole
+            if len(whole) <= 6 and len(decimals) <= 8 and number not in found:
+                found.append(number)
+    return found
