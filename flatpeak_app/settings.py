@@ -154,7 +154,7 @@ MIDDLEWARE = [
     "flatpeak_app.web.middleware.requests",
     "flatpeak_app.web.middleware.absolute",
     "flatpeak_app.web.middleware.headers",
-    "flatpeak_app.web.middleware.lengths",
+    "flatpeak_app.web.middleware.fields",
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,11 +1,12 @@
 import logging
 import re
 import time
+import unicodedata
 from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
@@ -65,8 +66,8 @@ def return_secret(request: HttpRequest) -> None:
 
 
 @before
-def lengths(request: HttpRequest) -> None:
-    """Raise BadRequest for files, and for paths and fields longer than any page of ours sends.
+def fields(request: HttpRequest) -> None:
+    """Raise BadRequest for files, and for paths and fields longer than any page of ours sends; drop invisible characters.
 
     This covers the forms of allauth and the admin too, before a view or a regular expression reads them.
     """
@@ -75,14 +76,29 @@ def lengths(request: HttpRequest) -> None:
     if len(request.path) > LONGEST_PATH:
         raise BadRequest("the path is too long")
     try:
-        given = (*request.GET.lists(), *request.POST.lists())
+        given: list[tuple[str, QueryDict]] = [("GET", request.GET), ("POST", request.POST)]
         if request.method == "POST" and len(request.body) < int(request.META.get("CONTENT_LENGTH") or 0):
             raise BadRequest("the end of the form is missing")
     except UnreadablePostError:  # the client hung up or took too long
         raise BadRequest("the form did not arrive") from None
-    for name, values in given:
-        if len(name) > LONGEST_NAME or any(len(value) > LONGEST_VALUE for value in values):
-            raise BadRequest("a field is too long")
+    for method, data in given:
+        for name, values in data.lists():
+            if len(name) > LONGEST_NAME or any(len(value) > LONGEST_VALUE for value in values):
+                raise BadRequest("a field is too long")
+        if not all(value.isascii() for _, values in data.lists() for value in values):
+            setattr(request, method, visible(data))
+
+
+def visible(data: QueryDict) -> QueryDict:
+    """The fields without characters that nobody sees, which come with copied text. A password keeps them."""
+    found = QueryDict(mutable=True)
+    for name, values in data.lists():
+        kept = [
+            "".join(letter for letter in value if unicodedata.category(letter) != "Cf" or "password" in name)
+            for value in values
+        ]
+        found.setlist(name, kept)
+    return found
 
 
 @before
