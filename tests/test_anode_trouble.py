@@ -64,6 +64,15 @@ def test_every_answer_of_a_journey_is_lost_once(walk, sandbox):
     assert [Location.objects.get().location_id] == list(sandbox.state["locations"])
 
 
+@pytest.mark.parametrize("status", ["400", "422", "409", "200", "500_for_trouble"])
+def test_trouble_of_flatpeaks_own_is_no_refusal_whatever_its_status(walk, sandbox, status):
+    sandbox.state["switches"]["connect_error_status"] = status
+    walk.to_providers().provider("Test: api error")
+    assert (walk.route, walk.response.status_code, walk.session.doubtful) == ("provider_select", 503, True)
+    walk.provider("Test: api error")
+    assert (walk.route, sandbox.counts["connect.session_restore"]) == ("tariff_structure_select", 1)
+
+
 @pytest.mark.parametrize("go_on", WAYS)
 @pytest.mark.parametrize(("page", "action"), [("address", "BACK"), ("address", "CLOSE"), ("provider", "CLOSE")])
 def test_whoever_leaves_before_anything_is_connected_has_left_though_the_answer_was_lost(

@@ -1,8 +1,9 @@
 """The only package that talks to FlatPeak.
 
-Each function is one call. All raise `Unavailable` (network, timeout, 5xx, not JSON, too large: nothing was decided) or
-`Rejected` (an error object or a 4xx, with FlatPeak's message and code). Numbers arrive as Decimal and leave as numbers.
-Amounts are major currency units per kWh. No token, key, address or query string gets into a log line or an exception.
+Each function is one call. All raise `Unavailable` (network, timeout, 5xx, `connect_error`, not JSON, too large: nothing
+was decided) or `Rejected` (another error object or a 4xx, with FlatPeak's message and code). Numbers arrive as Decimal and
+leave as numbers. Amounts are major currency units per kWh. No token, key, address or query string gets into a log line or an
+exception.
 
 Each call is one line in the log, with the reason if it failed, so callers need not log the error again.
 """

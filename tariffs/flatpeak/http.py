@@ -215,7 +215,9 @@ def _send(
         heard(version, answered if isinstance(answered, dict) else {})
     # A deletion is answered with 202 or 204 and no body.
     empty = not isinstance(answered, dict) and status not in (202, 204)
-    if status >= 500 or (empty and status < 400) or 300 <= status < 400:
+    # Anode's word for trouble of FlatPeak's own; which status comes with it is not documented.
+    trouble = isinstance(answered, dict) and answered.get("type") == "connect_error"
+    if status >= 500 or trouble or (empty and status < 400) or 300 <= status < 400:
         request_id = word(answered.get("request_id")) if isinstance(answered, dict) else ""
         why = f"{call}: unusable answer ({status}){request_id and f', request {request_id}'}"
         raise Unavailable(why, "unusable", status, request_id)
