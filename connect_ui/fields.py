@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale, core, dates, numbers
+from babel import Locale, core, dates
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.templatetags.static import static
@@ -17,65 +16,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy as _, pgettext
 
-from tariffs import money, rates, typed
+from tariffs import money, rates
+from tariffs.fields import NumberField, UnitInput, plain
 from tariffs.flatpeak import zone_named
 
 # Codes that CLDR names and ISO 3166-1 does not have as countries.
 NOT_COUNTRIES = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
-
-
-class UnitInput(forms.TextInput):
-    template_name = "forms/unit_input.html"
-
-    def __init__(self, unit: str = "", attrs: dict[str, Any] | None = None) -> None:
-        self.unit = unit
-        own = {"inputmode": "decimal", "autocomplete": "off", "size": 8, "maxlength": typed.LONGEST}
-        super().__init__(own | (attrs or {}))
-
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        return super().get_context(name, value, attrs) | {"unit": self.unit}
-
-
-class NumberField(forms.Field):
-    """A number as people write it, with the words of `units` beside it (see `typed.read`)."""
-
-    widget = UnitInput
-    units: Mapping[str, int] = {"": 0}
-    default_error_messages = {
-        "invalid": _("Type a number, for example 24.5."),
-        "ambiguous": _("This can mean two numbers. Type %(first)s or %(second)s."),
-    }
-
-    def to_python(self, value: Any) -> Decimal | None:
-        text = str(value or "")
-        if not text.strip():
-            return None
-        found = typed.read(text, self.units)
-        found = [number for number in found if self.is_likely(number)] or found
-        if not found:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        if len(found) > 1:
-            raise forms.ValidationError(self.error_messages["ambiguous"], "ambiguous", self.in_one_way(found))
-        return found[0]
-
-    def is_likely(self, number: Decimal) -> bool:
-        """Whether it may be meant, if the text can also mean another number."""
-        return True
-
-    def in_one_way(self, found: list[Decimal]) -> dict[str, str]:
-        """Two numbers as they can be typed without a second meaning: "1,445" is 1445 or 1.4450."""
-        whole, exact = sorted((number.scaleb(-self.units[""]) for number in found), reverse=True)
-        sign = numbers.get_decimal_symbol(money.locale())
-        return {"first": f"{whole:f}", "second": f"{exact:f}0".replace(".", sign)}
-
-    def prepare_value(self, value: Any) -> Any:
-        number = rates.number(value)
-        return value if number is None else plain(number)
-
-
-def plain(number: Decimal) -> str:
-    """The number without an exponent or trailing zeros."""
-    return f"{number.normalize():f}"
 
 
 class PercentageField(NumberField):

@@ -1,18 +1,21 @@
-"""One reader for typed numbers: which numbers a text may mean, and in which unit.
+"""One reader for typed numbers and one for times of day: what a text means.
 
-`static/js/prices.js` reads by the same rules, and `tests/typed_numbers.json` holds both to them.
+`static/js/prices.js` reads numbers by the same rules, and `tests/typed_numbers.json` holds both to them.
 """
 
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import time
 from decimal import Decimal
 
 LONGEST = 40  # characters, with the unit and spaces
 PER_KWH = re.compile(r"(/|per|pro|je|par|le)(kwh|unit)$")
 # A sign and a unit, the digits with their separators, a unit.
 PARTS = re.compile(r"((?:[^\d.,'٫]*[^\W\d_]\.)?[^\d.,'٫]*)(\d[\d.,'٫ ]*|[.,٫]\d+)(\D*)")
-SEPARATORS = {"٬": "'", "’": "'", "ʼ": "'", "．": ".", "·": ".", "，": ",", "،": ","}
+SEPARATORS = {"：": ":", "٬": "'", "’": "'", "ʼ": "'", "．": ".", "·": ".", "，": ",", "،": ","}
+# 7, 07:30, 7.30, 7h30, 0730, 23:30:00, 11.30 pm, 7 Uhr
+CLOCK = re.compile(r"(\d{1,2})(?:[:.,h' ]?(\d\d)(?::(\d\d))?)?(?:h|uhr|o'clock)?(?:([ap])\.?m\.?)?")
 # The whole part, in groups of three or not, and the decimals: once for each of the two decimal signs.
 NUMBERS = [
     re.compile(rf"(?P<whole>\d+|[1-9]\d{{0,2}}([' {group}])\d{{3}}(?:\2\d{{3}})*)?(?:[{sign}٫](?P<decimals>\d*))?")
@@ -36,6 +39,19 @@ def read(text: str, units: Mapping[str, int]) -> list[Decimal]:
     if shift is None or others:  # a word that is not this field's, or two that differ
         return []
     return [Decimal(sign + number).scaleb(shift) for number in _numbers(digits)]
+
+
+def clock(text: str) -> time:
+    """A time of day as people type it; raises ValueError for anything else. 24:00 is midnight."""
+    found = CLOCK.fullmatch(_plain(text)) if len(text) <= LONGEST else None
+    if not found:
+        raise ValueError("no time of day")
+    hour, minute, second = (int(part or 0) for part in found.groups()[:3])
+    if half := found[4]:
+        if not 1 <= hour <= 12:
+            raise ValueError("no hour of half a day")
+        hour = hour % 12 + (12 if half == "p" else 0)
+    return time(0 if (hour, minute, second) == (24, 0, 0) else hour, minute, second)
 
 
 def _plain(text: str) -> str:

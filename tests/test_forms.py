@@ -307,7 +307,7 @@ LONG = "x" * 100_000
         ("rate_tod_capture", {"start_1": "07:00:00"}, "start_1"),
         ("rate_tod_capture", {"start_1": ""}, "start_1"),
         ("rate_tod_capture", {"cost_1": ""}, "cost_1"),
-        ("rate_tod_capture", {"start_0": "24:00"}, "start_0"),
+        ("rate_tod_capture", {"start_0": "24:01"}, "start_0"),
         ("rate_tod_capture", {"start_0": "7\x00"}, "start_0"),
         ("rate_tod_capture", {"start_0": LONG}, "start_0"),
         ("rate_tod_capture", {"cost_0": "0"}, "cost_0"),

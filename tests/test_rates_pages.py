@@ -1177,7 +1177,7 @@ def test_what_is_sold_looks_for_the_dearest(look, asked):
     [
         ({"hours": "5"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
         ({"hours": "x"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
-        ({"hours": "1", "before": "25:00"}, "Type a time of day, for example 07:00."),
+        ({"hours": "1", "before": "25:00"}, "Type a time of day, for example 23:30."),
         ({"hours": "3", "before": "15:29"}, "3 hours do not fit between now and 15:29. Choose fewer hours"),
         ({"hours": "1", "before": "13:00"}, "An hour does not fit between now and 13:00. Choose fewer hours"),
         *[

@@ -1,5 +1,6 @@
 """What a typed number means: one table for the forms and for the script."""
 
+import datetime
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,8 @@ from django.utils import translation
 
 from connect_ui.fields import PercentageField, RateField
 from tariffs import money, typed
+from tariffs.fields import TimeField
+from tariffs.screens.cheapest import EnergyField
 
 TABLE = json.loads(Path(__file__).with_name("typed_numbers.json").read_text())
 ROWS = [(currency, language, text, means) for currency, language, texts, means in TABLE for text in texts]
@@ -62,3 +65,70 @@ def test_it_asks_which_of_two_numbers_is_meant_in_a_way_that_can_be_typed(langua
 def test_what_is_longer_than_any_number_is_not_looked_into():
     assert typed.read("1" * (typed.LONGEST + 1), {"": 0}) == []
     assert typed.read("1" + " " * 20_000 + "1", {"": 0}) == []
+
+
+# --- times of day
+
+
+@pytest.mark.parametrize(
+    ("texts", "time"),
+    [
+        (
+            "7 07 7:00 07:00 7.00 7h 7h00 07.00 0700 700 7am 7:00am 7.00|a.m. 7|Uhr 7:00|Uhr 7|h|00 ٧:٠٠ 07:00:00 7o'clock",
+            "07:00",
+        ),
+        (
+            "23:30 23.30 23h30 2330 23,30 23|30 11:30pm 11.30|pm 11:30|P.M. 23:30|Uhr 23|h|30 ２３：３０ \u200e23:30",
+            "23:30",
+        ),
+        ("0 00:00 24:00 24 12am 0h 2400 12:00|AM", "00:00"),
+        ("12 12:00 12pm 12:00|p.m. 12h", "12:00"),
+        ("23:30:15", "23:30:15"),
+    ],
+)
+def test_a_time_of_day_is_read_as_people_type_it(texts, time):
+    for text in texts.split():
+        assert TimeField().clean(text.replace("|", " ")) == datetime.time.fromisoformat(time), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "25:00",
+        "24:01",
+        "7:60",
+        "23:59:60",
+        "13pm",
+        "0am",
+        "abc",
+        "7:0",
+        "7:000",
+        "-7",
+        "7:",
+        ":",
+        "1e5",
+        "07:00:0",
+        "12345",
+        "7:00xm",
+    ],
+)
+def test_what_is_no_time_of_day_is_refused(text):
+    with pytest.raises(ValidationError, match="Type a time of day"):
+        TimeField().clean(text)
+
+
+# --- energy
+
+
+@pytest.mark.parametrize(
+    ("text", "kwh"),
+    [("7,5", "7.5"), ("7.5 kWh", "7.5"), ("7500 Wh", "7.5"), ("٧٫٥", "7.5"), ("1,445", "1.445"), ("1000", "1000")],
+)
+def test_an_energy_is_read_as_people_type_it(text, kwh):
+    assert EnergyField().clean(text) == Decimal(kwh)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1001", "abc", "7 kW", "7 Wh 3"])
+def test_what_is_no_energy_is_refused(text):
+    with pytest.raises(ValidationError):
+        EnergyField().clean(text)

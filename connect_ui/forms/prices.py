@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext
 
 from tariffs import money
+from tariffs.fields import TimeField
 from tariffs.flatpeak import JSON
 
 from ..fields import PercentageField, RateField
@@ -93,13 +94,8 @@ class TimedPricesForm(PriceForm):
         more = 1 if self.is_bound and "add" in self.data else 0
         self.count = min(max(int(asked) + more if re.fullmatch(r"\d{1,2}", asked) else known, 2), self.MOST)
         for n in range(self.count):
-            self.fields[f"start_{n}"] = forms.TimeField(
-                label=gettext("Price %(n)s begins at") % {"n": n + 1},
-                required=False,
-                input_formats=["%H:%M", "%H:%M:%S", "%H.%M"],
-                widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
-                error_messages={"invalid": gettext("Type a time of day, for example 23:30.")},
-            )
+            begins = gettext("Price %(n)s begins at") % {"n": n + 1}
+            self.fields[f"start_{n}"] = TimeField(label=begins, required=False)
             self.fields[f"cost_{n}"] = self.price_field(gettext("Price %(n)s per kWh") % {"n": n + 1}, required=False)
 
     def periods(self) -> list[JSON]:

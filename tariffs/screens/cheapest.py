@@ -12,6 +12,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _, ngettext
 
 from .. import money
+from ..fields import NumberField, TimeField
 from ..models import Tariff
 from ..rates import Segment
 from ..rates.windows import best, next_time
@@ -21,11 +22,18 @@ WRONG_HOURS = format_lazy(_("Choose one of {hours} hours."), hours=", ".join(map
 WRONG_ENERGY = _("Type the energy in kWh, above 0 and up to 1000.")
 
 
-class EnergyField(forms.DecimalField):
-    """kWh, typed with a comma or a point."""
+class EnergyField(NumberField):
+    """An energy in kWh, above 0 and up to 1000."""
 
-    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
-        return super().to_python(str(value or "").replace(",", "."))
+    units = {"": 0, "kwh": 0, "wh": -3, "mwh": 3}
+
+    def is_likely(self, number: Decimal) -> bool:
+        return 0 < number <= 1000
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and not self.is_likely(value):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
 
 
 class CheapestForm(forms.Form):
@@ -46,19 +54,11 @@ class CheapestForm(forms.Form):
         coerce=int,
         error_messages={"invalid_choice": WRONG_HOURS},
     )
-    before = forms.TimeField(
-        label=_("Over by (optional)"),
-        required=False,
-        input_formats=["%H:%M"],
-        widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
-        error_messages={"invalid": _("Type a time of day, for example 07:00.")},
-    )
+    before = TimeField(label=_("Over by (optional)"), required=False)
     kwh = EnergyField(
         label=_("Energy in kWh (optional)"),
         required=False,
-        min_value=Decimal("1e-9"),
-        max_value=1000,
-        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), WRONG_ENERGY),
+        error_messages={"invalid": WRONG_ENERGY},
         widget=forms.TextInput({"inputmode": "decimal", "size": 6, "autocomplete": "off"}),
     )
 
