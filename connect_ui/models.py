@@ -256,6 +256,12 @@ class ConnectSession(Queued):
         token = {"encrypted_token": self.encrypted_token, "flatpeak_version": self.flatpeak_version}
         Erasure.owe(Erasure.Kind.CONVERSATION, self.token_digest, self, **token, **when)
 
+    def expire(self) -> None:
+        """End the session with its token. FlatPeak deletes a tariff that it has for a login that nobody came back from."""
+        if self.is_unsettled:
+            self.owe_erasure()
+        self.end(self.State.EXPIRED)
+
     def end(self, state: str) -> None:
         """End the session in this state, and wipe the token."""
         self.state, self.ended_at, self.encrypted_token, self.due_at = state, timezone.now(), "", None

@@ -247,6 +247,42 @@ def test_what_somebody_else_signed_in_to_is_never_stored(walk, bob, later, sandb
     assert set(sandbox.state["locations"]) == known  # nothing of Bob's is left at FlatPeak either
 
 
+def approve_and_close_the_tab(walk):
+    """The link to the login is followed, wherever, and nobody comes back from it; the owner says that they signed in."""
+    sign_in_at_provider(walk.leave())
+    walk.post(f"/connect/{walk.session.pk}/", {})
+    assert "We can't see that you have signed in." in walk.text
+
+
+def end_with_the_token(walk, later, press):
+    later(hours=25)
+    if press:
+        walk.post(f"/connect/{walk.session.pk}/", {})
+    for command in ("exchange_pending", "exchange_pending", "purge_sessions", "erase_pending", "erase_pending"):
+        call_command(command)
+
+
+@pytest.mark.parametrize("press", [False, True])
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_login_that_nobody_comes_back_from_leaves_nothing_at_flatpeak(walk, sandbox, later, changed, press):
+    if changed:
+        walk.by_hand().answer(cost="28.15").name_and_term().act("EDIT").provider("OVO Energy")
+    else:
+        walk.to_providers().provider("OVO Energy")
+    approve_and_close_the_tab(walk)
+    assert sandbox.state["locations"]
+    end_with_the_token(walk, later, press)
+    assert (walk.session.state, Location.objects.count()) == (State.EXPIRED, 0)
+    assert not sandbox.state["locations"]
+
+
+def test_who_comes_back_from_the_login_after_all_is_connected(walk, sandbox):
+    walk.to_providers().provider("OVO Energy")
+    approve_and_close_the_tab(walk)
+    walk.get(walk.way_back(sandbox)).act("CLOSE")
+    assert [Location.objects.get().location_id] == list(sandbox.state["locations"])
+
+
 # --- deletions in the middle
 
 

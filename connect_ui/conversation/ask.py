@@ -48,12 +48,14 @@ def catch_up(session: ConnectSession, anew: bool = False) -> None:
     """Ask Connect where it stands, and store its page if that is a new one. Raises FlatPeakError.
 
     A login that was not finished gets a new token. Of a session that is held no page is stored, because it may be somebody
-    else's; it gets a new token only if `anew`.
+    else's; it gets a new token only if `anew`. What FlatPeak has connected for it is erased unless the customer comes back.
     """
     held = session.is_held
     try:
         page = None if held and anew else stand(session)
         if held and not anew:
+            if page and page.row.is_stored and not session.location_id:
+                session.watch()
             return
         if page is None or (session.login and page.row.kind is Kind.REDIRECT and session.is_at_login):
             page, _ = renew(session, session.pages.get(number=session.newest))
@@ -171,10 +173,10 @@ def refused(session: ConnectSession, error: flatpeak.Rejected, route: str) -> No
     session.note_error(error.code or str(error.status), route)
     if not gone(session, error):
         return
-    if session.is_unsettled:
+    if session.is_unsettled and not session.is_held:
         owe(session)  # FlatPeak has a tariff, so the token must be kept for the exchange
     else:
-        session.end(ConnectSession.State.EXPIRED)
+        session.expire()
 
 
 def gone(session: ConnectSession, error: flatpeak.Rejected) -> bool:

@@ -122,8 +122,7 @@ def exchange_owed(session: ConnectSession) -> bool | None:
         if session.expires_at > now:
             session.due_at = session.expires_at
         else:
-            session.owe_erasure()
-            session.end(ConnectSession.State.EXPIRED)
+            session.expire()
         return True
 
 
