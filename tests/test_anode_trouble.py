@@ -283,6 +283,18 @@ def test_who_comes_back_from_the_login_after_all_is_connected(walk, sandbox):
     assert [Location.objects.get().location_id] == list(sandbox.state["locations"])
 
 
+@pytest.mark.parametrize("done", [True, False])
+def test_who_leaves_after_going_back_from_a_login_waits_for_no_exchange(walk, sandbox, later, done):
+    walk.by_hand().answer(cost="28.15").name_and_term().act("EDIT").provider("OVO Energy").leave()
+    walk.back().provider("Ecotricity")
+    if done:
+        walk.act("CLOSE")
+        assert "Nothing was connected." in walk.text
+    end_with_the_token(walk, later, press=False)
+    assert walk.session.state == (State.LEFT if done else State.EXPIRED)
+    assert not sandbox.state["locations"]
+
+
 # --- deletions in the middle
 
 

@@ -98,7 +98,10 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
     except flatpeak.FlatPeakError:
         session.undo()
         raise
-    if session.keep() and before.is_unsettled and not session.location_id:
+    unsettled = before.is_unsettled and not session.location_id
+    if unsettled:
+        session.due_at = None  # nothing is stored under the new token yet
+    if session.keep() and unsettled:
         # FlatPeak stored a tariff under the old token. By then the location is stored here if it is the same one.
         before.owe_erasure(due_at=timezone.now() + SILENCE)
     return stands, bool(answer) and at == last
