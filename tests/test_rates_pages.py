@@ -237,6 +237,16 @@ def test_where_flatpeak_does_not_say_when_it_is_asked_once_tomorrow_is_published
     assert tariff.due_at == midnight + timedelta(hours=due[0], minutes=due[1])
 
 
+@pytest.mark.parametrize(("dropped", "minutes"), [(range(12, 13), 15), (range(48), 15), (range(11), 690)])
+def test_a_price_of_today_that_could_not_be_read_is_asked_for_soon(noon, tariff, asked, dropped, minutes):
+    asked.answer = lambda start, end: {
+        "next_update": "2026-11-24T00:00:00Z",
+        "data": [None if n in dropped else entry for n, entry in enumerate(hourly(start, end)["data"])],
+    }
+    refresh(tariff, NOW)
+    assert tariff.due_at == NOW + timedelta(minutes=minutes)
+
+
 def test_a_change_that_flatpeak_tells_makes_the_rates_due_and_a_call_under_way_void(noon, tariff, asked):
     def answer(start, end):
         assert make_due(tariff.location.location_id) == 1
@@ -1445,6 +1455,20 @@ def test_a_past_day_without_prices_is_not_asked_for_again(look_at, asked, empty_
         assert "FlatPeak has no prices for this day." in look_at("day", date="2026-11-20")
         cache.clear()
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("dropped", [1, 24])
+def test_a_past_day_of_which_a_price_could_not_be_read_is_asked_for_again_for_a_week(
+    look_at, asked, monkeypatch, dropped
+):
+    Tariff.objects.update(due_at=NOW + timedelta(days=30), rates="ok")
+    asked.answer = lambda start, end: {"data": [None] * dropped + hourly(start, end)["data"][dropped:]}
+    assert hours_until_final(look_at, asked, monkeypatch)[:5] == [0, 0.25, 0.5, 1, 2]
+    assert len(asked) == 15
+    asked.answer = hourly
+    RateDay.objects.update(ask_at=NOW)
+    assert "0.00p" in look_at("day", date="2026-11-20")
+    assert RateDay.objects.get().ask_at is None
 
 
 def test_a_day_to_come_without_prices_is_asked_for_again_later(look_at, asked, monkeypatch):

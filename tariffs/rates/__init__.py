@@ -1,3 +1,3 @@
 """Rates: reading, cutting, fetching and storing them. No form, no request, no screen."""
 
-from .segments import Segment, clip, current, day_span, dump, instant, joined, load, number, parse  # noqa: F401
+from .segments import Segment, clip, current, day_span, dump, instant, joined, load, number, parse, read  # noqa: F401

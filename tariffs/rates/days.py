@@ -59,10 +59,10 @@ def in_one_answer(days: Sequence[date], zone: tzinfo) -> list[list[date]]:
 def _ask(tariff: Tariff, days: Sequence[date], known: Mapping[date, RateDay], now: datetime) -> None:
     zone = tariff.location.local_zone
     span = rates.day_span(days[0], zone)[0], rates.day_span(days[-1], zone)[1]
-    segments = None
+    segments, dropped = None, 0
     try:
         answer = flatpeak.rates(tariff.location.location_id, *span, tariff.direction)
-        segments = rates.parse(answer["data"])
+        segments, dropped = rates.read(answer["data"])
     except flatpeak.Rejected as error:
         if error.code not in NONE_YET:
             raise
@@ -71,19 +71,21 @@ def _ask(tariff: Tariff, days: Sequence[date], known: Mapping[date, RateDay], no
         if Tariff.objects.select_for_update().filter(pk=tariff.pk, version=tariff.version).exists():
             newer = tariff.days.filter(day__in=days, fetched_at__gt=now).values_list("day", flat=True)
             days = [day for day in days if day not in set(newer)]
-            store(tariff, days, segments, now, {day: row.since for day, row in known.items()})
+            store(tariff, days, segments, now, {day: row.since for day, row in known.items()}, bool(dropped))
 
 
-def ask_again_at(segments: Known, span: Sequence[datetime], since: datetime, now: datetime) -> datetime | None:
+def ask_again_at(
+    segments: Known, span: Sequence[datetime], since: datetime, now: datetime, spoilt: bool = False
+) -> datetime | None:
     """When to fetch a day again that was first fetched at `since`; None if never.
 
     A day is final if it is no estimate, and complete or over. A week after its end it is final anyway. `segments` is None
-    if FlatPeak had no answer yet.
+    if FlatPeak had no answer yet. Of one that is `spoilt`, a part could not be read, so a gap does not tell anything.
     """
     start, end = span
     if segments is not None and all(s.confidence >= 1 for s in segments):
         whole = sum((s.end - s.start for s in segments), timedelta()) == end - start
-        if whole or now >= end:
+        if whole or (now >= end and not spoilt):
             return None
     if now < end:
         return now + QUARTER
@@ -101,7 +103,12 @@ def close(tariff: Tariff, now: datetime) -> None:
 
 
 def store(
-    tariff: Tariff, days: Sequence[date], segments: Known, now: datetime, since: Mapping[date, datetime] = {}
+    tariff: Tariff,
+    days: Sequence[date],
+    segments: Known,
+    now: datetime,
+    since: Mapping[date, datetime] = {},
+    spoilt: bool = False,
 ) -> None:
     """Store the rates of each of the days, in place of older ones, by one query.
 
@@ -113,7 +120,7 @@ def store(
     for day in days:
         span, first = rates.day_span(day, zone), since.get(day, now)
         found = None if segments is None else rates.clip(segments, *span)
-        again = ask_again_at(found, span, first, now)
+        again = ask_again_at(found, span, first, now, spoilt)
         rows.append(RateDay(day=day, segments=rates.dump(found or []), since=first, ask_at=again, **all_have))
     RateDay.objects.bulk_create(
         rows,

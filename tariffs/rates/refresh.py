@@ -118,7 +118,7 @@ def _fetch(tariff: Tariff, now: datetime) -> tuple[list[date], list[rates.Segmen
     days = [today, today + timedelta(days=1)]
     start, midnight, end = (rates.day_span(day, zone)[0] for day in (*days, days[1] + timedelta(days=1)))
     answer = flatpeak.rates(location.location_id, start, end, tariff.direction)
-    segments = rates.parse(answer["data"])
+    segments, dropped = rates.read(answer["data"])
     if any(segment.confidence == 0 for segment in segments):
         tariff.set_rates(Tariff.Rates.ESTIMATE)
         tariff.put_off("", now, first=SOON)  # usually exact within seconds
@@ -126,7 +126,10 @@ def _fetch(tariff: Tariff, now: datetime) -> tuple[list[date], list[rates.Segmen
         _ended(tariff, "", now)
     else:
         tariff.set_rates(Tariff.Rates.OK)
-        tariff.succeeded(_next_update(answer, segments, now, midnight, end, zone))
+        due = _next_update(answer, segments, now, midnight, end, zone)
+        if dropped and _known_until(segments, now) < midnight:  # FlatPeak has a price that could not be read
+            due = min(due, now + QUARTER)
+        tariff.succeeded(due)
     return days, segments
 
 

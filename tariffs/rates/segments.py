@@ -28,16 +28,22 @@ class Segment(NamedTuple):
 
 
 def parse(entries: Any) -> list[Segment]:
+    return read(entries)[0]
+
+
+def read(entries: Any) -> tuple[list[Segment], int]:
     """Read FlatPeak's `[{valid_from, valid_to, tariff: {rate, confidence}, carbon: {intensity}}]`, sorted by start.
 
     A price stands under `price.value` in anode, under `tariff.cost` on a summary, and elsewhere under `price.rate` too.
-    Entries that are no segment are dropped and counted in the log. Where two overlap, the one that starts later holds.
+    Entries that are no segment are dropped, and counted in the log and the result. Where two overlap, the one that starts
+    later holds.
     """
     entries = entries if isinstance(entries, list) else []
     found = [segment for entry in entries if (segment := _segment(entry))]
-    if len(found) < len(entries):
-        logger.warning("%s of %s rate segments were unusable", len(entries) - len(found), len(entries))
-    return _apart(sorted(found, key=lambda segment: segment.start))
+    dropped = len(entries) - len(found)
+    if dropped:
+        logger.warning("%s of %s rate segments were unusable", dropped, len(entries))
+    return _apart(sorted(found, key=lambda segment: segment.start)), dropped
 
 
 def _apart(segments: Sequence[Segment]) -> list[Segment]:
