@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy as _, pgettext
 
 from tariffs import money, rates
-from tariffs.fields import NumberField, UnitInput, plain
+from tariffs.fields import NumberField, SignedInput, UnitInput, plain
 from tariffs.flatpeak import zone_named
 
 # Codes that CLDR names and ISO 3166-1 does not have as countries.
@@ -33,7 +33,7 @@ class PercentageField(NumberField):
     def __init__(self, **options: Any) -> None:
         wrong = gettext("Type a percentage between −100 and 1000.")
         limits = [MinValueValidator(self.LEAST, wrong), MaxValueValidator(self.MOST, wrong)]
-        super().__init__(widget=UnitInput("%"), validators=limits, **options)
+        super().__init__(widget=SignedInput("%"), validators=limits, **options)
 
     def is_likely(self, number: Decimal) -> bool:
         return self.LEAST <= number <= self.MOST
@@ -43,7 +43,7 @@ class RateField(NumberField):
     """A price per kWh, typed as it stands on a bill (24.5 pence), clean as a Decimal in major units (0.245)."""
 
     def __init__(self, *, currency: str = "", signed: bool = False, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(widget=SignedInput if signed else UnitInput, **options)
         self.currency, self.signed, self.unit = currency, signed, money.unit(currency)
         self.units = money.words(currency, money.locale())
         said = {"price": self.unit.suffix.strip()}

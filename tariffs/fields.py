@@ -24,6 +24,21 @@ class UnitInput(forms.TextInput):
         return super().get_context(name, value, attrs) | {"unit": self.unit}
 
 
+class SignedInput(UnitInput):
+    """An amount with a choice before it, since the decimal keypad of an iPhone has no minus. A typed minus counts too."""
+
+    template_name = "forms/signed_input.html"
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        text = str(value or "")
+        context = super().get_context(name, text.removeprefix("-"), attrs)
+        return context | {"discount": text.startswith("-")}
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
+        text = data.get(name)
+        return f"-{text}" if text and data.get(f"{name}_sign") == "-" and not text.startswith("-") else text
+
+
 class NumberField(forms.Field):
     """A number as people write it, with the words of `units` beside it (see `typed.read`)."""
 

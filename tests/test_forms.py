@@ -680,6 +680,9 @@ def test_odd_hours_do_no_harm(listed):
         ({"fixed": "0", "percentage": "0"}, "0", "0"),
         ({"fixed": "-0", "percentage": "-0"}, "0", "0"),
         ({"fixed": "−1,5"}, "-0.015", "0"),
+        ({"fixed": "1,5", "fixed_sign": "-"}, "-0.015", "0"),
+        ({"fixed": "-1,5", "fixed_sign": "-"}, "-0.015", "0"),
+        ({"fixed": "", "fixed_sign": "-", "percentage": "5", "percentage_sign": "-"}, "0", "-5"),
         ({"percentage": "-12.5"}, "0", "-12.5"),
         ({"percentage": "-100"}, "0", "-100"),
         ({"percentage": "1000"}, "0", "1000"),
@@ -691,6 +694,19 @@ def test_a_surcharge_may_be_zero_and_below(typed, fixed, percentage):
     assert form.is_valid(), form.errors
     assert form.to_data() == {"surcharge": {"fixed": Decimal(fixed), "percentage": Decimal(percentage)}}
     assert "-0" not in simplejson.dumps(form.to_data()).replace("-0.0", "")
+
+
+def test_a_discount_is_chosen_beside_the_amount_and_shown_so_again():
+    form = form_for(page("market_surcharge_capture", regions=None), sent({"fixed": "abc", "fixed_sign": "-"}))
+    assert '<option value="-" selected>Discount</option>' in str(form["fixed"])
+    assert 'value="abc"' in str(form["fixed"])
+    assert form.typed()["fixed"] == "-abc"
+    again = form_for(page("market_surcharge_capture", regions=None, typed=form.typed()))
+    assert '<option value="-" selected>' in str(again["fixed"])
+    assert "selected" not in str(again["percentage"])
+    known = form_for(page("market_surcharge_capture", surcharge={"fixed": Decimal("-0.03"), "percentage": 5}))
+    assert ('value="3"' in str(known["fixed"]), "selected" in str(known["fixed"])) == (True, True)
+    assert ('value="5"' in str(known["percentage"]), "selected" in str(known["percentage"])) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,10 @@ class RouteForm(forms.Form):
 
     def typed(self) -> dict[str, str]:
         """What was typed, by field, to show again after going back."""
-        return {name: self.data[name][:LONGEST] for name in self.fields if name in self.data}
+        given = {
+            name: field.widget.value_from_datadict(self.data, self.files, name) for name, field in self.fields.items()
+        }
+        return {name: text[:LONGEST] for name, text in given.items() if text is not None}
 
     def field_of(self, code: str) -> str | None:
         """The field that an error code of Connect belongs to; None if it concerns the whole page."""

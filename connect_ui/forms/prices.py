@@ -178,7 +178,7 @@ class SurchargeForm(PriceForm):
             gettext("Fixed amount on top"),
             signed=True,
             required=False,
-            help_text=gettext("Leave it empty if there is none. A discount has a minus."),
+            help_text=gettext("Leave it empty if there is none."),
         )
         self.fields["percentage"] = PercentageField(
             label=gettext("Percentage on top"),

@@ -57,7 +57,7 @@ export function priced(input, fill) {
   const said = document.createElement("output");
   said.className = "said";
   said.htmlFor = input.id;
-  input.parentElement.after(said);
+  input.closest(".signed, .with-unit").after(said);
 
   function say() {
     const [rate, other] = likely(read(input.value, known), usual);
