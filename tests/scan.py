@@ -40,6 +40,8 @@ def look_at_origins(where: str, html: str) -> None:
         logo = tag.lower() == "img" and f"{url.scheme}://{url.netloc}" in settings.LOGO_HOSTS
         # The only link to another origin, which loads nothing by itself: the sandbox's list of test providers.
         sandbox = tag.lower() == "a" and address == f"{settings.FLATPEAK_CONNECT_URL}/"
+        if tag.lower() == "a" and url.scheme == "otpauth":  # opens the authenticator app on a phone
+            continue
         if url.scheme not in ("", "http", "https", "data", "mailto") or not (own or logo or sandbox):
             findings.append(f"another origin in {where}: <{tag}> {address}")
 

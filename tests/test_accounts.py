@@ -45,7 +45,18 @@ def test_sign_in_and_out(client, alice):
 
 
 def mailed_code(message):
-    return re.search(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", message.body, re.M).group()
+    return re.search(r"^\d{3}-\d{3}-\d{3}$", message.body, re.M).group()
+
+
+def test_codes_are_typed_on_a_numeric_keypad_and_an_app_on_this_phone_needs_no_camera(client, alice):
+    client.post("/account/password/reset/", {"email": alice.email})
+    assert 'inputmode="numeric"' in client.get("/account/password/reset/confirm/").content.decode()
+    client.force_login(alice)
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    page = client.get("/account/second-factor/totp/activate/").content.decode()
+    secret = re.search(r"<code>(\w+)</code>", page)[1]
+    assert re.search(rf'href="otpauth://totp/[^"]*secret={secret}', page)
+    assert 'inputmode="numeric"' in page
 
 
 def test_a_forgotten_password_is_reset_by_mail(client, alice):

@@ -134,7 +134,7 @@ def other_browser(tab: Tab) -> None:
 
 
 def mailed_code(tab: Tab) -> dict[str, str]:
-    return {"code": re.findall(r"^[A-Z0-9]{4}-[A-Z0-9]{4}$", tab.site.app.output, re.MULTILINE)[-1]}
+    return {"code": re.findall(r"^\d{3}-\d{3}-\d{3}$", tab.site.app.output, re.MULTILINE)[-1]}
 
 
 def code_of_app(tab: Tab) -> dict[str, str]:
