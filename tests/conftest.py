@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
@@ -83,14 +84,22 @@ def pytest_collection_modifyitems(config, items):
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
     if "postgresql" in django_settings.DATABASES["default"]["ENGINE"]:
-        same = [item for item in items if not may_differ(item)]
-        config.hook.pytest_deselected(items=same)
-        items[:] = [item for item in items if may_differ(item)]
+        cases = Counter()
+        kept = [item for item in items if may_differ(item, cases)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
 
 
-def may_differ(item):
-    """Return whether a test may depend on the database or the cache: by its fixtures, or by what its module imports."""
+def may_differ(item, cases):
+    """Return whether a test may depend on the database or the cache: by its fixtures, or by what its module imports.
+
+    Of the cases of a test function the first two, except of races and of hostile input: the others make the same queries.
+    """
     if item.get_closest_marker("once"):
+        return False
+    function = item.nodeid.partition("[")[0]
+    cases[function] += 1
+    if cases[function] > 2 and not function.startswith(("tests/races/", "tests/fuzz/")):
         return False
     asks = {"db", "transactional_db", "django_db_setup"} & set(item.fixturenames)
     return bool(asks or item.get_closest_marker("django_db") or STORES & vars(item.module).keys())
