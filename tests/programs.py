@@ -130,7 +130,7 @@ class Program:
 
     def wait_for_page(self, port: int, path: str = "/") -> None:
         self.wait_until(lambda: not is_free(port))
-        assert get(port, path).status_code == 200
+        assert get(port, path).ok
 
     def press_ctrl_c(self) -> int:
         """Send SIGINT to the whole group, as a terminal does, and return the exit code."""

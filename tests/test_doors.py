@@ -50,6 +50,7 @@ OPEN = "200, 200"
 READ = "200, 405"
 ENTRANCE = everybody(HOME, OPEN)
 OWNERS_PAGE = owner(READ, "404, 405")
+OWNERS_FILE = ("401, 401", *OWNERS_PAGE[1:])
 NO_PERMISSION = staff("403, 403", TO_SIGN_IN)
 
 RULES = {
@@ -72,7 +73,7 @@ RULES = {
     "account_confirm_password_reset_code": everybody(TO_SIGN_IN),
     "account_complete_password_reset": everybody(*["account_reset_password, account_reset_password"] * 2),
     "account_password_reset_completed": everybody(READ, READ),
-    "account_data": everybody(READ),
+    "account_data": everybody(READ, "401, 401"),
     "account_delete": everybody(CONFIRM),
     "usersessions_list": everybody("200, usersessions_list"),
     "mfa_index": everybody(READ),
@@ -97,8 +98,8 @@ RULES = {
     "tariffs:rates": OWNERS_PAGE,
     "tariffs:day": OWNERS_PAGE,
     "tariffs:week": OWNERS_PAGE,
-    "tariffs:rates_csv": OWNERS_PAGE,
-    "tariffs:rates_json": OWNERS_PAGE,
+    "tariffs:rates_csv": OWNERS_FILE,
+    "tariffs:rates_json": OWNERS_FILE,
     "tariffs:delete": owner("200, tariffs:locations", "404, tariffs:locations"),
     "flatpeak_events": everybody("404, 404", "404, 404"),  # unless FLATPEAK_EVENTS is set
     "admin:index": staff(OPEN),

@@ -510,7 +510,7 @@ def address(request, tariff):
 
 def test_whoever_is_signed_out_is_led_to_the_sign_in(client, address, asked):
     Tariff.objects.update(due_at=NOW)
-    response = client.get(address)
+    response = client.get(address, headers={"Accept": "text/html"})
     assert (response.status_code, response["Location"]) == (302, f"/account/login/?next={address}")
     assert asked == []
 

@@ -71,7 +71,8 @@ def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(new_
     with Program(*MAKE_RUN, "RELEASE=anode", **machine) as program:
         program.wait_until(told(program))
         assert program.output.count(f"http://localhost:{machine['PORT']}") == 1
-        assert get(machine["PORT"]).status_code == 200
+        assert get(machine["PORT"], Host=f"localhost:{machine['PORT']}").status_code == 200
+        assert get(machine["PORT"], "/?a=1").headers["Location"] == f"http://localhost:{machine['PORT']}/?a=1"
         sandbox = requests.get(f"http://127.0.0.1:{machine['SANDBOX_PORT']}/_sandbox")
         assert sandbox.json()["releases"] == {"*": "anode"}
         browser = sign_in(machine, program.output)
@@ -119,7 +120,7 @@ def test_with_credentials_in_env_it_starts_no_sandbox_and_a_second_checkout_runs
         ours.wait_until(told(ours))
         real.wait_until(told(real))
         assert "FlatPeak: https://api.flatpeak.com" in real.output
-        assert get(other["PORT"]).status_code == get(machine["PORT"]).status_code == 200
+        assert [get(each["PORT"], "/healthz").status_code for each in (other, machine)] == [200, 200]
         assert is_free(other["SANDBOX_PORT"])
         assert real.terminate() == ours.terminate() == 0
 

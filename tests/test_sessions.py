@@ -4,6 +4,7 @@ import re
 import time
 from datetime import timedelta
 from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -307,3 +308,34 @@ def test_a_sign_up_that_nobody_confirms_is_deleted_after_a_week(verified, charli
     mail.outbox.clear()
     assert Client().post("/account/signup/", NEW).status_code == 302
     assert re.search(r"^\d{3}-\d{3}-\d{3}$", mail.outbox[0].body, re.M)
+
+
+# --- without a session
+
+
+@pytest.mark.parametrize(
+    "path", ["/account/data.json", f"/locations/{uuid4()}/rates.csv", f"/locations/{uuid4()}/rates.json"]
+)
+def test_a_program_without_a_session_gets_a_sentence_and_a_browser_the_sign_in(client, path):
+    for accept in ("*/*", "application/json", ""):
+        response = client.get(path, headers={"Accept": accept})
+        assert (response.status_code, response["Content-Type"]) == (401, "text/plain; charset=utf-8")
+        assert response.content.decode().startswith("Sign in first")
+        assert response["WWW-Authenticate"]
+    browser = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (browser.status_code, browser["Location"]) == (302, f"/account/login/?next={path}")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "[::1]:8000"])
+def test_a_laptops_address_in_numbers_leads_to_its_name(client, host):
+    response = client.get("/locations/?a=1", headers={"Host": host})
+    assert (response.status_code, response["Location"]) == (307, "http://localhost:8000/locations/?a=1")
+    assert (
+        client.get("/locations/", headers={"Host": "127.0.0.1:8001"})["Location"] == "/account/login/?next=/locations/"
+    )
+
+
+def test_in_production_no_host_leads_elsewhere(client, settings):
+    settings.SITE_URL = "https://connect.example.com"
+    assert client.get("/healthz", headers={"Host": "127.0.0.1:443"}).status_code != 307
+    assert client.get("/", headers={"Host": "127.0.0.1:443"}).status_code != 307

@@ -1,9 +1,13 @@
 """How long a sign-in lasts: two weeks after its last use, and for staff STAFF_SESSION_AGE after the sign-in."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from flatpeak_app.web.middleware import before
 
@@ -21,6 +25,17 @@ def lasting(request: HttpRequest) -> None:
         logout(request)
     elif request.user.is_authenticated and now() - request.session.get("renewed_at", 0) >= RENEWED_EVERY:
         request.session["renewed_at"] = now()  # a change saves the session and its cookie with a new expiry
+
+
+class SignedIn(LoginRequiredMiddleware):
+    """Django's, but a program that asks for a file gets a sentence with its 401 instead of a page to sign in on."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
+        if request.path.endswith((".csv", ".json")) and "text/html" not in request.headers.get("Accept", ""):
+            said = gettext("Sign in first, and send the session's cookie with the request.")
+            headers = {"WWW-Authenticate": 'Cookie cookie-name="sessionid"', "Cache-Control": "no-store"}
+            return HttpResponse(f"{said}\n", "text/plain; charset=utf-8", 401, headers=headers)
+        return super().handle_no_permission(request, view_func)
 
 
 def forget(response: HttpResponse) -> HttpResponse:

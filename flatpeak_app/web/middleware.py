@@ -3,10 +3,11 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, UnreadablePostError
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
@@ -55,6 +56,18 @@ def request_id(request: HttpRequest) -> None:
 def absolute(request: HttpRequest) -> None:
     """Start absolute addresses with SITE_URL instead of the request's Host header, which anybody can set."""
     request._current_scheme_host = settings.SITE_URL  # type: ignore[attr-defined]  # build_absolute_uri() reads it
+
+
+def one_host(get_response: View) -> View:
+    """Lead from http://127.0.0.1:8000 to http://localhost:8000, or the return from a login would find no session."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        site, host = urlsplit(settings.SITE_URL), request.META.get("HTTP_HOST", "")
+        if site.hostname == "localhost" and host in (f"127.0.0.1:{site.port}", f"[::1]:{site.port}"):
+            return HttpResponseRedirect(settings.SITE_URL + request.get_full_path(), preserve_request=True)
+        return get_response(request)
+
+    return middleware
 
 
 @before
