@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 
-from connect_ui.models import ConnectSession
+from connect_ui.routes import ROUTES
 from tariffs.models import Location
 from tests.races.servers import ANSWERS, PASSWORD, Tab
 
@@ -69,8 +69,9 @@ def failed(tab: Tab) -> None:
 
 def first_page_missing(tab: Tab) -> None:
     tab.get("/connect/")
-    tab.site.control(faults=[{"call": "connect.session_restore", "fault": "status_500"}])
+    tab.site.fault("connect", "status_500")
     tab.answer()
+    tab.site.control(faults=[])
 
 
 def incomplete(tab: Tab) -> None:
@@ -156,6 +157,7 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
     "connect_ui/structure": (to("options"), {}),
     "connect_ui/fixed_price": (to("cost"), ANSWERS["cost"]),
     "connect_ui/timed_prices": (to("options", options="TIME_OF_DAY"), TIMES),
+    "connect_ui/region": (to("provider", provider="Test: asks for the region"), {"region": "London"}),
     "connect_ui/surcharge": (
         to("provider", provider="Tomato Energy"),
         {"fixed": "1", "percentage": "5"},
@@ -164,7 +166,9 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
     "connect_ui/contract": (to("term"), ANSWERS["term"]),
     "connect_ui/fixed_summary": (to("SAVE"), {}),
     "connect_ui/summary": (by_time_of_day, {}),
+    "connect_ui/connected": (to("SAVE"), {}),
     "connect_ui/pending": (back_from_login("Test: pending for 2 minutes"), {}),
+    "connect_ui/connecting": (back_from_login("Test: pending for 2 minutes"), {}),
     "connect_ui/failed": (failed, {}),
     "connect_ui/redirect": (at_login, {}),
     "connect_ui/error": (to("provider", provider="Test: error page"), {}),
@@ -208,6 +212,7 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
 }
 
 
-def route_in_view(tab: Tab) -> str:
-    session = ConnectSession.objects.filter(user=tab.user).order_by("-started_at").first()
-    return session.last_route if session else ""
+def releases_of(place: str) -> set[str]:
+    """The releases that show the page, by the table of routes; none for a page that is not Connect's."""
+    rows = [each for each in ROUTES if place in (f"connect_ui/{each.name}", each.template.removesuffix(".html"))]
+    return {release for each in rows for release in each.wire}

@@ -29,12 +29,15 @@ from django.test import Client
 from redis import Redis
 
 from connect_ui.models import ConnectSession
+from tariffs.flatpeak import KNOWN
 from tests import scan
 from tests.programs import Program, free_port, is_free, run
 from tests.races.forms import Button, Form, forms
 
 PASSWORD = "correct horse battery"
-# What each page of a journey by hand is answered with, by the field that only it has.
+TORTURE = "TORTURE" in os.environ
+RELEASES = [each.name for each in KNOWN] if TORTURE else ["zero"]
+# What each page of a journey by hand is answered with, by the field that only it has; SAVE stands for the summary.
 ANSWERS = {
     "direction": {"direction": "IMPORT", "country_code": "GB"},
     "address_line1": {
@@ -51,6 +54,7 @@ ANSWERS = {
     "SAVE": {"action": "SAVE"},
 }
 STEPS = list(ANSWERS)
+IN_ANODE = {"SAVE": "CLOSE", "RECONNECT": "EDIT"}  # what its pages have in place of an action
 ADDRESSES = cycle(range(1, 255))  # the last number of a browser's
 
 
@@ -88,8 +92,8 @@ class Servers:
     CACHE_URL names it, or RACES_CACHE_URL, for the races alone.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port, self.sandbox_port = folder, free_port(), free_port()
+    def __init__(self, folder: Path, release: str) -> None:
+        self.folder, self.release, self.port, self.sandbox_port = folder, release, free_port(), free_port()
         self.url, self.sandbox_url = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.sandbox_port}"
         own = connection.settings_dict
         self.settings = {
@@ -97,6 +101,7 @@ class Servers:
             "SECRET_KEY": django_settings.SECRET_KEY,
             "SITE_URL": self.url,
             "SANDBOX_PORT": self.sandbox_port,
+            "FLATPEAK_EVENTS": True,
             "TRUSTED_PROXIES": 1,  # each browser has an address of its own, and with it limits
             # Longer than anything takes on a busy machine: no race waits for one of them to be over.
             "FLATPEAK_CONNECT_TIMEOUT": 5,
@@ -129,6 +134,8 @@ class Servers:
             str(self.sandbox_port),
             "--state",
             str(self.folder / "sandbox"),
+            "--release",
+            self.release,
         )
         with Program(sys.executable, *command) as sandbox:
             sandbox.wait_for_page(self.sandbox_port)
@@ -183,9 +190,20 @@ class Servers:
         return Counter(requests.get(f"{self.sandbox_url}/_sandbox", timeout=30).json()["counts"])
 
     @property
+    def restores(self) -> int:
+        """How often Connect was asked where a conversation begins or stands."""
+        counts = self.counts
+        return counts["connect.session_restore"] + counts["connect.session_start"]
+
+    @property
     def sent(self) -> int:
-        """How many answers were sent to Connect; `session_restore` is none."""
-        return self.counts["connect"] - self.counts["connect.session_restore"]
+        """How many answers were sent to Connect."""
+        return self.counts["connect"] - self.restores
+
+    @property
+    def priced(self) -> int:
+        """How often FlatPeak was asked for rates."""
+        return self.counts["rates"] + self.counts["prices"]
 
     def struck(self, times: int) -> None:
         """Wait until the faults have struck so often."""
@@ -201,9 +219,12 @@ class Servers:
     @property
     def world(self) -> dict[str, Any]:
         """All that the sandbox remembers."""
-        for _ in range(2):  # it saves after it has accepted a connection, and before it accepts the next
-            requests.get(f"{self.sandbox_url}/_sandbox", timeout=30)
-        return simplejson.loads((self.folder / "sandbox").read_text())
+        file = self.folder / "sandbox"
+        self.control()  # it saves before it accepts a connection, and whatever it saves from now on is new
+        file.unlink(missing_ok=True)
+        self.control()  # which it counts as a change
+        wait_until(lambda: requests.get(f"{self.sandbox_url}/_sandbox", timeout=30).ok and file.exists())
+        return simplejson.loads(file.read_text())
 
     # -- the database
 
@@ -264,12 +285,18 @@ class Tab:
     def step(self) -> str:
         """Which of STEPS is in view, "" if none is."""
         named = re.findall(r'name="(\w+)"', self.page) + re.findall(r'name="action" value="(\w+)"', self.page)
+        named += ["SAVE"] * (">Done</button>" in self.page)
         return next((step for step in STEPS if step in named), "")
 
     @property
     def conversation(self) -> str:
         """The address of the conversation in view, which leads on to its newest page."""
         return re.sub(r"\d+/$", "", self.path)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the conversation in view is over, and its tariff stored."""
+        return "See the rates" in self.text
 
     @property
     def is_waiting(self) -> bool:
@@ -283,6 +310,8 @@ class Tab:
         )
         if "provider" in fields:
             fields["provider"] = next(each.value for each in form.buttons if fields["provider"] in each.words)
+        if self.site.release == "anode" and fields.get("action") in IN_ANODE:
+            fields["action"] = IN_ANODE[fields["action"]]
         return form.address or self.path, form.fields | fields
 
     # -- what is done
@@ -351,7 +380,7 @@ class Tab:
         for _ in STEPS:
             if self.step:
                 self.answer().settle()
-        assert "Your tariff is connected" in self.text, self.text
+        assert self.is_connected, self.text
         return self
 
     def sign_in(self, user: Any) -> "Tab":

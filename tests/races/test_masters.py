@@ -52,7 +52,7 @@ def test_journeys_go_on_wherever_each_request_ends_and_all_workers_share_one_log
     for tab, location in zip(tabs, Location.objects.order_by("customer__user_id"), strict=True):
         for tab.url in two.addresses:
             assert "28.15" in tab.get(f"/locations/{location.pk}/").text
-    assert two.counts["rates"] <= len(tabs)
+    assert two.priced <= len(tabs)
     assert two.counts["login"] == 1
 
 

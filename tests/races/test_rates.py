@@ -14,22 +14,22 @@ def test_of_many_who_look_as_rates_fall_due_one_asks(site, tab):
     tab.get("/connect/").finish()
     path = f"/locations/{Location.objects.get().pk}/"
     assert "28.15p" in tab.get(path).text
-    asked = site.counts["rates"]
+    asked = site.priced
     Tariff.objects.update(due_at=timezone.now())
     site.delay(500)
     tabs = [tab.another() for _ in range(VIEWERS)]
     at_once(*(lambda each=each: each.get(path) for each in tabs))
-    assert site.counts["rates"] == asked + 1
+    assert site.priced == asked + 1
     assert all("28.15p" in each.text for each in tabs)
 
 
 def test_of_many_who_look_before_the_first_answer_one_asks_and_the_others_are_told(site, tab):
     tab.get("/connect/").finish()
     path = f"/locations/{Location.objects.get().pk}/"
-    asked = site.counts["rates"]
+    asked = site.priced
     site.delay(500)
     tabs = [tab.another() for _ in range(VIEWERS)]
     at_once(*(lambda each=each: each.get(path) for each in tabs))
-    assert site.counts["rates"] == asked + 1
+    assert site.priced == asked + 1
     assert all("28.15p" in each.text or "The prices are being fetched." in each.text for each in tabs)
     assert "28.15p" in tab.get(path).text

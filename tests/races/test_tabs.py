@@ -108,7 +108,7 @@ def test_callbacks_at_once_are_one_exchange(site, tab, owed):
     tabs = [tab.another() for _ in range(4)]
     at_once(*(lambda each=each: each.get(owed).settle() for each in tabs))
     for each in tabs:
-        assert "Your tariff is connected" in each.text
+        assert each.is_connected
         assert "fp_cot" not in each.query
     assert site.counts["exchange"] == before + 1
     assert tab.get(owed).path == tabs[0].path
@@ -123,7 +123,7 @@ def test_while_exchange_pending_makes_an_exchange_a_visit_and_a_callback_wait_fo
     at_once(lambda: visit.get("/"), lambda: back.get(owed))
     assert end.result() == "exchanges: 1 tried, 0 failed, 0 left\n"
     site.delay(0)
-    assert "Your tariff is connected" in back.settle().text
+    assert back.settle().is_connected
     assert "Ecotricity" in visit.get("/").text
     assert site.counts["exchange"] == before + 1
 
@@ -146,7 +146,7 @@ def test_an_exchange_that_staff_have_tried_again_several_times_beside_a_callback
     site.delay(0)
     site.manage("exchange_pending")
     assert site.counts["exchange"] == before + 1
-    assert "Your tariff is connected" in back.settle().text
+    assert back.settle().is_connected
     assert site.statuses.keys() <= {200, 302}
     assert re.search("[01] are due now", " ".join(each.text for each in desks))
 
@@ -190,7 +190,8 @@ def test_a_callback_and_the_answer_that_ends_the_conversation_do_not_disturb_eac
     site.delay(0)
     tab.finish()
     assert other.settle().get().path == tab.path
-    assert site.sent == before + 1
+    # In zero a callback that comes too soon is refused; in anode it finds the tariff connected, so nothing is left to send.
+    assert site.sent == before + (first == "answer" or site.release == "zero")
     assert ConnectSession.objects.get().state == State.CONNECTED
 
 
@@ -201,7 +202,7 @@ def test_a_callback_after_the_last_answer_was_lost_finishes_the_conversation(sit
     tab.answer()
     assert "Nothing you typed is lost" in tab.text
     tab.get(address)
-    assert "Your tariff is connected" in tab.text
+    assert tab.is_connected
     assert site.sent == before + 1
     assert Location.objects.get().tariffs.get().provider == "Ecotricity"
 
@@ -215,7 +216,7 @@ def test_a_callback_with_somebody_elses_token_shows_and_changes_nothing(site, ta
     assert site.counts == before
     assert ConnectSession.objects.get().state == State.OWED
     tab.get(owed)
-    assert "Your tariff is connected" in tab.text
+    assert tab.is_connected
 
 
 def test_a_callback_in_a_browser_that_is_not_signed_in_waits_for_the_sign_in(site, tab, owed):
@@ -225,4 +226,4 @@ def test_a_callback_in_a_browser_that_is_not_signed_in_waits_for_the_sign_in(sit
     assert "fp_cot" not in stranger.query
     assert (site.counts, ConnectSession.objects.get().state) == (before, State.OWED)
     stranger.sign_in(tab.user)
-    assert "Your tariff is connected" in stranger.text
+    assert stranger.is_connected
