@@ -178,6 +178,13 @@ def test_the_keys_are_fetched_once_and_again_for_an_unknown_one_once_a_minute(se
     assert sandbox.counts["jwks"] == 2
 
 
+def test_keys_are_kept_for_an_hour_and_are_asked_for_anew_after_a_minute(sender, monkeypatch):
+    body, kept = sender.body("location.update", {"id": "loc_1"}), {}
+    monkeypatch.setattr(signatures.cache, "set", lambda key, value, seconds: kept.update({key: seconds}))
+    assert sender.deliver(body, sender.signed(body)).status_code == 204
+    assert kept == {signatures.KEYS: 3600, signatures.ASKED: 60}
+
+
 def test_an_event_is_sent_again_if_the_keys_cannot_be_had(sender, sandbox):
     body = sender.body("location.update", {"id": "loc_1"})
     headers = sender.signed(body)
@@ -403,6 +410,20 @@ def test_an_event_about_an_unknown_conversation_asks_for_nothing(sender, sandbox
     assert Event.objects.get().last_result == "unknown"
 
 
+def test_an_event_leaves_alone_who_still_looks_at_the_summary(sender, walk, sandbox, later):
+    sandbox.speak("anode")
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    for _ in range(2):
+        later(minutes=10)
+        walk.get(f"/connect/{walk.session.pk}/{walk.session.newest}/")
+    sender.send(COMPLETE[0], {"id": walk.token})
+    work()
+    assert (walk.session.state, sandbox.counts["exchange"]) == (State.OPEN, 0)
+    later(minutes=16)
+    work()
+    assert walk.session.state == State.CONNECTED
+
+
 # A location and its tariffs
 
 
@@ -466,6 +487,30 @@ def test_a_contract_that_ended_has_its_last_day_from_the_event_if_flatpeak_names
     tariff.refresh_from_db()
     assert tariff.contract_end == event.told_at.astimezone(tariff.location.local_zone).date()
     assert is_due(tariff)
+
+
+@pytest.mark.parametrize(("zone", "hour", "ahead"), [("Pacific/Kiritimati", 12, 1), ("Pacific/Pago_Pago", 5, -1)])
+def test_the_last_day_of_a_contract_is_that_of_its_location(sender, place, monkeypatch, zone, hour, ahead):
+    monkeypatch.setattr("tariffs.details.complete", lambda tariff: None)
+    Location.objects.update(time_zone=zone)
+    told = (timezone.now() - timedelta(days=2)).replace(hour=hour)
+    sender.send("tariff.expired", about(Tariff.objects.get()), time_created=told.isoformat())
+    work()
+    assert Tariff.objects.get().contract_end == told.date() + timedelta(days=ahead)
+
+
+@pytest.mark.parametrize("type", ["tariff.expired", "tariff.fetch.failed", "tariff.connection.upgrade"])
+def test_an_event_is_not_believed_of_a_tariff_that_is_saved_while_it_is_handled(sender, place, monkeypatch, type):
+    Tariff.objects.update(state=Tariff.State.PENDING, state_since=timezone.now() - timedelta(days=2))
+
+    def saved_meanwhile(tariff):
+        Tariff.objects.update(version=tariff.version + 1)
+
+    monkeypatch.setattr("tariffs.details.complete", saved_meanwhile)
+    sender.send(type, about(Tariff.objects.get()))
+    work()
+    tariff = Tariff.objects.get()
+    assert (tariff.contract_end, tariff.state, tariff.upgrade_since) == (None, Tariff.State.PENDING, None)
 
 
 def test_a_contract_keeps_the_last_day_that_flatpeak_names(sender, walk):
@@ -637,9 +682,11 @@ def test_an_event_that_is_late_needs_somebody(sender, place, client, charlie, sa
 
 def test_events_are_kept_for_thirty_days(sender, later, capsys):
     sender.send("location.update", {"id": "loc_1"})
-    later(days=29)
+    later(days=29, hours=23)
     sender.send("location.update", {"id": "loc_1"})
-    later(days=2)
+    call_command("purge_sessions")
+    assert Event.objects.count() == 2
+    later(hours=2)
     call_command("purge_sessions")
     assert "1 events deleted" in capsys.readouterr().out
     assert Event.objects.count() == 1
