@@ -317,6 +317,19 @@ def test_the_token_is_in_no_page_row(walk):
     assert all(token not in str(page.body) + str(page.answer) for page in walk.session.pages.all())
 
 
+@pytest.mark.parametrize(("processed", "state"), [(True, "connected"), (False, "disconnected")])
+def test_a_lost_disconnection_counts_if_flatpeak_has_no_tariff(walk, sandbox, monkeypatch, processed, state):
+    walk.fixed().start(location=Location.objects.get().pk)
+    with sandbox.lock:
+        sandbox.set_faults([{"call": "connect", "fault": "answer_lost"}])
+    walk.act("DISCONNECT")
+    assert walk.session.doubtful
+    working, told = flatpeak.exchange, {"is_tariff_processed": processed, "complete_action": ""}
+    monkeypatch.setattr(flatpeak, "exchange", lambda *call: working(*call) | told)
+    walk.get("/connect/callback/", data={"fp_cot": walk.token})
+    assert Tariff.objects.get().state == state
+
+
 @pytest.mark.parametrize("call", ["answer", "exchange"])
 def test_a_session_that_is_deleted_while_flatpeak_answers_stays_deleted_and_is_no_error(walk, monkeypatch, call):
     walk.by_hand().answer(cost="28.15").name_and_term()
