@@ -14,7 +14,7 @@ from django.utils import timezone
 from connect_ui import logins
 from connect_ui.models import ConnectSession, Page
 from tariffs import flatpeak
-from tariffs.models import Location
+from tariffs.models import Erasure, Location
 from tests.walk import Walk, sign_in_at_provider
 
 pytestmark = pytest.mark.django_db
@@ -350,6 +350,31 @@ def test_who_comes_when_all_is_over_is_told_for_whom_it_was_connected(login, wal
     assert "Your tariff was connected" in other.text
     assert "a•••@example.com" in other.text
     assert "alice" not in other.text
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [{"return_digest": "of the next token"}, {"state": State.EXPIRED}, {"login": "back"}]
+)
+def test_an_answer_to_what_has_changed_meanwhile_changes_nothing(login, walk, meanwhile):
+    ConnectSession.objects.update(login=Login.ASKED)
+    read = walk.session
+    ConnectSession.objects.update(**meanwhile)
+    before = ConnectSession.objects.values().get()
+    assert not logins.moves(read, Login.AGREED, Login.ASKED)
+    logins.decline(read)
+    assert ConnectSession.objects.values().get() == before
+    assert not Erasure.objects.exists()
+
+
+def test_what_is_unsettled_and_held_waits_for_its_token_to_expire_and_is_deleted_then(login, walk, later):
+    ConnectSession.objects.update(login=Login.ASKED, due_at=timezone.now())
+    call_command("exchange_pending")
+    session = walk.session
+    assert (session.state, session.due_at) == (State.OPEN, session.expires_at)
+    later(days=1, minutes=1)
+    call_command("exchange_pending")
+    assert walk.session.state == State.EXPIRED
+    assert Erasure.objects.get().kind == Erasure.Kind.CONVERSATION
 
 
 # --- in the same browser
