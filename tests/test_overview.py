@@ -104,6 +104,15 @@ def test_it_is_filtered_by_period_country_provider_and_direction(staff, alice):
     assert 'href="?days=7&amp;country=DE&amp;provider=E.ON+%26+Co"' in page
 
 
+@pytest.mark.parametrize("days", [7, 30, 90])
+def test_a_period_begins_with_its_first_day(staff, alice, days):
+    first = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
+    for began in (first - timedelta(microseconds=1), first):
+        ConnectSession.objects.filter(pk=sessions(alice)[0].pk).update(started_at=began)
+    assert "Of 1 begun" in text(staff, FUNNEL, days=days)
+    assert f"<title>{first:%Y-%m-%d}: 1 begun" in html(staff, FUNNEL, days=days)
+
+
 def test_without_any_conversation_it_says_so(staff):
     assert "No conversation was begun in these 30 days." in text(staff, FUNNEL)
 
