@@ -124,6 +124,10 @@ def test_what_is_owed_and_stale_is_counted(walk):
     now, tariff = timezone.now(), Tariff.objects.get()
     Erasure.objects.create(kind="location", flatpeak_id="loc_1", account=tariff.account)
     Erasure.objects.create(kind="location", flatpeak_id="loc_2", account=tariff.account, done_at=now)
+    for type, elsewhere in (("COMMODITY", {"account": "another"}), ("NON_COMMODITY", {"live_mode": True})):
+        where = {"account": tariff.account} | elsewhere
+        Erasure.objects.create(kind="location", flatpeak_id="loc_3", **where)
+        Tariff.objects.create(location=tariff.location, direction="EXPORT", type=type, **where)
 
     def stale(**facts):
         Tariff.objects.update(**{"due_at": now, "rates": "ok", "rates_since": now, "state": "connected"} | facts)
