@@ -565,6 +565,7 @@ def test_a_customer_is_told_once_that_the_rates_have_not_arrived_after_48_hours(
     clock(hours=48)
     run()
     clock(hours=100)
+    Wait.wake(tariff, timezone.now())
     run()
     [mail] = mailoutbox
     assert mail.to == ["alice@example.com"]
