@@ -202,6 +202,13 @@ def test_an_earlier_page_is_answered_whether_connect_wants_that_or_back(walk, sa
     assert "27.50p per kWh" in walk.text
 
 
+def test_only_the_newest_page_goes_back_at_flatpeak(walk):
+    walk.by_hand().answer(cost="28.15")
+    assert 'value="BACK"' in walk.response.content.decode()
+    walk.back()
+    assert 'value="BACK"' not in walk.response.content.decode()
+
+
 def test_a_wrong_tariff_is_reported_once(by_hand):
     assert "This is not my tariff" in by_hand.text
     by_hand.act("WRONG_TARIFF_REPORT")
@@ -229,8 +236,9 @@ def test_settings_show_the_tariff_and_done_changes_nothing(settings_of, sandbox)
 
 
 def test_leaving_after_a_report_and_the_beginning_of_a_change_changes_nothing(settings_of, sandbox):
-    exchanges = sandbox.counts["exchange"]
+    exchanges, version = sandbox.counts["exchange"], Tariff.objects.get().version
     settings_of.act("WRONG_TARIFF_REPORT").act("EDIT").act("CLOSE")
+    assert Tariff.objects.get().version == version
     assert settings_of.path == f"/locations/{Location.objects.get().pk}/"
     assert (settings_of.session.state, sandbox.counts["exchange"]) == (State.LEFT, exchanges)
 
