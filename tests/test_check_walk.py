@@ -130,6 +130,7 @@ def value(call, name, other):
     return {"call": call, "fault": "wrong_value", "field": name, "value": other, "times": 0}
 
 
+ELSEWHERE = "http://localhost:8000/connect/callback/?fp_cot=cot_of_another"
 FUTURE = "page_from_the_future: this app does not know this page"
 CHANGED = [
     (field("connect.postal_address_capture", "providers"), "provider_select: lacks data.providers (list)"),
@@ -158,6 +159,10 @@ CHANGED = [
     (
         value("connect.tariff_name_capture", "cost", 0),
         "rate_fixed_capture: data.cost is 0, not 0.2815",
+    ),
+    (
+        value("connect.tariff_summary", "redirect_url", ELSEWHERE),
+        "session_redirect: data.redirect_url lacks fp_cot with the connect token",
     ),
 ]
 

@@ -74,7 +74,10 @@ def test_a_release_that_was_told_is_no_query_for_any_later_call(host, django_ass
         flatpeak.location("loc_1")
 
 
-@pytest.mark.parametrize("message", [refusal()[1]["message"], "Too old.", f"{ZERO} is too old, use 2025-09-14"])
+OLDER = f"{ZERO} is older than account default {ANODE}; 2023-05-11.minus is gone."
+
+
+@pytest.mark.parametrize("message", [refusal()[1]["message"], "Too old.", f"{ZERO} is too old, use 2025-09-14", OLDER])
 def test_an_account_that_was_raised_is_asked_once_more_and_the_operator_is_told_once(host, caplog, message):
     account.note(ZERO)
     for _ in range(2):
