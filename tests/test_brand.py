@@ -148,3 +148,10 @@ def test_the_admin_has_the_colours_of_the_pages():
         return re.findall(r"--(accent|accent-strong|on-accent): (#\w+);", css)
 
     assert roles("admin.css") == roles("app.css")
+
+
+@pytest.mark.parametrize("name", ["app.css", "admin.css"])
+def test_a_page_set_to_light_has_no_dark_colours(settings, name):
+    css = (settings.BASE_DIR / "static/css" / name).read_text()
+    dark = re.findall(r"@media \(prefers-color-scheme: dark\) \{\s*(.+) \{", css)
+    assert dark == [':root:not([data-theme="light"])']

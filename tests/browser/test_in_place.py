@@ -234,6 +234,8 @@ def test_without_a_network_a_page_of_ours_says_so(open_visit, screen, sign_in, w
     watch.expected.add("/connect/")
     visit.page.context.set_offline(True)
     visit.open("/connect/").on("Sie sind offline")
+    watch.expected.add("/healthz")
+    assert visit.page.evaluate("fetch('/healthz').then(() => 'a page', () => 'nothing')") == "nothing"
     visit.page.context.set_offline(False)
     visit.page.reload()
     visit.on("Verbinden Sie Ihren Tarif")
