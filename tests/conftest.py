@@ -111,8 +111,10 @@ def pytest_terminal_summary(terminalreporter):
         reason = getattr(getattr(each.longrepr, "reprcrash", None), "message", str(each.longrepr)).splitlines()[0]
         terminalreporter.write_line(f"repeated: {each.nodeid}: {reason}")
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
-    if cells := [each.passed for each in reports if "/test_faults.py::" in each.nodeid]:
-        terminalreporter.write_line(f"{len(cells)} cells of faults and calls, {sum(cells)} passed")
+    cells = [each for each in reports if "/test_faults.py::" in each.nodeid]
+    for release in ("zero", "anode"):
+        if found := [each.passed for each in cells if f"[{release}" in each.nodeid]:
+            terminalreporter.write_line(f"{len(found)} cells of faults and calls in {release}, {sum(found)} passed")
     if counts := [count for each in reports for name, count in each.user_properties if name == "examples"]:
         terminalreporter.write_line(f"{sum(counts)} examples of hostile input in {len(counts)} tests")
 
@@ -218,7 +220,9 @@ def production(image, tmp_path, django_db_setup):
 def walk(client, alice, sandbox):
     """Alice, signed in, on her way through Connect."""
     client.force_login(alice)
-    return Walk(client)
+    walk = Walk(client)
+    walk.sandbox = sandbox
+    return walk
 
 
 @pytest.fixture

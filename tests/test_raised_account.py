@@ -131,7 +131,6 @@ def reading(request, sandbox):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_it_ends_with_ids_and_rates_stored_once_and_nothing_is_typed_twice(walk, sandbox, later, reading, page):
-    walk.sandbox = sandbox
     walk.chosen = {
         "tariff": "SSE",
         "surcharge": "Test: asks for the region",

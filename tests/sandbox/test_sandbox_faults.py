@@ -93,6 +93,7 @@ def test_a_connection_that_breaks_before_the_work(sandbox, fault, fields, error)
         ("status_429", {"retry_after": 30}, 429, "rate_limit", {"Retry-After": "30"}),
         ("status_429", {"retry_after": "soon"}, 429, "rate_limit", {"Retry-After": "soon"}),
         ("status_500", {}, 500, "api_error", {}),
+        ("server_error", {}, 400, "server_error", {}),
         ("status_502", {}, 502, None, {"Content-Type": "text/html; charset=utf-8"}),
         ("redirect", {}, 302, None, {"Location": "http://127.0.0.1:9/elsewhere"}),
         (
