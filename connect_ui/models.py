@@ -9,6 +9,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.functional import cached_property
 
 from flatpeak_app.web import vault
 from tariffs.flatpeak import ZERO, FlatPeakError, Release, of
@@ -134,6 +135,12 @@ class ConnectSession(Queued):
     @property
     def is_open(self) -> bool:
         return self.state == self.State.OPEN and self.is_here
+
+    @cached_property
+    def is_connected(self) -> bool:
+        """Whether its location has a connected tariff in its direction."""
+        here = Tariff.objects.filter(location=self.location_id, direction=self.direction)
+        return bool(self.location_id) and here.exclude(state=Tariff.State.DISCONNECTED).exists()
 
     @property
     def is_at_login(self) -> bool:

@@ -53,11 +53,12 @@ class Page(models.Model):
 
     @property
     def actions(self) -> list[str]:
-        """What the page offers, in our names."""
-        if "actions" not in self.body:
-            return [] if self.row.kind is routes.Kind.QUESTION else self.row.actions
-        actions = self.body["actions"]
-        return [action for action in actions if isinstance(action, str)] if isinstance(actions, list) else []
+        """What the page offers, in our names; a summary before anything is connected offers no DISCONNECT."""
+        kept = [] if self.row.kind is routes.Kind.QUESTION else self.row.actions
+        told = self.body.get("actions", kept)
+        actions = [action for action in told if isinstance(action, str)] if isinstance(told, list) else []
+        first = self.row.kind is routes.Kind.SUMMARY and not self.row.is_stored and not self.session.is_connected
+        return [action for action in actions if not (first and action == "DISCONNECT")]
 
     @property
     def redirect_url(self) -> str:

@@ -236,6 +236,20 @@ def test_a_tariff_that_cannot_be_read_fails_alone_and_since_it_did(walk):
 
 
 @IN_ZERO_ALONE
+def test_nothing_is_disconnected_before_anything_is_connected(walk):
+    walk.by_hand().answer(cost="28.15").name_and_term()
+    assert "Disconnect this tariff" not in walk.text
+    walk.act("DISCONNECT")
+    assert walk.shows is Kind.SUMMARY
+    assert not Location.objects.exists()
+    walk.save()
+    walk.post("/connect/", {"location": Location.objects.get().pk, "direction": "IMPORT"})
+    assert "We then stop reading this tariff" in walk.text
+    walk.act("DISCONNECT")
+    assert Tariff.objects.get().state == Tariff.State.DISCONNECTED
+
+
+@IN_ZERO_ALONE
 def test_a_tariff_in_progress_can_be_typed_instead(walk):
     walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider().act("DISMISS_DIRECT")
     assert walk.route == "tariff_structure_select"

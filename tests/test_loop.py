@@ -169,7 +169,7 @@ def claims(monkeypatch):
 
 def test_whatever_a_step_changes_of_a_conversation_is_stored(walk, sandbox, claims, unreachable):
     walk.start().address().act("PROVIDER_MISSING", q="Mine").answer(provider_name="Mine").answer(options="FIXED")
-    walk.answer(cost="0.0000001")  # which Connect refuses
+    walk.answer(cost="0.0000001", sure="0.0000001")  # which Connect refuses
     unreachable()
     walk.answer(cost="28.15")
     unreachable(False)

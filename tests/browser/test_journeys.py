@@ -155,7 +155,9 @@ def test_a_failed_tariff_is_connected_again(visit):
 
 
 def test_a_disconnected_tariff_stays_in_the_list_and_says_so(visit):
-    visit.connect_fixed().manage().on("Is this your tariff?").press("Disconnect this tariff")
+    visit.connect_fixed().manage().on("Is this your tariff?")
+    visit.main.get_by_text("Disconnect this tariff").click()
+    visit.sees("Past days stay.").press("Yes, disconnect it")
     visit.on("Your tariff is disconnected").click_link("See the location").sees("This tariff is disconnected since")
     expect(visit.main).not_to_contain_text("p per kWh")
     visit.open("/locations/").sees("Ecotricity", "disconnected")
