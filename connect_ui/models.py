@@ -170,6 +170,17 @@ class ConnectSession(Queued):
         """Whether FlatPeak may have a tariff of which nothing is stored here."""
         return self.state == self.State.OWED or (self.state == self.State.OPEN and self.due_at is not None)
 
+    @property
+    def may_have_tariff(self) -> bool:
+        """Whether FlatPeak may have a tariff of which nothing is stored here, though no page has told of one.
+
+        An answer may have been lost, or a login was not come back from.
+        """
+        if self.is_unsettled or self.state != self.State.OPEN or self.location_id:
+            return self.is_unsettled
+        killed = self.claimed_until is not None and not self._read  # whoever claimed it
+        return (killed or self.doubtful or self.is_held) and routes.connects_early(self.spoken.name)
+
     def watch(self) -> None:
         """Settle an open conversation after an hour without a request, and in any case before its token expires."""
         self.due_at, self.attempts = min(timezone.now() + SILENCE, self.expires_at - SILENCE / 4), 0
@@ -264,8 +275,8 @@ class ConnectSession(Queued):
         Erasure.owe(Erasure.Kind.CONVERSATION, self.token_digest, self, **token, **when)
 
     def expire(self) -> None:
-        """End the session with its token. FlatPeak deletes a tariff that it has for a login that nobody came back from."""
-        if self.is_unsettled:
+        """End the session with its token. Nobody has come back to a tariff that FlatPeak may have, so it is erased."""
+        if self.may_have_tariff:
             self.owe_erasure()
         self.end(self.State.EXPIRED)
 
@@ -283,5 +294,6 @@ def conversation_goes(instance: ConnectSession, **signal: Any) -> None:
     if instance.location_id:  # lock in the same order as the deletion of a location, otherwise the two could deadlock
         Location.objects.select_for_update().filter(pk=instance.location_id).first()
     Event.objects.filter(session=instance.pk).delete()
-    if instance.is_unsettled and instance.encrypted_token and instance.is_still_stored():
-        instance.owe_erasure()
+    if instance.may_have_tariff and instance.encrypted_token and instance.is_still_stored():
+        under_way = {"due_at": instance.claimed_until} if instance.is_busy and instance.claimed_until else {}
+        instance.owe_erasure(**under_way)

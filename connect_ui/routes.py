@@ -137,6 +137,11 @@ def theirs(name: str, release: str) -> str:
     return row(name).wire[release][0]
 
 
+def connects_early(release: str) -> bool:
+    """Whether FlatPeak connects a tariff before the customer says so, given the release's column."""
+    return any(each.is_stored and release in each.wire for each in ROUTES)
+
+
 def form_for(page: Any, data: Any = None) -> RouteForm | None:
     """The form of a page; None if it takes no input."""
     form = row(page.route).form

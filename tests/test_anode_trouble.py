@@ -1,11 +1,15 @@
 """Anode with an answer that is lost, an impatient or forgetful customer, and a login that went to somebody else."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from connect_ui.models import ConnectSession
-from tariffs.models import Location, Tariff
+from tariffs import flatpeak
+from tariffs.models import Erasure, Location, Tariff
 from tests.test_raised_account import press
 from tests.walk import sign_in_at_provider
 
@@ -292,6 +296,60 @@ def test_who_leaves_after_going_back_from_a_login_waits_for_no_exchange(walk, sa
         assert "Nothing was connected." in walk.text
     end_with_the_token(walk, later, press=False)
     assert walk.session.state == (State.LEFT if done else State.EXPIRED)
+    assert not sandbox.state["locations"]
+
+
+# --- a tariff that FlatPeak connected, and of which no page came
+
+
+def lost(walk, sandbox):
+    lose_the_next_answer(sandbox)
+    walk.answer(term="open")
+
+
+def killed(walk, sandbox):
+    lost(walk, sandbox)
+    past = timezone.now() - timedelta(minutes=1)
+    ConnectSession.objects.update(doubtful=False, claimed_until=past)  # nobody was there to note it, or to give it back
+
+
+def killed_just_now(walk, sandbox):
+    lost(walk, sandbox)
+    ConnectSession.objects.update(doubtful=False, claimed_until=timezone.now() + timedelta(minutes=2))
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("how", [lost, killed, killed_just_now])
+def test_it_is_erased_if_nobody_comes_back(walk, sandbox, later, how, deleted):
+    walk.by_hand().answer(cost="28.15").answer(tariff_name="Simple")
+    how(walk, sandbox)
+    assert sandbox.state["locations"]
+    if deleted:
+        walk.session.user.delete()
+    for _ in range(2):
+        later(hours=25)
+        for command in ("exchange_pending", "purge_sessions", "erase_pending", "erase_pending"):
+            call_command(command)
+    assert not sandbox.state["locations"]
+    assert not Erasure.objects.filter(done_at=None).exists()
+
+
+def test_it_is_stored_for_who_comes_back_in_time(walk, sandbox, later):
+    walk.by_hand().answer(cost="28.15").answer(tariff_name="Simple")
+    killed(walk, sandbox)
+    later(hours=23)
+    call_command("exchange_pending")
+    call_command("purge_sessions")
+    walk.post(f"/connect/{walk.session.pk}/", {}).act("CLOSE")
+    assert [Location.objects.get().location_id] == list(sandbox.state["locations"])
+
+
+def test_a_login_that_was_made_unseen_is_erased_too(walk, sandbox, later):
+    walk.to_providers().provider("OVO Energy")
+    sign_in_at_provider(walk.leave())
+    flatpeak.answer(walk.token, "session_restore")  # FlatPeak's own clock, as it were
+    assert sandbox.state["locations"]
+    end_with_the_token(walk, later, press=False)
     assert not sandbox.state["locations"]
 
 

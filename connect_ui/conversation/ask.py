@@ -48,14 +48,12 @@ def catch_up(session: ConnectSession, anew: bool = False) -> None:
     """Ask Connect where it stands, and store its page if that is a new one. Raises FlatPeakError.
 
     A login that was not finished gets a new token. Of a session that is held no page is stored, because it may be somebody
-    else's; it gets a new token only if `anew`. What FlatPeak has connected for it is erased unless the customer comes back.
+    else's; it gets a new token only if `anew`.
     """
     held = session.is_held
     try:
         page = None if held and anew else stand(session)
         if held and not anew:
-            if page and page.row.is_stored and not session.location_id:
-                session.watch()
             return
         if page is None or (session.login and page.row.kind is Kind.REDIRECT and session.is_at_login):
             page, _ = renew(session, session.pages.get(number=session.newest))

@@ -98,10 +98,10 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
     except flatpeak.FlatPeakError:
         session.undo()
         raise
-    unsettled = before.is_unsettled and not session.location_id
-    if unsettled:
+    has_tariff = before.may_have_tariff and not session.location_id
+    if has_tariff:
         session.due_at = None  # nothing is stored under the new token yet
-    if session.keep() and unsettled:
-        # FlatPeak stored a tariff under the old token. By then the location is stored here if it is the same one.
+    if session.keep() and has_tariff:
+        # FlatPeak may have stored a tariff under the old token. By then the location is stored here if it is the same one.
         before.owe_erasure(due_at=timezone.now() + SILENCE)
     return stands, bool(answer) and at == last

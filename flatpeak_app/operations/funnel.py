@@ -67,7 +67,11 @@ def count_ended() -> int:
         with transaction.atomic():
             unlocked = ConnectSession.objects.select_for_update(skip_locked=True).filter(over, counted=False)
             pks = list(unlocked.order_by("started_at").values_list("pk", flat=True)[:BATCH])
-            closed += ConnectSession.objects.filter(pk__in=pks, state=State.OPEN).update(**ended)
+            closing = ConnectSession.objects.filter(pk__in=pks, state=State.OPEN)
+            for session in closing:
+                if session.may_have_tariff:
+                    session.owe_erasure()
+            closed += closing.update(**ended)
             count(pks)
         if len(pks) < BATCH:
             return closed
