@@ -2,6 +2,7 @@ from itertools import count, islice
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db.models import Q
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession
@@ -56,12 +57,13 @@ def settle(servers):
     """
     if servers.release == "zero":
         return
-    now = timezone.now()
-    unsettled = ConnectSession.objects.filter(state="open", due_at__isnull=False)
-    if unsettled.exists():
+    now, left = timezone.now(), ConnectSession.objects.filter(state="open")
+    gone = left.filter(Q(login="away") | Q(doubtful=True)).update(expires_at=now)
+    if left.filter(due_at__isnull=False).exists():
         servers.claims_grow_old()
-        unsettled.filter(login="away").update(expires_at=now)
         servers.manage("exchange_pending")
+    if gone:
+        servers.manage("purge_sessions")
     owed = Erasure.objects.filter(done_at=None)
     for _ in ("learn what there is", "delete it"):
         if owed.update(due_at=now):
