@@ -134,11 +134,12 @@ def test_settings_that_are_left_are_left_though_the_answer_was_lost(settings_of,
         ("OVO Energy", "DISCONNECT", State.DISCONNECTED),
         ("Test: pending for 2 minutes", "CLOSE", State.CONNECTED),
         ("Ecotricity", "CLOSE", State.LEFT),
+        ("", "BACK", State.LEFT),
     ],
 )
-def test_done_and_disconnect_are_the_end_whatever_address_is_named(walk, sandbox, provider, action, state, url):
-    walk.to_providers().provider(provider)
-    if provider != "Ecotricity":
+def test_leaving_is_the_end_whatever_address_is_named(walk, sandbox, provider, action, state, url):
+    walk.to_providers().provider(provider) if provider else walk.start()
+    if provider not in ("", "Ecotricity"):
         walk.log_in_at_provider()
     fault = {"call": "connect", "fault": "wrong_value", "field": "redirect_url", "value": url}
     sandbox.set_faults([fault])

@@ -46,8 +46,9 @@ def say(session: ConnectSession, page: Page, answer: JSON) -> Page:
     action = answer.get("action", "")
     theirs = spoken.actions.theirs(action)
     new = _page(session, flatpeak.answer(session.connect_token, route, answer.get("data"), action=theirs))
-    if new.row.kind is routes.Kind.REDIRECT and action in ("CLOSE", "DISCONNECT"):
-        new.route = routes.END  # neither leads to a login, so the address may be missing or another one
+    leaves = action in ("CLOSE", "DISCONNECT") or (action == "BACK" and page.number and page.came_from is None)
+    if leaves and new.row.kind is routes.Kind.REDIRECT:
+        new.route = routes.END  # none of them leads to a login, so the address may be missing or another one
     return new
 
 
