@@ -353,6 +353,27 @@ def test_a_deletion_learns_from_a_token_in_the_release_of_its_conversation(walk,
     assert told[-1] == (walk.token, release.ANODE)
 
 
+@pytest.mark.parametrize(
+    ("path", "good", "call"),
+    [
+        (TOKEN, MADE, lambda: flatpeak.create_connect_token(ADDRESS)),
+        (TOKEN, (200, IDS), lambda: flatpeak.exchange("cot_1", release.ANODE)),
+        ("/prices/loc_1", (200, {"data": []}), lambda: flatpeak.rates("loc_1", DAY, DAY + timedelta(days=1), "IMPORT")),
+        ("/locations/loc_1", PLACE, lambda: flatpeak.location("loc_1")),
+        ("/locations/loc_1/status", (200, {"tariff_status": {}}), lambda: flatpeak.location_status("loc_1")),
+        ("/locations/loc_1", (202, {}), lambda: flatpeak.delete_location("loc_1")),
+        ("/customers/cus_1", (202, {}), lambda: flatpeak.delete_customer("cus_1")),
+    ],
+    ids=["token", "exchange", "prices", "location", "status", "delete location", "delete customer"],
+)
+def test_each_call_is_made_once_more_for_an_account_that_is_raised_beyond_anode(host, path, good, call):
+    account.note(ANODE)
+    later = "2027-01-01.busbar"
+    host.answers[path] = [refusal(f"Requested API version {ANODE} is older than account default {later}."), good]
+    call()
+    assert pinned(host) == [ANODE, later]
+
+
 # --- prices
 
 
