@@ -200,6 +200,21 @@ def test_the_end_is_looked_up_again_while_prices_go_on_after_it(walk, contract):
     assert "until Tuesday 15 June 2027" in look(-1, 9)
 
 
+def test_an_event_that_comes_while_the_end_is_looked_up_is_not_put_off(contract, monkeypatch):
+    look = contract("London", date(2019, 3, 31))
+    look(0, 9)
+    Tariff.objects.update(due_at=timezone.now())
+    told = timezone.now() - timedelta(seconds=1)
+
+    def extended(tariff):
+        tariff.contract_end = None
+        Tariff.objects.update(due_at=told)
+
+    monkeypatch.setattr("tariffs.rates.refresh.complete", extended)
+    assert refresh(Tariff.objects.select_related("location").get(), timezone.now())
+    assert Tariff.objects.get().due_at == told
+
+
 @pytest.mark.parametrize(
     ("zone", "utc", "left"),
     [

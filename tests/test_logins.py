@@ -467,6 +467,17 @@ def test_the_link_leads_nowhere_while_an_answer_is_under_way(login, walk):
     assert walk.client.get(link)["Location"] == f"/connect/{walk.session.pk}/"
 
 
+@pytest.mark.parametrize("meanwhile", [{"newest": 9}, {"claimed_until": "2099-01-01T00:00Z"}])
+def test_the_link_leads_nowhere_if_the_conversation_goes_on_at_that_moment(login, walk, monkeypatch, meanwhile):
+    def going_on(page):
+        ConnectSession.objects.update(**meanwhile)
+        return "https://login.example/"
+
+    link = f"/connect/{walk.session.pk}/{walk.session.newest}/login/"
+    monkeypatch.setattr(logins, "login_url", going_on)
+    assert walk.client.get(link)["Location"] == f"/connect/{walk.session.pk}/"
+
+
 def test_who_comes_back_to_another_account_of_flatpeak_is_told_that_it_is_over(login, walk, settings):
     back = sign_in_at_provider(login)
     for realm, live in (("acc_other", False), ("sandbox", True)):

@@ -37,6 +37,21 @@ def erasure(monkeypatch):
     return erasure
 
 
+# --- a conversation that was read before somebody else had it
+
+
+def test_what_was_read_before_a_claim_neither_takes_it_nor_moves_it(walk):
+    walk.start()
+    ConnectSession.objects.update(due_at=timezone.now() - timedelta(hours=1))
+    read, other = walk.session, walk.session
+    assert other.claim()
+    before = ConnectSession.objects.values().get()
+    read.seen()
+    assert ConnectSession.objects.values().get() == before
+    other.release()
+    assert not read.claim()  # what it read is not where the conversation stands
+
+
 # --- the back-off
 
 
