@@ -123,6 +123,14 @@ def test_past_days_stay_as_history_of_the_tariff_they_belonged_to(tariffs, look)
     assert "Example Energy, Dearer" in week
 
 
+def test_which_days_are_past_is_said_by_the_locations_clock(tariffs):
+    tariff = tariffs.save("Fixed")
+    tariff.location.time_zone = "Pacific/Auckland"  # where it is the 24th
+    history.store(tariff, [date(2026, 11, day) for day in (23, 24)], [], NOW)
+    history.close(tariff, NOW)
+    assert [day.day.day for day in tariff.days.all()] == [23]
+
+
 def test_a_week_with_a_change_in_it_names_both_tariffs(tariffs, look, monkeypatch):
     tariffs.save("Simple", "0.2815")
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(days=2))

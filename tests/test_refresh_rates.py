@@ -22,7 +22,7 @@ from tariffs import flatpeak
 from tariffs.flatpeak import http
 from tariffs.models import Customer, Location, RateDay, Tariff, Wait
 from tariffs.queue import QueueQuerySet
-from tariffs.rates.refresh import refresh
+from tariffs.rates.refresh import is_of_refresh, refresh
 
 # The command's threads have connections of their own, which see what is committed alone.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -575,6 +575,14 @@ def test_a_customer_is_told_once_that_the_rates_have_not_arrived_after_48_hours(
     clock(hours=101)
     run()
     assert [mail.subject for mail in mailoutbox[1:]] == ["Your electricity prices are here"]
+
+
+def test_today_and_tomorrow_are_those_of_the_location(add):
+    tariff = add("loc_1")
+    tariff.location.time_zone = "Pacific/Kiritimati"
+    today = (NOW + timedelta(hours=14)).date()
+    found = [is_of_refresh(tariff, [today + timedelta(days=n)], NOW) for n in (-1, 0, 1, 2)]
+    assert found == [False, True, True, False]
 
 
 def test_a_tariff_that_became_pending_with_its_first_answer_is_waited_for(add, asked, clock, mailoutbox):
