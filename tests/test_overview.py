@@ -113,6 +113,13 @@ def test_a_period_begins_with_its_first_day(staff, alice, days):
     assert f"<title>{first:%Y-%m-%d}: 1 begun" in html(staff, FUNNEL, days=days)
 
 
+def test_an_unknown_page_is_shown_for_thirty_days(staff, alice):
+    [session] = sessions(alice, routes=("solar",))
+    for days, shown in ((29, True), (31, False)):
+        ConnectSession.objects.filter(pk=session.pk).update(started_at=ago(days=days))
+        assert ("solar" in text(staff, ATTENTION)) is shown
+
+
 def test_without_any_conversation_it_says_so(staff):
     assert "No conversation was begun in these 30 days." in text(staff, FUNNEL)
 
