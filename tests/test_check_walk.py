@@ -210,6 +210,20 @@ def test_another_reading_of_flatpeaks_sources_is_told(run, in_anode, sandbox, sw
     assert is_clean(sandbox)
 
 
+@pytest.mark.parametrize("code", ["pending_connect", "no_tariff_connected", "no_price_data"])
+def test_rates_that_are_not_there_yet_are_waited_for(run, sandbox, monkeypatch, code):
+    told, working = [flatpeak.Rejected("", 422, {"code": code})], flatpeak.rates
+
+    def late(*asked):
+        if told:
+            raise told.pop()
+        return working(*asked)
+
+    monkeypatch.setattr(flatpeak, "rates", late)
+    assert run().differences == []
+    assert not told
+
+
 def test_a_refused_answer_is_told_and_the_next_one_given(run, release, sandbox):
     sandbox.set_faults([{"call": "connect.contract_term_capture", "fault": "status_409"}])
     [told] = run().differences

@@ -615,6 +615,18 @@ def test_an_event_about_what_is_gone_at_flatpeak_is_over(sender, place, sandbox)
     assert Event.objects.get().last_result == "gone"
 
 
+@pytest.mark.parametrize(("status", "is_over"), [(404, True), (422, True), (409, False), (429, False)])
+def test_only_a_refusal_that_says_there_is_nothing_is_the_end(sender, place, monkeypatch, status, is_over):
+    def refuse(tariff):
+        raise flatpeak.Rejected("", status, {})
+
+    monkeypatch.setattr("tariffs.details.complete", refuse)
+    event = sender.send("tariff.expiring", about(Tariff.objects.get()))
+    assert handle(event) is is_over
+    event.refresh_from_db()
+    assert (event.due_at is None, event.last_result == "gone") == (is_over, is_over)
+
+
 def test_of_two_workers_one_handles_an_event(sender, place):
     event = sender.send("location.update", {"id": place})
     same = Event.objects.get()
