@@ -151,7 +151,9 @@ def test_the_admin_has_the_colours_of_the_pages():
 
 
 @pytest.mark.parametrize("name", ["app.css", "admin.css"])
-def test_a_page_set_to_light_has_no_dark_colours(settings, name):
+def test_dark_colours_are_on_pages_set_to_dark_and_on_none_set_to_light(settings, name):
     css = (settings.BASE_DIR / "static/css" / name).read_text()
-    dark = re.findall(r"@media \(prefers-color-scheme: dark\) \{\s*(.+) \{", css)
-    assert dark == [':root:not([data-theme="light"])']
+    [(where, dark)] = re.findall(r"@media \(prefers-color-scheme: dark\) \{\s*(.+?) \{(.+?)\}", css, re.S)
+    assert where == ':root:not([data-theme="light"])'
+    [chosen] = re.findall(r"^:root\[data-theme=\"dark\"\] \{(.+?)\}", css, re.S | re.M)
+    assert re.findall("--.+?;", dark) == re.findall("--.+?;", chosen) != []
