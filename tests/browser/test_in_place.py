@@ -227,6 +227,17 @@ def test_an_answer_without_a_network_stays_in_its_form_until_there_is_one(visit,
     assert sandbox.counts["connect.rate_fixed_capture"] == 1
 
 
+def test_a_button_works_again_if_no_page_follows(visit, watch):
+    to_price(visit).type({"Price per kWh": "28.15"}).page.clock.install()
+    watch.expected.add(urlsplit(visit.page.url).path)
+    visit.page.route("**/connect/**", lambda route: None)  # no answer comes
+    visit.button("Continue").click()
+    busy = visit.main.locator("form[aria-busy]")
+    expect(busy).to_have_count(1)
+    visit.page.clock.run_for(20_000)
+    expect(busy).to_have_count(0)
+
+
 def test_without_a_network_a_page_of_ours_says_so(open_visit, screen, sign_in, watch):
     visit = sign_in(open_visit(screen, locale="de"))
     visit.open("/locations/").page.evaluate("navigator.serviceWorker.ready.then(() => 1)")

@@ -243,6 +243,11 @@ def test_what_cannot_be_updated_says_so_and_stays_and_is_tried_less_and_less(ope
     hide(visit, False)
     visit.sees("Now 14.00p per kWh until 15:00.")
     expect(note).to_be_hidden()
+    tried = answered(visit)
+    hide(visit)
+    hide(visit, False)
+    clock.pass_by(visit, seconds=4)
+    assert answered(visit) == tried  # it has forgotten the trouble
 
 
 @only("phone")
