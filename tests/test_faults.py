@@ -146,7 +146,7 @@ CHANGED = {
     "tariff_connection_failed": (failed, lambda w: w.act("EDIT"), []),
     "tariff_connection_failed/old": (lambda w: failed(w, "old"), lambda w: w.act("RECONNECT"), []),
 }
-PAGES = {
+WAYS = {
     "zero": SHARED | {"market_surcharge_capture": SURCHARGE} | SAVED["zero"],
     "anode": SHARED
     | {
@@ -166,6 +166,7 @@ PAGES = {
     | SAVED["anode"]
     | CHANGED,
 }
+PAGES, SUMMARIES = WAYS["zero"], SAVED["zero"]  # for tests that are about pages, in whatever release
 # What a call has for a name, where that depends on the release.
 CALLED = {
     "zero": {"connect.start": "connect.session_restore"},
@@ -310,7 +311,7 @@ def says_what_to_do(walk):
 
 def to_the_end(walk):
     """Answer whatever is asked until the tariff is saved."""
-    ways = PAGES[walk.session.spoken.name]
+    ways = WAYS[walk.session.spoken.name]
     for _ in range(12):
         if walk.path.startswith("/connect/") and walk.response.context and walk.response.context.get("page"):
             if walk.shows is Kind.END:
@@ -335,10 +336,10 @@ def agrees(walk, sandbox):
 # --- answers
 
 
-@each_of(lambda release: cells(REFUSED + CONNECT[release], PAGES[release]))
+@each_of(lambda release: cells(REFUSED + CONNECT[release], WAYS[release]))
 def test_an_answer_that_fails_is_kept_and_pressed_again(walk, sandbox, fault, release, cell):
     way, trouble = cell
-    reach, answer, typed = PAGES[release][way]
+    reach, answer, typed = WAYS[release][way]
     reach(walk)
     route, page = walk.route, walk.page.route
     with fault(f"connect.{route}", trouble):
@@ -361,7 +362,7 @@ def test_an_answer_that_fails_is_kept_and_pressed_again(walk, sandbox, fault, re
 
 
 def spoilt_cells(release):
-    ways, summaries = PAGES[release], SAVED[release]
+    ways, summaries = WAYS[release], SAVED[release]
     foreign = [{"fault": "foreign_redirect"}, {"fault": "foreign_redirect", "url": "http://elsewhere.example.com/"}]
     texts = [way for way in ways if way not in (*summaries, "provider_select/login")]
     return [
@@ -381,7 +382,7 @@ def spoilt_cells(release):
 @each_of(spoilt_cells)
 def test_a_spoilt_page_is_asked_for_again(walk, sandbox, fault, release, cell):
     way, trouble = cell
-    reach, answer, _ = PAGES[release][way]
+    reach, answer, _ = WAYS[release][way]
     reach(walk)
     route = way.partition("/")[0]
     assert walk.route == route
@@ -821,7 +822,7 @@ def test_going_on_after_a_timeout_that_fails_is_pressed_again(walk, sandbox, fau
     assert (fault.struck, len(fault.lines)) == (1, lines), fault.lines
     if trouble in REJECTED and call in ASKED:  # Connect does not take that answer again: it stands in the form
         assert walk.route == call.partition(".")[2]
-        PAGES[release][walk.route][1](walk)
+        WAYS[release][walk.route][1](walk)
     elif not bearer_is_renewed(call, trouble):
         assert walk.response.status_code == 410
         says_what_to_do(walk)

@@ -63,7 +63,7 @@ VISITOR = {
 
 def route(name):
     def reach(stage):
-        PAGES["zero"][name][0](stage.walk)
+        PAGES[name][0](stage.walk)
         return stage.walk.path
 
     return reach
@@ -315,7 +315,7 @@ CUSTOMER = {
     "location deleted": saved("delete/"),
     "start": "/connect/",
     "start unfinished": lambda stage: route("rate_fixed_capture")(stage) and "/connect/",
-    **{f"connect {name}": route(name) for name in PAGES["zero"] if "/" not in name},
+    **{f"connect {name}": route(name) for name in PAGES if "/" not in name},
     **{
         f"connect {name} refused": route(name)
         for name in (
