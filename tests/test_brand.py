@@ -30,7 +30,7 @@ def test_a_brand_has_its_colours_and_readable_text_on_them(name):
         (":root:not([data-theme=light])", dark),  # the device's theme, if none was chosen
         (":root[data-theme=dark]", dark),
     ]
-    assert style.count("@media (prefers-color-scheme:dark){:root:not") == 1
+    assert style.count("@media screen and (prefers-color-scheme:dark){:root:not") == 1
     assert "--on-accent:#ffffff" in style
     assert "--on-accent:#111614" in style
 
@@ -153,7 +153,7 @@ def test_the_admin_has_the_colours_of_the_pages():
 @pytest.mark.parametrize("name", ["app.css", "admin.css"])
 def test_dark_colours_are_on_pages_set_to_dark_and_on_none_set_to_light(settings, name):
     css = (settings.BASE_DIR / "static/css" / name).read_text()
-    [(where, dark)] = re.findall(r"@media \(prefers-color-scheme: dark\) \{\s*(.+?) \{(.+?)\}", css, re.S)
+    [(where, dark)] = re.findall(r"@media screen and \(prefers-color-scheme: dark\) \{\s*(.+?) \{(.+?)\}", css, re.S)
     assert where == ':root:not([data-theme="light"])'
-    [chosen] = re.findall(r"^:root\[data-theme=\"dark\"\] \{(.+?)\}", css, re.S | re.M)
+    [chosen] = re.findall(r"^ *:root\[data-theme=\"dark\"\] \{(.+?)\}", css, re.S | re.M)
     assert re.findall("--.+?;", dark) == re.findall("--.+?;", chosen) != []

@@ -54,8 +54,8 @@ def style(accent: str, accent_dark: str) -> str:
     light = _variables("BRAND_ACCENT", accent, LIGHT, INK)
     dark = _variables("BRAND_ACCENT_DARK", accent_dark, DARK, PALE)
     return (
-        f":root{{{light}}}@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}"
-        f":root[data-theme=dark]{{{dark}}}"
+        f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}"
+        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}"
     )
 
 
