@@ -274,7 +274,7 @@ def test_an_unusable_answer_is_unavailable_and_not_followed_and_in_one_line_of_t
         (lambda: flatpeak.exchange("cot_1", flatpeak.ZERO), "/connect/tariff/token"),
         (lambda: flatpeak.create_connect_token({}), "/connect/tariff/token"),
         (lambda: flatpeak.location_status("loc_1"), "/locations/loc_1/status"),
-        (lambda: flatpeak.login(), "/login"),
+        (lambda: flatpeak.new_bearer(), "/login"),
     ],
 )
 def test_an_answer_without_what_it_is_for_is_unavailable(double, call, path):
@@ -428,7 +428,7 @@ def test_a_worker_that_found_a_host_well_looks_again_after_a_second(double, sett
 def test_one_host_that_does_not_answer_does_not_close_the_other(double, silent, settings):
     settings.FLATPEAK_CONNECT_URL = silent
     assert tried(http.FAILURES + 2) == http.FAILURES + 1
-    assert flatpeak.login()["bearer_token"] == BEARER
+    assert flatpeak.new_bearer()["bearer_token"] == BEARER
 
 
 def test_an_error_is_an_answer(double):
@@ -519,7 +519,7 @@ def test_calls_are_recorded_without_credentials_also_those_that_fail(double, set
         settings.FLATPEAK_CONNECT_URL = "http://127.0.0.1:1"
         with pytest.raises(flatpeak.Unavailable):
             flatpeak.answer("cot_1", "session_restore")
-    flatpeak.login()
+    flatpeak.new_bearer()
     sent = {"connect_token": "cot_1", "route": "session_restore"}
     assert calls == [
         ("Connect", sent, 200, "", PAGE),

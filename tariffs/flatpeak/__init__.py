@@ -9,7 +9,7 @@ Each call is one line in the log, with the reason if it failed, so callers need 
 """
 
 from .account import is_anodes, shown, told
-from .bearer import login
+from .bearer import new_bearer
 from .calls import (
     JSON,
     MAX_ID,
@@ -52,7 +52,7 @@ __all__ = [
     "is_anodes",
     "location",
     "location_status",
-    "login",
+    "new_bearer",
     "number",
     "of",
     "parsed",

@@ -14,7 +14,7 @@ from .http import ask, log, total_timeout
 from .values import number
 
 
-def login() -> JSON:
+def new_bearer() -> JSON:
     """`{bearer_token, expires_in (seconds), live_mode}`, with the account's credentials. Reference: authorization."""
     credentials, url = (settings.FLATPEAK_ACCOUNT_ID, settings.FLATPEAK_API_KEY), settings.FLATPEAK_API_URL + "/login"
     heard, needs = partial(account.heard, None), {"bearer_token": str}
@@ -46,7 +46,7 @@ def token(refused: str = "") -> str:
         raise error
     try:
         if (held := cache.get(key)) in (None, refused):
-            granted = login()
+            granted = new_bearer()
             held = granted["bearer_token"]
             cache.set(key, held, max(int(number(granted.get("expires_in")) or 0) - 60, 1))
         return held

@@ -32,7 +32,7 @@ def has_permission(request: HttpRequest) -> bool:
     return admin.AdminSite.has_permission(admin.site, request) and not lacks_second_factor(request)
 
 
-def login(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
+def to_second_factor(request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
     """Lead staff to show their second factor or to set one up; the admin's index refuses those without a permission."""
     if not lacks_second_factor(request):
         return redirect("admin:index")
@@ -44,7 +44,7 @@ def login(request: HttpRequest, extra_context: dict[str, object] | None = None) 
 
 # Staff sign in and change their password on the customers' pages, which limit guesses, send mails and ask for the second
 # factor.
-admin.site.login = secure_admin_login(login)  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(to_second_factor)  # type: ignore[method-assign]
 admin.site.password_change = lambda request: redirect("account_change_password")  # type: ignore
 admin.site.has_permission = has_permission  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME

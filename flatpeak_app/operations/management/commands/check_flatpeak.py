@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def sign_in(self) -> flatpeak.JSON:
         try:
-            account = flatpeak.login()
+            account = flatpeak.new_bearer()
         except flatpeak.Rejected as error:
             told = f"FlatPeak refused the credentials ({error.status}): check FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY."
             raise CommandError(told) from None
