@@ -11,11 +11,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from connect_ui.models import SILENCE, ConnectSession
+from connect_ui.routes import ROUTES
 from tariffs.flatpeak import ANODE
 from tariffs.models import Event, Location, Tariff
 from tariffs.realm import FlatPeakAccount
 from tests.programs import Program
+from tests.races.places import PLACES
 from tests.races.servers import ANSWERS, at_once, wait_until
+from tests.races.test_buttons import buttons_of
 from tests.races.test_tabs import callback, under_way
 
 pytestmark = [
@@ -110,3 +113,16 @@ def test_of_many_who_begin_before_the_release_is_known_each_is_in_anode(site, pe
     with ThreadPoolExecutor(len(tabs)) as pool:
         list(pool.map(lambda each: each.finish(), tabs))
     assert Location.objects.count() == len(tabs)
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("place", [f"connect_ui/{each.name}" for each in ROUTES if each.is_stored])
+def test_a_connected_tariff_is_stored_though_the_token_has_expired_whatever_is_pressed(site, tab, place, number):
+    PLACES[place][0](tab)
+    site.control(advance=90_000)
+    form, button = buttons_of(tab.page)[number]
+    tab.ask("POST", *tab.sent_by(form, button)).settle()
+    assert "Almost done" in tab.text
+    site.claims_grow_old()
+    assert site.manage("exchange_pending") == "exchanges: 1 tried, 0 failed, 0 left\n"
+    assert tab.get().is_connected

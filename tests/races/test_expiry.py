@@ -3,23 +3,23 @@
 import pytest
 
 from connect_ui.models import ConnectSession
-from connect_ui.routes import ROUTES, Kind, row
+from connect_ui.routes import ROUTES, Kind
 from tests.races.places import PLACES
 from tests.races.servers import TORTURE
 from tests.races.test_buttons import PLACED, buttons_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
-PAGES = [f"connect_ui/{each.name}" for each in ROUTES if each.kind not in (Kind.SENT, Kind.END, Kind.ERROR)]
+# Once the tariff is connected there is nothing to go on with: tests/races/test_anode.py has those pages.
+ASKING = [each for each in ROUTES if each.kind not in (Kind.SENT, Kind.END, Kind.ERROR) and not each.is_stored]
+PAGES = [f"connect_ui/{each.name}" for each in ASKING]
 # A login is not repeated: it is asked for again.
 LEADS_TO = dict.fromkeys(["connect_ui/pending", "connect_ui/redirect"], "redirect")
 SHARE = [*LEADS_TO, "connect_ui/provider", "connect_ui/summary", "connect_ui/failed"]
 SHOWN = [(release, place) for release, place in PLACED if place in (PAGES if TORTURE else SHARE)]
-# The tariff is connected before these, so there is nothing to go on with, and it is stored.
-STORED = [each for each in SHOWN if row(each[1].removeprefix("connect_ui/")).is_stored]
 
 
-@pytest.mark.parametrize(("release", "place"), [each for each in SHOWN if each not in STORED], indirect=["release"])
+@pytest.mark.parametrize(("release", "place"), SHOWN, indirect=["release"])
 def test_it_says_so_and_goes_on_at_the_same_question_with_what_was_typed(site, tab, place):
     go, typed = PLACES[place]
     go(tab)
@@ -41,16 +41,3 @@ def test_it_says_so_and_goes_on_at_the_same_question_with_what_was_typed(site, t
     assert (old.state, old.connect_token) == (ConnectSession.State.EXPIRED, "")
     again = {button.words for _, button in buttons_of(tab.page)}
     assert place in LEADS_TO or again >= {button.words}
-
-
-@pytest.mark.parametrize("number", range(4))
-@pytest.mark.parametrize(("release", "place"), STORED, indirect=["release"])
-def test_a_tariff_that_flatpeak_has_by_then_is_stored_whatever_is_pressed(site, tab, place, number):
-    PLACES[place][0](tab)
-    site.control(advance=90_000)
-    form, button = buttons_of(tab.page)[number]
-    tab.ask("POST", *tab.sent_by(form, button)).settle()
-    assert "Almost done" in tab.text
-    site.claims_grow_old()
-    assert site.manage("exchange_pending") == "exchanges: 1 tried, 0 failed, 0 left\n"
-    assert tab.get().is_connected
