@@ -187,7 +187,8 @@ def test_the_download_asks_flatpeak_for_nothing_and_writes_nothing(walk, client,
 
 def test_the_download_and_both_deletions_need_a_sign_in(client, location):
     client.logout()
-    for address in ("/account/data.json", "/account/delete/", f"/locations/{location.pk}/delete/"):
+    assert client.get("/account/data.json").status_code == 401
+    for address in ("/account/delete/", f"/locations/{location.pk}/delete/"):
         assert client.get(address)["Location"].startswith("/account/login/?next=")
         assert client.post(address)["Location"].startswith("/account/login/?next=")
     assert Location.objects.exists()

@@ -139,7 +139,7 @@ def test_those_who_waited_for_a_sign_in_that_failed_fail_as_well_and_do_not_try(
     trying, waiting = threading.Event(), threading.Event()
     clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=lambda seconds: waiting.set() or time.sleep(seconds))
     monkeypatch.setattr(bearer, "time", clock)
-    monkeypatch.setattr(bearer, "login", lambda: trying.set() or not waiting.wait(30) or {}["no bearer"])
+    monkeypatch.setattr(bearer, "new_bearer", lambda: trying.set() or not waiting.wait(30) or {}["no bearer"])
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(bearer.token)
         assert trying.wait(30)
