@@ -20,6 +20,7 @@ from flatpeak_app.web import vault
 
 from . import flatpeak
 from .models import Customer, Erasure, Event, Location, digest
+from .queue import DAY
 
 ASKED_PER_DELETION = 3  # calls to FlatPeak that a person who deletes waits for; the worker makes the rest
 
@@ -91,8 +92,10 @@ def erase(erasure: Erasure) -> bool | None:
     except flatpeak.FlatPeakError as error:
         erasure.refused(error, now)
         result = erasure.last_result
+        # A token lasts a day: a conversation that was not complete by then has left nothing at FlatPeak.
+        is_over = erasure.kind == Erasure.Kind.CONVERSATION and now - erasure.requested_at >= DAY
         # An earlier call whose answer was lost has done it, or its customer was deleted, or the token is of no use any more.
-        if error.status != 404 and "connect_token" not in result:
+        if error.status != 404 and "connect_token" not in result and not (is_over and error.status == 422):
             erasure.release()
             return False
     erasure.flatpeak_id, erasure.encrypted_token, erasure.done_at = digest(erasure.flatpeak_id), "", timezone.now()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as django_settings
 from django.core import signing
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -375,6 +375,17 @@ def test_what_is_unsettled_and_held_waits_for_its_token_to_expire_and_is_deleted
     call_command("exchange_pending")
     assert walk.session.state == State.EXPIRED
     assert Erasure.objects.get().kind == Erasure.Kind.CONVERSATION
+
+
+def test_a_declined_login_that_connected_nothing_is_done_with_once_its_token_is_over(login, walk, later):
+    ConnectSession.objects.update(login=Login.ASKED)
+    logins.decline(walk.session)
+    with pytest.raises(CommandError, match="1 tried, 1 failed"):
+        call_command("erase_pending")
+    assert Erasure.objects.get().last_result == "connect_incomplete"
+    later(days=1, minutes=1)
+    call_command("erase_pending")
+    assert Erasure.objects.get().done_at
 
 
 # --- in the same browser
