@@ -416,6 +416,14 @@ def test_after_a_429_nothing_more_is_asked_for_until_flatpeak_allows_it(add, ask
     assert moments == [0, 0, 20, 20, 20]
 
 
+def test_after_a_429_for_the_last_tariff_nothing_is_waited_for(add, asked, passing):
+    add("loc_1")
+    asked.answer = refused("rate_limit", 429, 20)
+    with pytest.raises(CommandError, match=r"^rates: 1 tried, 1 failed, 0 left$"):
+        run(concurrency=2)
+    assert passing.seconds == 0
+
+
 @pytest.mark.parametrize(("retry_after", "answers"), [(3600, 1), (None, 6), (100, 4), (40, 8)])
 def test_a_run_waits_for_five_minutes_in_all_and_what_is_left_stays_due(add, asked, passing, retry_after, answers):
     add(*[f"loc_{n}" for n in range(9)])

@@ -98,10 +98,12 @@ class Run:
                     self.pause(row.retry_after)
 
     def next(self) -> Any:
-        while not self.stopped.is_set() and (pause := self.go_on_at - time.monotonic()) > 0:
-            self.stopped.wait(pause)
+        """The next row, once a pause is over; None at once if there is none."""
         with self.lock:
-            return None if self.stopped.is_set() else next(self.rows, None)
+            row = None if self.stopped.is_set() else next(self.rows, None)
+        while row is not None and not self.stopped.is_set() and (pause := self.go_on_at - time.monotonic()) > 0:
+            self.stopped.wait(pause)
+        return None if self.stopped.is_set() else row
 
     def pause(self, seconds: float) -> None:
         now = time.monotonic()
