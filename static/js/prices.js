@@ -22,7 +22,7 @@ export function read(text, units) {
     .replace(/\p{Nd}/gu, digit)
     .replace(/\p{Pd}|\u2212/gu, "-")
     .replace(/[٬’ʼ．·，،]/g, (letter) => SEPARATORS[letter]);
-  const parts = plain.trim().replace(/\s+/g, " ").replace(/(?<!\d) | (?!\d)/g, "").toLowerCase().match(PARTS);
+  const parts = plain.trim().replace(/\s+/g, " ").replace(/ ?([^\d ]) ?/gu, "$1").toLowerCase().match(PARTS);
   if (!parts) return [];
   const [before, digits, after] = parts.slice(1);
   const sign = before.includes("-") ? "-" : "";
