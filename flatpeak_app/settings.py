@@ -274,6 +274,7 @@ RATE_LIMITS = {
     "ask_rates": 30,  # requests for other days, and downloads; beyond that the stored rates are shown
     "download": 60,
     "delete": 10,
+    "wrong_price": 5,
 }
 # Our proxies before the app: the client's address, for rate limits, is so many entries from the end of X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)

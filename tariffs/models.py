@@ -17,6 +17,7 @@ from .exact import ExactJSONField
 from .flatpeak import ZERO, zone_named
 from .queue import DAY, Queued
 from .realm import FlatPeakObject
+from .wrong_prices import WrongPrice as WrongPrice  # and here
 
 
 class Customer(FlatPeakObject):

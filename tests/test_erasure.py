@@ -30,7 +30,7 @@ from sandbox import locations
 from sandbox.wire import Reply, json_reply
 from tariffs import flatpeak, storing
 from tariffs.erasure import erase
-from tariffs.models import Customer, Erasure, Event, Location, RateDay, Tariff, Wait, digest
+from tariffs.models import Customer, Erasure, Event, Location, RateDay, Tariff, Wait, WrongPrice, digest
 from tests import scan
 from tests.test_accounts import is_signed_in, signed_in
 
@@ -127,6 +127,8 @@ def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_an
     Authenticator.objects.create(user=alice, type="totp", data={"secret": "not for the file"})
     UserSession.objects.create(user=alice, ip="192.0.2.1", session_key="not for the file")
     Event.objects.create(event_id="evt_1", location_id=location.location_id, told_at=location.created_at)
+    now = location.created_at
+    WrongPrice.objects.create(tariff=Tariff.objects.get(), day=now.date(), starts_at=now, segment=[], fetched_at=now)
     data = took(client)[1]
     missing = {
         (name, field.name)

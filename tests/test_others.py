@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from flatpeak_app.accounts.personal import everything
-from tariffs.models import Event, Tariff, Wait
+from tariffs.models import Event, Tariff, Wait, WrongPrice
 from tests.test_accounts import PASSWORD, is_signed_in
 from tests.walk import Walk
 
@@ -32,6 +32,13 @@ def browsers(alice, bob, sandbox):
         Wait.objects.create(tariff=Tariff.objects.get(location__customer__user=user), since=timezone.now())
         Event.objects.create(
             event_id=f"evt_{user.pk}", type="location.update", session=walk.session.pk, told_at=timezone.now()
+        )
+        WrongPrice.objects.create(
+            tariff=Tariff.objects.get(location__customer__user=user),
+            day=timezone.now().date(),
+            starts_at=timezone.now(),
+            segment=[],
+            fetched_at=timezone.now(),
         )
         EmailAddress.objects.create(user=user, email=user.email)
         Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})

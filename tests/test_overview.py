@@ -15,7 +15,7 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.operations.funnel_page import ROWS
 from tariffs import flatpeak
-from tariffs.models import Customer, Erasure, Event, Location, Tariff, Wait
+from tariffs.models import Customer, Erasure, Event, Location, Tariff, Wait, WrongPrice
 from tests.test_funnel import sessions
 
 pytestmark = pytest.mark.django_db
@@ -254,8 +254,11 @@ def test_nothing_of_another_account_or_mode_needs_anybody(staff, alice, elsewher
     Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(days=2))
     Wait.objects.create(tariff=Tariff.objects.first(), since=ago(days=1), last_result="not_sent", attempts=2)
     Event.objects.create(event_id="evt_1", told_at=ago(hours=2), received_at=ago(hours=2))
+    WrongPrice.objects.create(
+        tariff=Tariff.objects.first(), day=ago().date(), starts_at=ago(), segment=[], fetched_at=ago(), said="Too high."
+    )
     assert staff.get(reverse(ATTENTION)).context["fine"] == []
-    for model in (ConnectSession, Tariff, Erasure, Wait, Event):
+    for model in (ConnectSession, Tariff, Erasure, Wait, Event, WrongPrice):
         model.objects.update(**elsewhere)
     assert staff.get(reverse(ATTENTION)).context["matters"] == []
 
@@ -309,7 +312,8 @@ def test_each_page_opens_with_the_permissions_for_what_it_shows_and_not_with_few
         ("view_tariff", [403, 403]),
         ("view_connectsession", [200, 403]),
         ("view_erasure", [200, 403]),
-        ("view_event", [200, 200]),
+        ("view_event", [200, 403]),
+        ("view_wrongprice", [200, 200]),
     ]:
         clerk.user_permissions.add(Permission.objects.get(codename=codename))
         assert found() == expected

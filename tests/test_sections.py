@@ -19,7 +19,7 @@ def test_nobody_waits_for_another_customers_page(monkeypatch):
 
     def section(*_):
         both.wait()  # breaks unless both sections are made at the same time
-        return sections.Section("", None, False, False, NOW + timedelta(minutes=1))
+        return sections.Section("", None, False, False, True, NOW + timedelta(minutes=1))
 
     monkeypatch.setattr(sections, "_section", section)
     monkeypatch.setattr(sections, "prefetch_related_objects", lambda *_: None)

@@ -23,7 +23,7 @@ from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import UNSETTLED, ConnectSession, Page
 from flatpeak_app.web.limits import limited
 from tariffs.erasure import erase_at_once
-from tariffs.models import Customer, Event, Location, RateDay, Tariff, Wait
+from tariffs.models import Customer, Event, Location, RateDay, Tariff, Wait, WrongPrice
 from tariffs.screens.views import LATER
 
 from .models import User
@@ -50,6 +50,7 @@ def everything(user: User) -> dict[str, models.QuerySet[Any]]:
         "tariffs": Tariff.objects.filter(location__customer__user=user).order_by("location", "-direction"),
         "waits": Wait.objects.filter(tariff__location__customer__user=user),
         "rates": RateDay.objects.filter(tariff__location__customer__user=user).order_by("tariff", "day"),
+        "wrong_prices": WrongPrice.objects.filter(tariff__location__customer__user=user).order_by("reported_at"),
         "conversations": conversations.order_by("started_at"),
         "pages": Page.objects.filter(session__user=user).order_by("session", "number").defer("body"),
         "events": Event.objects.filter(about).order_by("received_at"),

@@ -24,6 +24,7 @@ class Section(NamedTuple):
     look_again: int | None  # seconds
     is_wrong: bool  # the customer's question has an error
     is_over: bool  # the contract has ended, or has no more prices
+    has_prices: bool
     good_until: datetime
 
 
@@ -71,4 +72,5 @@ def _section(tariff: Tariff, location: Location, now: datetime, query: QueryDict
     view = view_of(tariff, location, now, query)
     html = render_to_string("tariffs/_tariff.html", {"view": view, "location": location, "now": now})
     is_wrong = bool(view["asked"] and view["asked"]["form"].errors)
-    return Section(html, view["look_again"], is_wrong, view["over"] or view["stopped"], view["changes_at"])
+    is_over = view["over"] or view["stopped"]
+    return Section(html, view["look_again"], is_wrong, is_over, bool(view["days"]), view["changes_at"])

@@ -78,15 +78,18 @@ def history_of(tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], 
     start, end = rates.day_span(dates[0], zone)[0], rates.day_span(dates[-1], zone)[1]
     # FlatPeak is asked again for a single day, today or tomorrow, for which it had no prices so far.
     answered = tariff.rates in (Tariff.Rates.OK, Tariff.Rates.ESTIMATE)
-    near = len(dates) == 1 and timedelta() <= dates[0] - now.astimezone(zone).date() <= timedelta(days=1)
+    today = now.astimezone(zone).date()
+    near = len(dates) == 1 and timedelta() <= dates[0] - today <= timedelta(days=1)
     by_day = [(day, rates.clip(segments, *rates.day_span(day, zone))) for day in dates]
+    told = [day for day, found in by_day if found]
     return {
         "tariff": tariff,
         "names": list(dict.fromkeys(day.former or str(tariff) for day in known)) or [str(tariff)],
         "currency": currency,
         "chart": chart(segments, start, end, zone, currency, now),
         "tiered": any(day.tiered for day in known),
-        "lacks": not all(found for _, found in by_day),
+        "lacks": len(told) < len(by_day),
+        "with_price": today if today in told else next(iter(told), None),
         "next": tariff.due_after(now) if tariff.is_read and answered and near else None,
         "days": [day_of(exact, day, zone, now) for day in dates],
         "changes": changes(tariff, exact, now) if start <= now + timedelta(days=1) and now < end else [],

@@ -97,7 +97,8 @@ def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
     zone = location.local_zone
     today = now.astimezone(zone).date()
     form = DateForm(today, request.GET if "date" in request.GET else {"date": str(today)})
-    context = {"location": location, "form": form, "length": length, "now": now, "zone": zone}
+    mine = location.is_here and location.customer.user_id == request.user.pk
+    context = {"location": location, "form": form, "length": length, "now": now, "zone": zone, "mine": mine}
     if not form.is_valid():
         return render(request, "tariffs/other_days.html", context, status=400)
     first = form.cleaned_data["date"]

@@ -224,6 +224,16 @@ def day_and_night(stage):
     return stage.location
 
 
+def market_wrong(stage):
+    stage.walk.get(market()(stage))
+    return f"{stage.location}wrong-price/"
+
+
+def day_and_night_wrong(stage):
+    stage.walk.get(day_and_night(stage))
+    return f"{stage.location}wrong-price/"
+
+
 def both_directions(stage):
     market()(stage)
     location = Location.objects.get().pk
@@ -370,6 +380,8 @@ CUSTOMER = {
     "rates last day": last_day,
     "rates week": market("week/"),
     "rates day": market("day/"),
+    "rates wrong price": market_wrong,
+    "rates wrong price refused": day_and_night_wrong,
     "account": "/account/email/",
     "account password": "/account/password/change/",
     "account sessions": "/account/sessions/",

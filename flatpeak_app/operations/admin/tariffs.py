@@ -15,7 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tariffs.details import STRUCTURES
-from tariffs.models import Customer, Erasure, Event, Location, Tariff
+from tariffs.models import Customer, Erasure, Event, Location, Tariff, WrongPrice
+from tariffs.templatetags.prices import per_kwh
 
 from ..lists import KnownValues, LongList, in_batches, shows
 
@@ -180,3 +181,31 @@ class EventAdmin(InQueue):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # an event that is delivered once more would be handled once more
+
+
+@admin.register(WrongPrice)
+class WrongPriceAdmin(FromFlatPeak):
+    list_display = ["reported_at", "named", "day", "starts_at", "price", "said", "dealt_with_at"]
+    list_select_related = ["tariff__location__customer__user"]
+    linked = ("account", "dealt_with_at")
+    list_filter = [("dealt_with_at", admin.EmptyFieldListFilter), "day", "live_mode"]
+    search_fields = ["id", *(f"tariff__location__{path}" for path in LOCATION)]
+    fields = ["tariff", "named", "day", "starts_at", "price", "fetched_at", "said", "reported_at", "dealt_with_at"]
+    csv_related = ("tariff.location.location_id", "tariff.location.customer.user.email")
+    actions = ["dealt_with", "download_csv"]
+
+    @admin.display
+    def price(self, report: WrongPrice) -> str:
+        return f"{per_kwh(report.rate, report.tariff.location.currency_code)} until {report.ends_at:%Y-%m-%d %H:%M}"
+
+    @admin.action(description="Mark as dealt with", permissions=["deal_with"])
+    def dealt_with(self, request: HttpRequest, queryset: QuerySet[WrongPrice]) -> None:
+        reports = WrongPrice.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)), dealt_with_at=None)
+        staff: Any = request.user
+        with transaction.atomic():
+            LogEntry.objects.log_actions(staff.pk, list(reports), CHANGE, change_message="Dealt with.")
+            count = reports.update(dealt_with_at=timezone.now())
+        self.message_user(request, f"{count:,} dealt with.")
+
+    def has_deal_with_permission(self, request: HttpRequest) -> bool:
+        return super(FromFlatPeak, self).has_change_permission(request)

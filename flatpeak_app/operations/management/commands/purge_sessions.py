@@ -7,15 +7,18 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.accounts.models import unconfirmed
 from flatpeak_app.operations.funnel import count_ended
+from flatpeak_app.operations.words import counted
 from tariffs.events import KEPT, Event
+from tariffs.models import WrongPrice
 
 
 class Command(BaseCommand):
     help = (
         "Close conversations whose connect token has expired, and count those that ended for the funnel. Delete what "
         "customers typed in conversations that nobody has touched for KEEP_TYPED_DAYS days, unless an exchange is owed. "
-        "Delete sign-ups that nobody confirmed for KEEP_UNCONFIRMED_DAYS days, and events after 30 days. Safe to run at any "
-        "time, twice at once, and again after a kill."
+        "Delete what they said about a price as long after somebody has dealt with it. Delete sign-ups that nobody confirmed "
+        "for KEEP_UNCONFIRMED_DAYS days, and events after 30 days. Safe to run at any time, twice at once, and again after a "
+        "kill."
     )
 
     def handle(self, **options: object) -> None:
@@ -26,6 +29,8 @@ class Command(BaseCommand):
         old.exclude(not_listed={}).update(not_listed={})
         pages, _ = Page.objects.filter(session__in=old).delete()
         self.stdout.write(f"{closed} closed, {pages} pages deleted")
+        if told := WrongPrice.objects.filter(dealt_with_at__lte=untouched_since).delete()[0]:
+            self.stdout.write(f"{counted(told, 'report of a wrong price', 'reports of wrong prices')} deleted")
         if sign_ups := [user.delete() for user in unconfirmed(timezone.now())]:
             self.stdout.write(f"{len(sign_ups)} unconfirmed sign-ups deleted")
         if events := Event.objects.filter(received_at__lte=timezone.now() - KEPT).delete()[0]:
