@@ -124,7 +124,7 @@ class ConnectSession(Queued):
     def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
         """The three newest conversations that a user can go on with, loaded with the columns of a list."""
         states = [cls.State.OPEN, cls.State.OWED]
-        mine = cls.objects.here().filter(user=user, state__in=states, expires_at__gt=timezone.now())
+        mine = cls.objects.here(user=user, state__in=states, expires_at__gt=timezone.now())
         return mine.order_by("-started_at").only("state", "provider", "started_at")[:3]
 
     @property

@@ -8,10 +8,10 @@ from django.db import models
 
 
 class RealmQuerySet(models.QuerySet[Any]):
-    def here(self) -> Self:
-        """The rows of the FlatPeak account and mode in use."""
+    def here(self, **also: Any) -> Self:
+        """The rows of the FlatPeak account and mode in use, of which `also` holds."""
         # SQLite writes a plain boolean filter as "NOT live_mode", which uses no index; a list avoids that.
-        return self.filter(account=settings.FLATPEAK_REALM, live_mode__in=[settings.FLATPEAK_LIVE_MODE])
+        return self.filter(account=settings.FLATPEAK_REALM, live_mode__in=[settings.FLATPEAK_LIVE_MODE], **also)
 
 
 class FlatPeakObject(models.Model):

@@ -8,7 +8,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from django.core.cache import caches
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
@@ -28,10 +28,10 @@ class Section(NamedTuple):
     good_until: datetime
 
 
-def days_around(now: datetime) -> Prefetch:
+def days_around(now: datetime) -> QuerySet[RateDay]:
     """The rates of today and tomorrow in any time zone, where "today" may be a day before or after UTC's."""
     days = [now.date() + timedelta(days=n) for n in (-1, 0, 1, 2)]
-    return Prefetch("days", RateDay.objects.filter(day__in=days).order_by("day"))
+    return RateDay.objects.filter(day__in=days).order_by("day")
 
 
 def sections(location: Location, now: datetime, query: QueryDict) -> list[tuple[Tariff, Section]]:
@@ -51,7 +51,7 @@ def sections(location: Location, now: datetime, query: QueryDict) -> list[tuple[
     with lock:
         known = _cached(keys, now)
         missing = [tariff for tariff in tariffs if tariff not in known]
-        prefetch_related_objects(missing, days_around(now))
+        prefetch_related_objects(missing, Prefetch("days", days_around(now)))
         made = {tariff: _section(tariff, location, now, query) for tariff in missing}
         caches["html"].set_many({key: made[tariff] for tariff, key in keys.items() if tariff in made}, timeout=60)
     return [(tariff, (known | made)[tariff]) for tariff in tariffs]

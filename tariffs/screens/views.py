@@ -1,3 +1,4 @@
+from collections import defaultdict
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -40,15 +41,17 @@ def readable_location(request: HttpRequest, pk: UUID) -> Location:
 def locations(request: HttpRequest) -> HttpResponse:
     """The customer's tariffs by location. A location has at least one, because both are stored and deleted together."""
     now = timezone.now()
-    mine = Tariff.objects.filter(location__customer__user=request.user.pk)
-    mine = mine.select_related("location").prefetch_related(days_around(now))
+    mine = Tariff.objects.filter(location__customer__user=request.user.pk).select_related("location")
     tariffs = sorted(mine, key=_place)
     due = sorted((t for t in tariffs if t.is_read and t.is_due(now)), key=lambda tariff: tariff.due_at or now)
     if request.method == "GET" and sum(refresh(tariff, now) for tariff in due[:ASKED_PER_LIST]):
         tariffs = sorted(mine.all(), key=_place)
     moments, zones = list[datetime](), {tariff.location.local_zone for tariff in tariffs}
+    days = defaultdict[UUID, list[RateDay]](list)  # by tariff; a prefetch would take twice as long for a few rows
+    for day in days_around(now).filter(tariff__in=[tariff.pk for tariff in tariffs]) if tariffs else ():
+        days[day.tariff_id].append(day)
     for tariff in tariffs:
-        known = segments_of(tariff.days.all())
+        known = segments_of(days[tariff.pk])
         tariff.now = rates.current(known, now)
         tariff.awaited = is_awaited(tariff, now)
         tariff.over = (tariff.days_left(now) or 0) < 0
