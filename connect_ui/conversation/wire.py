@@ -62,9 +62,10 @@ def _page(session: ConnectSession, sent: flatpeak.WirePage) -> Page:
     if isinstance(actions := body.get("actions"), list):
         body["actions"] = [session.spoken.actions.ours(each) for each in actions if isinstance(each, str)]
     page = Page(session=session, route=route[:100], body=body)
-    callback = settings.SITE_URL + reverse("connect_ui:callback")
-    if page.row.kind is routes.Kind.REDIRECT and page.redirect_url.partition("?")[0] == callback:
-        page.route = routes.END
+    if page.row.kind is routes.Kind.REDIRECT:
+        callback = settings.SITE_URL + reverse("connect_ui:callback")
+        if page.redirect_url.partition("?")[0] == callback:
+            page.route = routes.END
     return page
 
 
