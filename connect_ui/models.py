@@ -125,7 +125,7 @@ class ConnectSession(Queued):
         """The three newest conversations that a user can go on with, loaded with the columns of a list."""
         states = [cls.State.OPEN, cls.State.OWED]
         mine = cls.objects.here(user=user, state__in=states, expires_at__gt=timezone.now())
-        return mine.order_by("-started_at").only("state", "provider", "started_at")[:3]
+        return mine.order_by("-started_at").only("state", "provider", "started_at", "due_at")[:3]
 
     @property
     def spoken(self) -> Release:
@@ -274,11 +274,24 @@ class ConnectSession(Queued):
         token = {"encrypted_token": self.encrypted_token, "flatpeak_version": self.flatpeak_version}
         Erasure.owe(Erasure.Kind.CONVERSATION, self.token_digest, self, **token, **when)
 
+    @property
+    def may_be_discarded(self) -> bool:
+        """Whether nothing is connected yet."""
+        return self.state == self.State.OPEN and self.due_at is None
+
+    def discard(self) -> None:
+        """End the session as its customer wants it, who has nothing connected yet."""
+        self.give_up(self.State.LEFT)
+
     def expire(self) -> None:
-        """End the session with its token. Nobody has come back to a tariff that FlatPeak may have, so it is erased."""
+        """End the session with its token."""
+        self.give_up(self.State.EXPIRED)
+
+    def give_up(self, state: str) -> None:
+        """End the session in this state. Nobody comes back to a tariff that FlatPeak may have, so it is erased."""
         if self.may_have_tariff:
             self.owe_erasure()
-        self.end(self.State.EXPIRED)
+        self.end(state)
 
     def end(self, state: str) -> None:
         """End the session in this state, and wipe the token."""

@@ -124,6 +124,20 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
     return lead(request, "newest", at_newest, pk)  # also a GET, which follows when the POST had to sign in first
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("connect_ask", "POST")
+def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """End a conversation before anything is connected, and lead back to the list; a GET follows a sign-in, and only leads."""
+    session = own(request, pk)
+    if request.method == "POST" and session.may_be_discarded:
+        with session.claimed(held=True) as mine:
+            if mine:
+                session.discard()
+            else:
+                messages.info(request, gettext("An answer is under way. Try again in a minute."))
+    return redirect("connect_ui:start" if request.POST.get("then") == "start" else "tariffs:locations")
+
+
 def left(request: HttpRequest, session: ConnectSession) -> HttpResponse:
     if session.location_id:
         return redirect("tariffs:rates", session.location_id)

@@ -89,6 +89,7 @@ RULES = {
     "connect_ui:callback": everybody("home, 405", "home, 405"),
     "connect_ui:newest": owner("connect_ui:page, connect_ui:page", "404, 404"),
     "connect_ui:again": owner("connect_ui:newest, connect_ui:newest", "404, 404"),
+    "connect_ui:discard": owner("tariffs:locations, tariffs:locations", "404, 404"),
     "connect_ui:returned": owner("connect_ui:newest, 405", "404, 405"),
     "connect_ui:confirm": everybody("404, 404", "404, 404"),  # only for a browser that was at the login
     "connect_ui:called_back": owner("connect_ui:newest, 405", "404, 405"),

@@ -829,7 +829,7 @@ def test_what_is_paid_and_what_is_sold_are_asked_for_stored_and_shown_apart(noon
         taken = client.get(f"{path}rates.json", {"direction": direction}).json()
         assert (taken["direction"], {row["rate"] for row in taken["rates"]}) == (direction, {cost})
     listed = re.sub(r"<[^>]+>|\s+", " ", client.get("/locations/").content.decode())
-    assert "5.00p per kWh" in re.sub(" +", " ", listed).partition("Buyer")[2]
+    assert re.search(r"30\.00p per kWh \S.*, buy.* 5\.00p per kWh Buyer.*, sell", re.sub(" +", " ", listed))
 
 
 def test_somebody_elses_location_is_a_404_and_staff_may_look(

@@ -91,4 +91,4 @@ with translation.override("de"):
     environment = {"SECRET_KEY": "build", "ENV_FILE": "/dev/null"}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert ran.stdout.startswith(str(tmp_path))
-    assert ran.stdout.splitlines()[1] == "Meine Orte"
+    assert ran.stdout.splitlines()[1] == "Meine Adressen"

@@ -32,7 +32,7 @@ def test_prices_by_time_of_day_are_asked_for_in_the_locations_time(walk):
 def test_when_a_conversation_was_begun_is_told_by_how_long_ago(walk, later, path):
     walk.by_hand()
     later(hours=3)
-    assert "begun 3 hours ago" in walk.get(path).text
+    assert "Ecotricity, 3 hours ago" in walk.get(path).text
 
 
 def test_a_mail_about_a_change_names_the_zone_of_its_time(client, alice, monkeypatch):

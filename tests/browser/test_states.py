@@ -128,6 +128,13 @@ def saved(path="", **start):
     return reach
 
 
+def unfinished(stage):
+    """One location with both directions, and three conversations that were left."""
+    both_directions(stage)
+    stage.walk.by_hand().start().to_providers().provider("Octopus Energy")
+    return "/locations/"
+
+
 def market(path=""):
     def reach(stage):
         stage.walk.to_providers().provider("Octopus Energy").log_in_at_provider().act("SAVE")
@@ -321,6 +328,7 @@ def raising(status):
 CUSTOMER = {
     "no location": "/locations/",
     "one location": lambda stage: saved()(stage) and "/locations/",
+    "one location, unfinished": unfinished,
     "thirty locations": thirty,
     "location deleted": saved("delete/"),
     "start": "/connect/",
