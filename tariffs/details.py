@@ -31,6 +31,7 @@ def facts(data: flatpeak.JSON) -> flatpeak.JSON:
     provider, tariff = (part if isinstance(part := data.get(name), dict) else {} for name in ("provider", "tariff"))
     return {
         "provider": provider.get("display_name") or provider.get("name"),
+        "logo_url": provider.get("logo_url"),
         "name": tariff.get("display_name") or tariff.get("name"),
         "structure": tariff.get("structure_type") or tariff.get("structure"),
         "contract_end": OPEN_ENDED if is_open_ended(tariff) else tariff.get("contract_end_date"),
@@ -39,10 +40,13 @@ def facts(data: flatpeak.JSON) -> flatpeak.JSON:
 
 
 def note(tariff: Tariff, known: flatpeak.JSON) -> None:
-    """Write the `facts` into the tariff's columns; those that are missing stay."""
+    """Write the `facts` into the tariff's columns; those that are missing stay, except the logo of another provider."""
+    before = tariff.provider
     for name in ("provider", "name", "structure"):
         if known.get(name):
             setattr(tariff, name, fitting(Tariff, name, known[name]))
+    if known.get("logo_url") or tariff.provider != before:  # the old one is the logo of another provider
+        tariff.logo_url = fitting(Tariff, "logo_url", known.get("logo_url"))
     if isinstance(known.get("tiered"), bool):
         tariff.tiered = known["tiered"]
     if end := known.get("contract_end"):
@@ -103,7 +107,7 @@ def complete(tariff: Tariff) -> None:
     statuses = flatpeak.location_status(location.location_id)["tariff_status"]
     status = statuses.get(f"{tariff.type}_{tariff.direction}".lower()) if isinstance(statuses, dict) else None
     if isinstance(status, dict):
-        told = ["provider", "name", "structure", "contract_end", "contract_open_ended", "tiered"]
+        told = ["provider", "logo_url", "name", "structure", "contract_end", "contract_open_ended", "tiered"]
         if str(status.get("status")).strip() == "ERROR":
             tariff.set_state(Tariff.State.FAILED)
             told += ["state", "state_since"]

@@ -99,6 +99,7 @@ class Tariff(Queued):
     direction = models.CharField(max_length=10, choices=[("IMPORT", "buys"), ("EXPORT", "sells")])
     type = models.CharField(max_length=20, default="COMMODITY")
     provider = models.CharField(max_length=300, blank=True)
+    logo_url = models.CharField(max_length=500, blank=True, default="", db_default="")
     name = models.CharField(max_length=300, blank=True)
     structure = models.CharField(max_length=30, blank=True)
     contract_end = models.DateField(null=True, blank=True)

@@ -8,7 +8,9 @@ from django.test import Client
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession
-from tariffs.models import Erasure
+from tariffs import details
+from tariffs.models import Erasure, Tariff
+from tests.test_accounts import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -98,3 +100,30 @@ def test_a_login_that_may_have_connected_something_is_erased_when_it_is_discarde
     discard(walk)
     assert walk.session.state == State.LEFT
     assert Erasure.objects.get().kind == Erasure.Kind.CONVERSATION
+
+
+def test_the_logo_of_the_provider_is_shown(walk):
+    walk.fixed()
+    logo = Tariff.objects.get().logo_url
+    assert logo.endswith(".svg")
+    assert f'<img src="{logo}"' in walk.get("/locations/").response.content.decode()
+
+
+def test_a_logo_stays_until_the_provider_is_another_one():
+    tariff = Tariff(provider="Ecotricity", logo_url="https://logos.example.com/1.svg")
+    details.note(tariff, {"provider": "Ecotricity", "logo_url": None})
+    assert tariff.logo_url == "https://logos.example.com/1.svg"
+    details.note(tariff, {"provider": "Octopus Energy", "logo_url": None})
+    assert tariff.logo_url == ""
+    details.note(tariff, {"logo_url": "https://logos.example.com/2.svg"})
+    assert tariff.logo_url == "https://logos.example.com/2.svg"
+
+
+def test_an_only_location_is_gone_to_straight_and_the_list_stays_one_link_away(walk):
+    location = f"/locations/{walk.fixed().session.location_id}/"
+    assert 'href="/">My locations</a>' in walk.response.content.decode()  # in the menu
+    assert walk.get("/").path == location
+    walk.client.logout()
+    assert walk.post("/account/login/", {"login": "alice@example.com", "password": PASSWORD}).path == location
+    assert '<nav class="back"><a href="/locations/">My locations</a>' in walk.response.content.decode()
+    assert walk.get("/locations/").path == "/locations/"

@@ -56,10 +56,11 @@ def told(field: BoundField, error: str) -> str:
 @register.simple_tag
 def logo(name: Any, url: Any = "") -> SafeString:
     """A provider's logo over two letters of its name, which show if the logo is missing or its host not allowed."""
-    return _logo(str(name or ""), str(url), settings.LOGO_HOSTS)
+    return _logo(str(name or ""), str(url), tuple(settings.LOGO_HOSTS))
 
 
-def _logo(name: str, url: str, hosts: Iterable[str]) -> SafeString:
+@lru_cache(maxsize=8192)
+def _logo(name: str, url: str, hosts: tuple[str, ...]) -> SafeString:
     letters = "".join(word[0] for word in words(name)[:2]).upper()
     return format_html(LOGO, letters or "?", format_html(IMAGE, url) if allowed_logo(url, hosts) else "")
 
