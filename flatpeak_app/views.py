@@ -12,6 +12,7 @@ from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import form_for
 from connect_ui.views import show
+from tariffs.models import Location
 
 OWED_PER_VISIT = 2  # exchanges that a visit waits for; the worker makes the rest
 FORM_EXPIRED = _("This form had expired, so nothing was sent. What you entered is still here: press the button again.")
@@ -20,11 +21,17 @@ FORM_EXPIRED = _("This form had expired, so nothing was sent. What you entered i
 @login_not_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the front page; a signed-in user is sent on to the locations, after the exchanges still owed."""
+    """Show the front page; a signed-in user is sent on, after the exchanges still owed.
+
+    That is to the rates of their only location, or to the list if it has more to show.
+    """
     if request.user.is_authenticated:
         if request.method == "GET":
             for session in ConnectSession.objects.due(timezone.now()).filter(user=request.user.pk)[:OWED_PER_VISIT]:
                 exchange_owed(session)
+        mine = Location.objects.filter(customer__user=request.user.pk).values_list("pk", flat=True)[:2]
+        if len(mine) == 1 and not ConnectSession.unfinished(request.user).exists():
+            return redirect("tariffs:rates", mine[0])
         return redirect("tariffs:locations")
     return render(request, "home.html")
 

@@ -84,9 +84,9 @@ def test_the_next_visit_to_the_front_page_finishes_it_too_and_a_head_does_not(wa
     assert walk.session.state == State.OWED
     client.force_login(alice)
     walk.get("/")
-    assert walk.path == "/locations/"
+    assert walk.path == f"/locations/{walk.session.location_id}/"
     assert "1 Example Street" in walk.text
-    assert "Being finished" not in walk.text
+    assert "Being finished" not in walk.get("/locations/").text
 
 
 def test_exchange_pending_finishes_what_is_owed(walk, exchange_fails, later):

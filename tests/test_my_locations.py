@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from tariffs import details
-from tariffs.models import Erasure, Tariff
+from tariffs.models import Erasure, Location, Tariff
 from tests.test_accounts import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -127,3 +127,15 @@ def test_an_only_location_is_gone_to_straight_and_the_list_stays_one_link_away(w
     assert walk.post("/account/login/", {"login": "alice@example.com", "password": PASSWORD}).path == location
     assert '<nav class="back"><a href="/locations/">My locations</a>' in walk.response.content.decode()
     assert walk.get("/locations/").path == "/locations/"
+
+
+def test_who_has_more_to_look_at_than_one_location_sees_the_list(walk):
+    walk.fixed().by_hand()
+    assert walk.get("/").path == "/locations/"
+    discard(walk)
+    location = Location.objects.get()
+    assert walk.get("/").path == f"/locations/{location.pk}/"
+    location.pk, location.location_id = None, "loc_2"
+    location._state.adding = True
+    location.save()
+    assert walk.get("/").path == "/locations/"
