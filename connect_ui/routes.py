@@ -35,7 +35,8 @@ class Kind(Enum):
 class Route:
     """One row of the table.
 
-    name: ours; pages are stored under it. wire: FlatPeak's names by release; of several, the first is the one to send.
+    name: ours; pages are stored under it. words: for operators, in English.
+    wire: FlatPeak's names by release; of several, the first is the one to send.
     asks: the subject that several questions share. needs: what `data` must hold, by name and type.
     is_stored: FlatPeak has the tariff before this page is shown, so the customer has nothing to save.
     actions: those that have a button. If Connect lists none, a question offers none and any other page all of them.
@@ -44,6 +45,7 @@ class Route:
     def __init__(
         self,
         name: str,
+        words: str = "",
         kind: Kind = Kind.QUESTION,
         form: type[RouteForm] | None = None,
         *,
@@ -54,7 +56,8 @@ class Route:
         actions: str = "",
         **wire: str | tuple[str, ...],
     ) -> None:
-        self.name, self.kind, self.form, self.asks, self.is_stored = name, kind, form, asks, is_stored
+        self.name, self.words, self.kind, self.form = name, words, kind, form
+        self.asks, self.is_stored = asks, is_stored
         self.template = f"connect_ui/{template or name}.html"
         self.needs, self.actions = needs or {}, actions.split()
         self.wire = {column: (names,) if isinstance(names, str) else names for column, names in wire.items()}
@@ -76,44 +79,55 @@ def same(name: str) -> Both:
 
 # fmt: off
 ROUTES = [
-    Route(START, Kind.SENT, zero="session_restore", anode="session_start"),
-    Route(RESUME, Kind.SENT, **same("session_restore")),
-    Route("address", form=AddressForm, asks="address", **same("postal_address_capture")),
-    Route("provider", form=ProviderForm, asks="provider", needs={"providers": list},
+    Route(START, kind=Kind.SENT, zero="session_restore", anode="session_start"),
+    Route(RESUME, kind=Kind.SENT, **same("session_restore")),
+    Route("address", "Address", form=AddressForm, asks="address", **same("postal_address_capture")),
+    Route("provider", "Provider", form=ProviderForm, asks="provider", needs={"providers": list},
           actions="PROVIDER_MISSING ADDRESS_CHANGE", **same("provider_select")),
-    Route("provider_name", form=ProviderNameForm, asks="provider", actions="ADDRESS_CHANGE", **same("provider_name_capture")),
-    Route("tariff", form=TariffForm, asks="tariff", needs={"tariffs": list},
+    Route("provider_name", "Name of the provider", form=ProviderNameForm, asks="provider",
+          actions="ADDRESS_CHANGE", **same("provider_name_capture")),
+    Route("tariff", "Tariff", form=TariffForm, asks="tariff", needs={"tariffs": list},
           actions="TARIFF_MISSING ADDRESS_CHANGE", **same("tariff_select")),
-    Route("tariff_name", form=TariffNameForm, asks="tariff", **same("tariff_name_capture")),
-    Route("structure", form=StructureForm, needs={"options": list}, **same("tariff_structure_select")),
-    Route("fixed_price", form=FixedPriceForm, needs=PRICES, **same("rate_fixed_capture")),
-    Route("timed_prices", form=TimedPricesForm, needs=PRICES, **same("rate_tod_capture")),
-    Route("region", form=RegionForm, needs={"regions": list}, anode="region_select"),
-    Route("surcharge", form=SurchargeForm, needs=PRICES, zero="market_surcharge_capture", anode="surcharge_capture"),
-    Route("contract", form=ContractForm, **same("contract_term_capture")),
-    Route("fixed_summary", Kind.SUMMARY, template="summary", needs=PRICES | {"cost": int | Decimal},
+    Route("tariff_name", "Name of the tariff", form=TariffNameForm, asks="tariff", **same("tariff_name_capture")),
+    Route("structure", "How the price works", form=StructureForm, needs={"options": list}, **same("tariff_structure_select")),
+    Route("fixed_price", "One price", form=FixedPriceForm, needs=PRICES, **same("rate_fixed_capture")),
+    Route("timed_prices", "Prices by time", form=TimedPricesForm, needs=PRICES, **same("rate_tod_capture")),
+    Route("region", "Region", form=RegionForm, needs={"regions": list}, anode="region_select"),
+    Route("surcharge", "Surcharge", form=SurchargeForm, needs=PRICES,
+          zero="market_surcharge_capture", anode="surcharge_capture"),
+    Route("contract", "End of the contract", form=ContractForm, **same("contract_term_capture")),
+    Route("fixed_summary", "Summary of one price", Kind.SUMMARY, template="summary", needs=PRICES | {"cost": int | Decimal},
           actions=SUMMARY, zero="summary_fixed_confirm"),
-    Route("summary", Kind.SUMMARY, needs=PRICES | {"rates": dict}, actions=SUMMARY, zero="summary_tou_confirm"),
-    Route("connected", Kind.SUMMARY, is_stored=True, needs=PRICES, actions="EDIT DISCONNECT",
+    Route("summary", "Summary", Kind.SUMMARY, needs=PRICES | {"rates": dict}, actions=SUMMARY, zero="summary_tou_confirm"),
+    Route("connected", "Summary of what is connected", Kind.SUMMARY, is_stored=True, needs=PRICES, actions="EDIT DISCONNECT",
           anode=("tariff_summary", "tariffs_summary")),
-    Route("pending", Kind.PENDING, actions="SAVE DISMISS_DIRECT DISCONNECT", zero="summary_tariff_inprogress"),
-    Route("connecting", Kind.PENDING, is_stored=True, actions="EDIT DISCONNECT", anode="tariff_connection_pending"),
-    Route("failed", Kind.FAILED, actions="RECONNECT DISCONNECT", zero="summary_tariff_failed"),
-    Route("not_connected", Kind.FAILED, template="failed", actions="EDIT DISCONNECT", anode="tariff_connection_failed"),
-    Route("redirect", Kind.REDIRECT, **same("session_redirect")),
+    Route("pending", "Tariff being read", Kind.PENDING, actions="SAVE DISMISS_DIRECT DISCONNECT",
+          zero="summary_tariff_inprogress"),
+    Route("connecting", "Connected tariff being read", Kind.PENDING, is_stored=True, actions="EDIT DISCONNECT",
+          anode="tariff_connection_pending"),
+    Route("failed", "Tariff not readable", Kind.FAILED, actions="RECONNECT DISCONNECT", zero="summary_tariff_failed"),
+    Route("not_connected", "Tariff not connected", Kind.FAILED, template="failed", actions="EDIT DISCONNECT",
+          anode="tariff_connection_failed"),
+    Route("redirect", "Sign-in at the provider", Kind.REDIRECT, **same("session_redirect")),
     # The second is zero's old name, and one of two more endings that anode may have.
-    Route(END, Kind.END, zero=("session_complete", "complete_tariff"), anode=("session_complete", "complete_tariff")),
-    Route("error", Kind.ERROR, **same("error")),
+    Route(END, "The end", Kind.END,
+          zero=("session_complete", "complete_tariff"), anode=("session_complete", "complete_tariff")),
+    Route("error", "Error", Kind.ERROR, **same("error")),
 ]
 # fmt: on
 
 _ROWS = {each.name: each for each in ROUTES}
-_UNKNOWN = Route("unknown", Kind.UNKNOWN)
+_UNKNOWN = Route("unknown", kind=Kind.UNKNOWN)
 
 
 def row(name: str) -> Route:
     """The row with our name, or the row of unknown routes."""
     return _ROWS.get(name, _UNKNOWN)
+
+
+def in_words(name: str) -> str:
+    """A route in words for operators; one that this app does not know as it came."""
+    return row(name).words or name
 
 
 def named(**facts: Any) -> list[str]:

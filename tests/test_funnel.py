@@ -240,7 +240,7 @@ def test_the_counters_have_no_column_that_leads_to_a_person():
     columns = {field.name for field in FunnelCount._meta.get_fields()}
     assert columns == {
         *("id", "account", "live_mode", "day", "direction", "country_code"),
-        *("listed_provider", "route", "code", "reached", "left"),
+        *("listed_provider", "route", "code", "reached", "left", "answered", "waited"),
     }
 
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connect_ui.models import ConnectSession, Page
+from connect_ui.routes import ROUTES, Kind
 from flatpeak_app.operations.funnel_page import ROWS
 from tariffs import flatpeak
 from tariffs.models import Customer, Erasure, Event, Location, Tariff, Wait, WrongPrice
@@ -59,18 +60,71 @@ def test_it_says_how_many_came_and_left_at_each_route_and_with_what(staff, alice
             call_command("purge_sessions", verbosity=0)
         said = text(staff, FUNNEL)
         assert "Of 8 begun, 4 finished (50%), 4 left and 0 are under way." in said
-        assert "Most leave at provider : 3 of the 7 who came there." in said
-        assert "address 8 1 12% city_missing 1" in said
-        assert "provider 7 3 43%" in said
-        assert "end 4 0 0%" in said
+        assert "Most leave at “Provider”: 3 of the 7 who came there." in said
+        assert "Address 8 1 12% 0:00 city_missing 1" in said
+        assert "Provider 7 3 43% 0:00" in said
+        assert "The end 4 0 0%" in said
         assert f"{timezone.now():%Y-%m-%d} 8 4 50% 0 4" in said
+
+
+def test_every_page_is_in_words_and_an_unknown_one_as_it_came(staff, alice):
+    known = [route for route in ROUTES if route.kind is not Kind.SENT]
+    assert all(route.words for route in known)
+    assert len({route.words for route in known}) == len(known)
+    sessions(alice, 1, routes=[route.name for route in known] + ["meter_photo_capture"])
+    said = text(staff, FUNNEL)
+    for route in known:
+        assert f" {route.words} 1 " in said, route.name
+        assert "_" not in route.words
+    assert " meter_photo_capture 1 " in said
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_it_says_how_long_a_page_takes_on_average_and_counts_half_an_hour_at_most(staff, alice, purged):
+    begin = ago(hours=2)
+    for waits in ((10, 65), (20, 67), (30, 7000)):
+        [session] = sessions(alice, 1, routes=("address", "provider", "tariff"))
+        shown = begin
+        for page, seconds in zip(session.pages.order_by("number"), (*waits, 0), strict=True):
+            Page.objects.filter(pk=page.pk).update(shown_at=shown)
+            shown += timedelta(seconds=seconds)
+    if purged:
+        call_command("purge_sessions", verbosity=0)
+        Page.objects.all().delete()
+    said = text(staff, FUNNEL)
+    assert "Address 3 0 0% 0:20" in said
+    assert "Provider 3 0 0% 10:44" in said  # (65 + 67 + 1800) / 3
+    assert re.search(r"Tariff 3 3 100% [^\d]", said)
+    assert "0:20" not in text(staff, FUNNEL, country="DE")
+
+
+def test_growth_is_told_per_week(staff, alice, bob, walk):
+    User = type(alice)
+    monday = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    monday -= timedelta(days=monday.weekday())
+    User.objects.filter(pk=bob.pk).update(date_joined=monday - timedelta(seconds=1))
+    User.objects.filter(pk=alice.pk).update(date_joined=monday)
+    walk.client.force_login(alice)
+    walk.fixed()
+    walk.post("/connect/", {"location": Location.objects.get().pk, "direction": "IMPORT"}).act("SAVE")
+    assert ConnectSession.objects.filter(state=State.CONNECTED).count() == 2  # of one tariff
+    tariff(alice, 2, state="disconnected", state_since=monday - timedelta(weeks=11))
+    tariff(alice, 3, state="disconnected", state_since=monday - timedelta(weeks=11, seconds=1))
+    staff.force_login(User.objects.get(email="charlie@example.com"))
+    said = text(staff, FUNNEL)
+    assert f"{monday:%Y-%m-%d}, so far 1 1 0" in said
+    assert f"{monday - timedelta(weeks=1):%Y-%m-%d} 1 0 0" in said
+    assert f"{monday - timedelta(weeks=11):%Y-%m-%d} 0 0 1" in said
+    assert f"{monday - timedelta(weeks=12):%Y-%m-%d}" not in said
+    User.objects.filter(pk=bob.pk).update(is_staff=True)
+    assert f"{monday - timedelta(weeks=1):%Y-%m-%d} 0 0 0" in text(staff, FUNNEL)
 
 
 def test_the_plot_says_the_same_without_a_style_and_for_who_does_not_see_it(staff, alice):
     sessions(alice, 3)
     page = html(staff, FUNNEL)
     assert page.count('<svg viewBox="0 0 760 ') == page.count('role="img" aria-label="How many ') == 2
-    assert "<title>provider: 3 came, 3 left</title>" in page
+    assert "<title>Provider: 3 came, 3 left</title>" in page
     assert f"<title>{timezone.now():%Y-%m-%d}: 3 begun, 0 finished, 0 under way, 3 left</title>" in page
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page)
     widths = [float(width) for width in re.findall(r'<rect class="left"[^>]* width="([\d.]+)"', page)]
@@ -138,7 +192,7 @@ def test_hostile_names_are_escaped_and_many_routes_are_cut_short(staff, alice):
     page = html(staff, FUNNEL)
     assert "<script>alert" not in page
     assert "<b>SSE" not in page
-    assert page.count("<code>route_") <= ROWS + 1
+    assert page.count('<th scope="row">route_') <= ROWS + 1
 
 
 @pytest.mark.parametrize("name", [FUNNEL, ATTENTION])

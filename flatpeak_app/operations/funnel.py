@@ -7,14 +7,26 @@ transaction: it is counted once, and a killed run leaves nothing half done.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import CharField, Count, F, Q, QuerySet, Sum, Value
+from django.db.models import (
+    CharField,
+    Count,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models.functions import Coalesce, Least, TruncDate
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -30,8 +42,10 @@ OF_SESSION = ("account", "live_mode", "direction", "country_code", "listed_provi
 KEY = (*OF_SESSION, "day", "route", "code")
 BATCH = 500  # conversations counted in one transaction
 NONE = "none"  # the code when Connect stopped without one
+LONGEST = timedelta(minutes=30)  # counted of a page that somebody left open
 
 Sums = dict[tuple[Any, ...], tuple[int, int]]
+Times = dict[tuple[Any, ...], tuple[int, timedelta]]  # pages answered, and after how long in all
 
 
 def count(pks: Sequence[UUID]) -> None:
@@ -41,9 +55,13 @@ def count(pks: Sequence[UUID]) -> None:
         mine = ConnectSession.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
         # End the claim, so that an answer that hung meanwhile can't change a counted conversation.
         mine.update(counted=True, claimed_until=None)
+        spent = add_up_times([times_of(mine, *KEY[:-1])])
         FunnelCount.objects.bulk_create(
-            FunnelCount(**dict(zip(KEY, key, strict=True)), reached=reached, left=left)
+            FunnelCount(
+                **dict(zip(KEY, key, strict=True)), reached=reached, left=left, answered=answered, waited=waited
+            )
             for key, (reached, left) in add_up(steps(mine, *KEY)).items()
+            for answered, waited in [(0, timedelta()) if key[-1] else spent.get(key[:-1], (0, timedelta()))]
         )
 
 
@@ -106,6 +124,33 @@ def steps(sessions: QuerySet[ConnectSession], *by: str) -> list[QuerySet[Any]]:
     ]
 
 
+def times_of(sessions: QuerySet[ConnectSession], *by: str) -> QuerySet[Any]:
+    """Return the query of how many pages were answered, and after how long; `by` are names in KEY that end with route.
+
+    A page is answered when the next one of its conversation is stored.
+    """
+    next_page = Page.objects.filter(session=OuterRef("session"), number=OuterRef("number") + 1)
+    waited = ExpressionWrapper(Subquery(next_page.values("shown_at")[:1]) - F("shown_at"), DurationField())
+    key = {name: F(f"session__{name}") for name in OF_SESSION} | {
+        "day": TruncDate("session__started_at"),
+        "route": F("route"),
+    }
+    pages = Page.objects.filter(session__in=sessions, number__lt=F("session__newest")).order_by()
+    named = pages.annotate(**{f"key_{name}": key[name] for name in by}).values_list(*(f"key_{name}" for name in by))
+    return named.annotate(key_answered=Count("pk"), key_waited=Sum(Least(waited, Value(LONGEST, DurationField()))))
+
+
+def add_up_times(queries: Iterable[QuerySet[Any]]) -> Times:
+    """Return the pages answered and the time by key, with OTHER for routes that are no words; by one query."""
+    first, *others = queries
+    found: Times = {}
+    for *key, route, answered, waited in first.union(*others, all=True) if others else first:
+        of = (*key, word(route) or OTHER)
+        before = found.get(of, (0, timedelta()))
+        found[of] = before[0] + answered, before[1] + (waited or timedelta())
+    return found
+
+
 def add_up(queries: Iterable[QuerySet[Any]]) -> Sums:
     """Return reached and left by key, with OTHER for routes and codes that are no words.
 
@@ -124,8 +169,19 @@ def add_up(queries: Iterable[QuerySet[Any]]) -> Sums:
 def sums(*by: str, since: date, **kind: str) -> Sums:
     """Sum the conversations begun since a day (UTC) in the account and mode in use; `kind` filters by names in OF_SESSION."""
     by = (*by, "route", "code")
-    kept = FunnelCount.objects.here().filter(day__gte=since, **kind).order_by().values_list(*by)
-    kept = kept.annotate(Sum("reached"), Sum("left"))
+    kept, now = begun_since(since, kind)
+    return add_up([kept.values_list(*by).annotate(Sum("reached"), Sum("left")), *steps(now, *by)])
+
+
+def times(since: date, **kind: str) -> Times:
+    """How many pages of each route were answered, and after how long in all; of the same conversations as `sums`."""
+    kept, now = begun_since(since, kind)
+    of_route = kept.filter(code="").exclude(route="").values_list("route").annotate(Sum("answered"), Sum("waited"))
+    return add_up_times([of_route, times_of(now, "route")])
+
+
+def begun_since(since: date, kind: dict[str, str]) -> tuple[QuerySet[FunnelCount], QuerySet[ConnectSession]]:
+    """What is counted, and what has still to be."""
     begin = datetime.combine(since, time(), UTC)
-    now = ConnectSession.objects.here().filter(counted=False, started_at__gte=begin, **kind)
-    return add_up([kept, *steps(now, *by)])
+    kept = FunnelCount.objects.here().filter(day__gte=since, **kind).order_by()
+    return kept, ConnectSession.objects.here().filter(counted=False, started_at__gte=begin, **kind)

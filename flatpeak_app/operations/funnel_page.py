@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from connect_ui.models import OTHER, ConnectSession
-from connect_ui.routes import Kind, row
+from connect_ui.routes import Kind, in_words, row
 
-from .funnel import Sums, sums
+from .funnel import Sums, Times, sums, times
+from .growth import weeks
 
 PERIODS = (7, 30, 90)  # days
 ROWS = 40  # per table
@@ -40,16 +41,27 @@ class Line(NamedTuple):
 
 
 class Step(NamedTuple):
-    """How many reached a route, how many left there, and the commonest error codes there."""
+    """How many reached a route, how many left there, how long they took there, and the commonest error codes there."""
 
     name: str
     reached: int
     left: int
     codes: list[tuple[str, int]]
+    took: timedelta | None = None  # on average, if anybody has answered
 
     @property
     def stayed(self) -> int:
         return self.reached - self.left
+
+    @property
+    def words(self) -> str:
+        return in_words(self.name) if self.name else "Begun, before a page"
+
+    @property
+    def time(self) -> str:
+        """1:05 is a minute and five seconds."""
+        minutes, seconds = divmod(round(self.took.total_seconds()), 60) if self.took is not None else (0, 0)
+        return f"{minutes}:{seconds:02}" if self.took is not None else ""
 
 
 def lines(found: Sums) -> list[Line]:
@@ -64,13 +76,18 @@ def lines(found: Sums) -> list[Line]:
     return sorted((Line(name, *tally) for name, tally in tallies.items()), key=lambda line: (-line.begun, line.name))
 
 
-def route_steps(found: Sums) -> list[Step]:
+def route_steps(found: Sums, times: Times) -> list[Step]:
     """List the routes, the most reached first; those after ROWS become one, because FlatPeak may send any name."""
     codes: dict[str, list[tuple[str, int]]] = {}
     for (route, code), (count, _) in sorted(found.items(), key=lambda item: -item[1][0]):
         if code:
             codes.setdefault(route, []).append((code, count))
-    every = [Step(route, *tally, codes.get(route, [])[:CODES]) for (route, code), tally in found.items() if not code]
+    mean = {route: waited / answered for (route,), (answered, waited) in times.items() if answered}
+    every = [
+        Step(route, *tally, codes.get(route, [])[:CODES], mean.get(route))
+        for (route, code), tally in found.items()
+        if not code
+    ]
     every.sort(key=lambda step: (bool(step.name), -step.reached, step.name))
     kept, rest = every[:ROWS], every[ROWS:]
     if rest:
@@ -80,18 +97,20 @@ def route_steps(found: Sums) -> list[Step]:
 
 @require_safe
 def funnel(request: HttpRequest) -> HttpResponse:
-    """How many conversations reached each route, and how many left there; always four queries."""
+    """How many conversations reached each route, and how many left there, and the growth; always eight queries."""
     must_view(request, ConnectSession)
     days = next((days for days in PERIODS if request.GET.get("days") == str(days)), 30)
     since = timezone.now().date() - timedelta(days=days - 1)
     named = {"direction": "direction", "country": "country_code", "provider": "listed_provider"}
     asked = {name: request.GET.get(name, "").replace("\0", "")[:300] for name in named}
 
-    def found(*by: str, but: str = "") -> Sums:
-        kind = {column: asked[name] for name, column in named.items() if asked[name] and name != but}
-        return sums(*by, since=since, **kind)
+    def kind(but: str = "") -> dict[str, str]:
+        return {column: asked[name] for name, column in named.items() if asked[name] and name != but}
 
-    steps, by_day = route_steps(found()), lines(found("day"))
+    def found(*by: str, but: str = "") -> Sums:
+        return sums(*by, since=since, **kind(but))
+
+    steps, by_day = route_steps(found(), times(since, **kind())), lines(found("day"))
     # Each choice ignores its own filter, so the others can still be chosen.
     providers, countries = lines(found("listed_provider", but="provider")), lines(found("country_code", but="country"))
     of_day = {line.name: line for line in by_day}
@@ -112,5 +131,6 @@ def funnel(request: HttpRequest) -> HttpResponse:
         "by_day": sorted(by_day, key=lambda line: line.name, reverse=True),
         "providers": providers[:ROWS],
         "countries": countries[:ROWS],
+        "weeks": weeks(timezone.now()),
     }
     return TemplateResponse(request, "admin/connect_ui/funnel.html", context)

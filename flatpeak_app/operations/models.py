@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.db import models
 
 from tariffs.realm import FlatPeakObject
@@ -5,6 +7,8 @@ from tariffs.realm import FlatPeakObject
 
 class FunnelCount(FlatPeakObject):
     """How many of a day's conversations reached a route, and how many ended there without a connection.
+
+    `answered` pages of the route were followed by another page, after `waited` in all.
 
     A row with a `code` counts the conversations that FlatPeak refused or stopped there with that error code. A row without
     a route counts all that began, also those that never saw a page because FlatPeak did not answer. Rows are kept for ever,
@@ -20,6 +24,8 @@ class FunnelCount(FlatPeakObject):
     code = models.CharField(max_length=64)
     reached = models.PositiveIntegerField()
     left = models.PositiveIntegerField()
+    answered = models.PositiveIntegerField(default=0, db_default=0)
+    waited = models.DurationField(default=timedelta(), db_default=timedelta())
 
     class Meta:
         indexes = [models.Index(fields=["account", "live_mode", "day"], name="funnel_days")]
