@@ -30,23 +30,24 @@ def describe(page: Page, now: datetime) -> dict[str, Any]:
     open_ended, end = details.term(facts["contract_end"])
     ended = end is not None and end < today_in(page.session.country_code, now)
     current = rates.current(segments, now)
+    varies = len({segment.rate for segment in segments}) > 1  # a chart of one price would say nothing
     return facts | {
         "structure": details.STRUCTURES.get(str(facts["structure"]), facts["structure"]),
         "contract": contract(end, ended, open_ended),
         "ended": ended,
         "currency": currency,
-        "at": now if current else None,
+        "at": now if current and varies else None,
         "now": current.rate if current else rates.number(data.get("cost")),
         "tiered": tariff.get("tiered") is True,
         "reconnect": tariff.get("reconnect_required") is True,
         "zone": zone,
         "where": zone_in_words(zone, now),
         "charted": heading(segments, zone),
-        "chart": chart(segments, segments[0].start, segments[-1].end, zone, currency, now) if segments else None,
+        "chart": chart(segments, segments[0].start, segments[-1].end, zone, currency, now) if varies else None,
         "days": [
             (found[0].start.astimezone(zone).date(), rates.joined(found))
             for day in days
-            if (found := rates.clip(rates.parse(day), *window))
+            if varies and (found := rates.clip(rates.parse(day), *window))
         ],
     }
 

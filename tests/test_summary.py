@@ -140,6 +140,15 @@ def test_today_and_tomorrow_are_a_chart_and_tables_in_the_locations_time():
     assert (found["chart"]["lowest"].rate, found["chart"]["highest"].rate) == (Decimal("0.1"), Decimal("0.3"))
 
 
+def test_one_price_for_all_hours_has_no_chart_no_table_and_no_time():
+    listed = {
+        name: day(first, Decimal("0.1"), hours=24)
+        for name, first in (("today", "2026-05-01"), ("tomorrow", "2026-05-02"))
+    }
+    found = described(currency_code="GBP", rates=listed)
+    assert (found["now"], found["at"], found["chart"], found["days"]) == (Decimal("0.1"), None, None, [])
+
+
 def test_the_rate_of_now_comes_before_the_cost():
     assert described(cost=1, rates={"today": day("2026-05-01", Decimal("0.1"), hours=24)})["now"] == Decimal("0.1")
     assert described(cost=1, rates={"today": day("2026-05-01", Decimal("0.1"))})["now"] == 1
@@ -181,7 +190,7 @@ def test_a_page_that_stays_as_it_is_says_days_and_the_time_by_the_clock():
 )
 def test_each_day_has_its_own_date_when_the_clock_changes(today, tomorrow, now, days):
     rates = {
-        name: day(first, Decimal("0.1"), offset=offset, hours=12)
+        name: day(first, Decimal("0.1"), Decimal("0.2"), offset=offset, hours=12)
         for name, (first, offset) in {"today": today, "tomorrow": tomorrow}.items()
     }
     found = described(datetime.fromisoformat(now), rates=rates)
@@ -282,7 +291,9 @@ def test_a_customer_who_connects_on_such_a_day_reads_their_own_hours(walk, alice
 
 @pytest.mark.parametrize("missing", [None, [], {}, "", 7, True, "absent"])
 def test_a_day_without_rates_is_left_out(missing):
-    rates = {"today": day("2026-05-01", Decimal("0.1"))} | ({} if missing == "absent" else {"tomorrow": missing})
+    rates = {"today": day("2026-05-01", Decimal("0.1"), Decimal("0.2"))} | (
+        {} if missing == "absent" else {"tomorrow": missing}
+    )
     assert [day for day, _ in described(rates=rates)["days"]] == [date(2026, 5, 1)]
 
 
@@ -293,9 +304,11 @@ def test_the_first_usable_day_tells_the_offset():
 
 
 def test_a_rate_of_many_years_is_shown_of_these_days_only():
-    forever = [{"valid_from": "0001-01-01T00:00:00Z", "valid_to": "9999-12-31T00:00:00Z", "tariff": {"cost": 1}}]
+    times = ["0001-01-01T00:00:00Z", "2026-05-01T11:00:00Z", "9999-12-31T00:00:00Z"]
+    spans = zip(times, times[1:], (1, 2), strict=False)
+    forever = [{"valid_from": start, "valid_to": end, "tariff": {"cost": cost}} for start, end, cost in spans]
     found = described(currency_code="GBP", rates={"today": forever, "tomorrow": []})
-    assert found["now"] == 1
+    assert found["now"] == 2
     assert len(found["chart"]["hours"]) <= 24
     assert len(found["chart"]["days"]) <= 6
 
