@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 
 from flatpeak_app.web import vault
 from tariffs.flatpeak import ZERO, FlatPeakError, Release, of
-from tariffs.models import Erasure, Event, Location, Tariff
+from tariffs.models import DIRECTIONS, Erasure, Event, Location, Tariff
 from tariffs.queue import Queued, claim_end
 
 from . import routes
@@ -61,7 +61,7 @@ class ConnectSession(Queued):
         "release", max_length=64, default=ZERO.version, db_default=ZERO.version, editable=False
     )
     expires_at = models.DateTimeField()
-    direction = models.CharField(max_length=10)
+    direction = models.CharField(max_length=10, choices=DIRECTIONS)
     type = models.CharField(max_length=20, default="COMMODITY")
     country_code = models.CharField(max_length=2, blank=True)
     provider = models.CharField(max_length=300, blank=True)

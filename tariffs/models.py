@@ -19,6 +19,8 @@ from .queue import DAY, Queued
 from .realm import FlatPeakObject
 from .wrong_prices import WrongPrice as WrongPrice  # and here
 
+DIRECTIONS = [("IMPORT", "buys"), ("EXPORT", "sells")]
+
 
 class Customer(FlatPeakObject):
     """A user as FlatPeak knows them: `id` is our reference, `customer_id` FlatPeak's. Rarely a user has two."""
@@ -96,7 +98,7 @@ class Tariff(Queued):
     location = models.ForeignKey(Location, models.CASCADE, related_name="tariffs")
     # FlatPeak's id, which its events name; empty until FlatPeak has told it.
     tariff_id = models.CharField(max_length=100, blank=True, default="", db_default="")
-    direction = models.CharField(max_length=10, choices=[("IMPORT", "buys"), ("EXPORT", "sells")])
+    direction = models.CharField(max_length=10, choices=DIRECTIONS)
     type = models.CharField(max_length=20, default="COMMODITY")
     provider = models.CharField(max_length=300, blank=True)
     logo_url = models.CharField(max_length=500, blank=True, default="", db_default="")

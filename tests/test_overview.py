@@ -253,7 +253,7 @@ def test_an_exchange_is_named_when_it_is_owed_for_an_hour_however_often_it_was_t
     Page.objects.filter(session=old).update(shown_at=ago(minutes=61))
     said = text(staff, ATTENTION)
     assert "Exchanges owed for over an hour: 1" in said
-    assert "SSE, IMPORT, GB since" in said
+    assert "SSE, buys, GB since" in said
     assert "no answer" in said
     one, every = links_of(staff, "Exchanges owed")
     assert str(old.pk) in one

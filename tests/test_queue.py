@@ -297,7 +297,7 @@ def test_staff_have_it_tried_again(client, charlie, put_off, path, data):
 @pytest.mark.parametrize(("path", "data"), PLACES)
 def test_staff_who_may_only_look_do_not(client, charlie, put_off, path, data, django_user_model):
     django_user_model.objects.filter(pk=charlie.pk).update(is_superuser=False)
-    names = ["view_erasure", "view_event", "view_tariff", "view_connectsession"]
+    names = ["view_erasure", "view_event", "view_wrongprice", "view_tariff", "view_connectsession"]
     charlie.user_permissions.set(Permission.objects.filter(codename__in=names))
     client.force_login(charlie)
     client.post(path, data | {"_selected_action": [put_off.pk]}, follow=True)

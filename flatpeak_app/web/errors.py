@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -73,18 +74,25 @@ def without_texts(error: object) -> str:
     return "\nwhich led to\n\n".join(reversed(errors))
 
 
+def once_a_day(cause: str, send: Callable[[], object]) -> bool:
+    """Send a mail to ADMINS unless there are none or one about this cause was sent within a day; whether it was sent."""
+    key = f"mailed:{hashlib.sha256(cause.encode()).hexdigest()}"
+    if not settings.ADMINS or not cache.add(key, True, DAY):
+        return False
+    try:
+        send()
+    except Exception:  # whatever a mail server raises; the next ones do not wait for it again
+        cache.set(key, True, AGAIN)
+        return False
+    return True
+
+
 class OperatorMail(AdminEmailHandler):
     """Mail an error to ADMINS, once a day per cause: where the error came from, else the message without its ids."""
 
     def emit(self, record: logging.LogRecord) -> None:
         told = without_texts(record.exc_info[1]) if record.exc_info else ONE_OF_MANY.sub("", record.getMessage())
-        key = f"mailed:{hashlib.sha256(f'{record.name} {told}'.encode()).hexdigest()}"
-        if not settings.ADMINS or not cache.add(key, True, DAY):
-            return
-        try:
-            super().emit(record)
-        except Exception:  # whatever a mail server raises; the next errors do not wait for it again
-            cache.set(key, True, AGAIN)
+        once_a_day(f"{record.name} {told}", lambda: super(OperatorMail, self).emit(record))
 
     def send_mail(self, subject: Any, message: Any, *args: Any, **kwargs: Any) -> None:
         mail_admins(subject, message)  # Django's own ignores errors

@@ -5,18 +5,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
+from django.utils import timezone
 
+from flatpeak_app.operations.needs import tell_operator
 from flatpeak_app.operations.queues import QUEUES, RATES, Queue, Run
 
 logger = logging.getLogger(__name__)
 
 IDLE = 5.0  # seconds between two looks at a queue
+WATCH = 300.0  # seconds between two looks at what needs somebody
 
 
 class Command(BaseCommand):
     help = (
-        "Work on all queues until SIGTERM: exchanges, deletions, rates and mails. Any number may run, on any machines: a row "
-        "is worked on by one at a time, and by another one once the claim of a worker that was killed is over."
+        "Work on all queues until SIGTERM: exchanges, deletions, rates, events and mails; and mail ADMINS what newly needs "
+        "somebody. Any number may run, on any machines: a row is worked on by one at a time, and by another one once the "
+        "claim of a worker that was killed is over."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,7 +31,8 @@ class Command(BaseCommand):
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stopped.set())
         logger.info("worker: started")
-        with ThreadPoolExecutor(len(QUEUES)) as pool:
+        with ThreadPoolExecutor(len(QUEUES) + 1) as pool:
+            pool.submit(watch, stopped)
             for queue in QUEUES:
                 pool.submit(work_on, queue, stopped, concurrency if queue is RATES else 1)
         logger.info("worker: stopped")
@@ -45,3 +50,14 @@ def work_on(queue: Queue, stopped: threading.Event, concurrency: int) -> None:
             logger.exception("worker: %s could not be worked on", queue.name)
         connection.close()
         stopped.wait(IDLE)
+
+
+def watch(stopped: threading.Event) -> None:
+    """Mail ADMINS what newly needs somebody."""
+    while not stopped.is_set():
+        try:
+            tell_operator(timezone.now())
+        except Exception:  # as above
+            logger.exception("worker: what needs somebody could not be looked for")
+        connection.close()
+        stopped.wait(WATCH)
