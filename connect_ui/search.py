@@ -1,55 +1,199 @@
-"""The search for a name in a long list. `static/js/app.js` does the same in the browser."""
+"""The search for a name in a long list.
+
+`static/js/search.js` does the same in the browser, and `tests/names.json` holds both to it.
+"""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
+LONGEST, MOST, MOST_INITIALS = 300, 10, 4  # letters of a text, and words of a query, that are read
 # Letters that Unicode does not decompose, by what people type without a key for them.
-PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
-APOSTROPHES = "['’]"  # straight or curly
-# Legal forms of companies. The page passes them to the script.
-LEGAL = (
-    "ab ag ak as asa aps bv co corp eg ev gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj plc pty sa "
-    "sarl sas se spa srl ug"
+PLAIN = str.maketrans(
+    {"ø": "o", "æ": "a", "œ": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ß": "ss", "ς": "σ"}
 )
-LEGAL_FORM = re.compile(LEGAL.replace(" ", "|"))
+APOSTROPHES = str.maketrans(dict.fromkeys("'’‘ʼ`´′"))
+# Words that tell little: those that are left out, as "&" is, legal forms, and what many names have.
+AND, LEGAL, COMMON = map(
+    str.split,
+    (
+        "and und et och og",
+        "ab ag ak as asa aps bv co corp corporation eg gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj plc pty sa sarl "
+        "sas se spa srl ug",
+        "the of for der die das fur le la les de du des energy energie energies energia energi power strom el electric "
+        "electricity electricite elektrizitat elektrizitatswerke gas gaz erdgas kraft stadtwerke stadtwerk versorgung "
+        "energieversorgung vertrieb trading supply sales retail services service customers customer company group gruppe "
+        "groupe holding international www com uk gb us usa europe deutschland germany france sverige sweden tariff tarif",
+    ),
+)
+ENDS = [word for word in LEGAL + COMMON if len(word) > 4]
+WEAK = {*AND, *LEGAL, *COMMON}
+WHOLE, BEGUN, SLIP, INSIDE = 4, 3, 3, 2  # how well a word is matched
+
+
+class Name(NamedTuple):
+    """A name without spaces, where its words start and the last one ends, and the starts of those that are not weak."""
+
+    joined: str
+    starts: list[int]
+    telling: list[int]
+
+
+# By a name's place in the list: how well it is matched, and where in it, -1 for inside a word.
+Hits = dict[int, tuple[int, int]]
+
+
+@lru_cache(maxsize=8192)  # all customers of a country get the same list
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text without accents, case and punctuation; ae, oe and ue are a, o and u, as ä, ö and ü are.
+
+    Single letters in a row are one word, S S E as sse. With a dot they begin the next word: E.ON is eon.
+    """
+    plain = text[:LONGEST].translate(APOSTROPHES)
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", plain)
+        plain = "".join(c for c in plain if unicodedata.category(c) not in ("Mn", "Mc", "Me", "Cf"))
+    found: list[str] = []
+    alone = False
+    for dot, word in re.findall(r"(\.?)([^\W\d_]+|\d+)", plain.lower().translate(PLAIN)):
+        letter = len(word) == 1 and not word.isdecimal()
+        if found and found[-1] in AND:
+            found.pop()
+        if found and alone and (letter or dot):
+            found[-1] += word
+        else:
+            found.append(word)
+        alone = letter or (alone and word in AND)
+    return tuple(re.sub("([aou])e", r"\1", word) for word in found)
 
 
 @lru_cache(maxsize=8192)
-def words(text: str) -> tuple[str, ...]:
-    """The words of a name without accents, case, punctuation and the legal form at its end."""
-    plain = re.sub(APOSTROPHES, "", text.casefold())
-    if not plain.isascii():
-        plain = unicodedata.normalize("NFKD", plain.translate(PLAIN))
-        plain = "".join(c for c in plain if not unicodedata.combining(c))
-    found = re.findall(r"[^\W_]+", plain.replace(".", ""))
-    while len(found) > 1 and LEGAL_FORM.fullmatch(found[-1]):
-        found.pop()
-    return tuple(found)
+def read(name: str) -> Name:
+    joined, starts, telling = "", [0], []
+    for word in words(name):
+        if word not in WEAK:
+            telling.append(len(joined))
+        joined += word
+        starts.append(len(joined))
+    return Name(joined, starts, telling)
 
 
-def rank(name: tuple[str, ...], wanted: tuple[str, ...]) -> int | None:
-    """How well a name matches a query: 0 is best, None is no match.
+WEAK_NAMES = [read(word) for word in [*LEGAL, *COMMON]]
 
-    0: the name begins with the query. 1: one of its words does. 2: the query is inside the name, or each of the query's
-    words begins one of the name's.
+
+def hits(text: str, names: Sequence[Name]) -> Hits:
+    found: Hits = {}
+    for place, name in enumerate(names):
+        if text not in name.joined:
+            continue
+        begun = [start for start in name.starts[:-1] if name.joined.startswith(text, start)]
+        whole = [start for start, end in pairwise(name.starts) if start in begun and start + len(text) == end]
+        if begun:
+            found[place] = (WHOLE, whole[0]) if whole else (BEGUN, begun[0])
+        elif len(text) > 1:
+            found[place] = INSIDE, -1
+    return found
+
+
+def is_begun(found: Hits) -> bool:
+    return any(quality > INSIDE for quality, _start in found.values())
+
+
+def has_slip(word: str, name: Name, start: int) -> bool:
+    """Whether the name goes on with the word but for one letter that is wrong, missing, too many or swapped.
+
+    A word of four letters must be a whole one then.
     """
-    joined, query, start = "".join(name), "".join(wanted), 0
-    if joined.startswith(query):
-        return 0
-    for word in name:
-        if joined.startswith(query, start):
-            return 1
-        start += len(word)
-    return 2 if query in joined or all(any(word.startswith(w) for word in name) for w in wanted) else None
+    joined, same = name.joined, 0
+    while same < len(word) and joined.startswith(word[same], start + same):
+        same += 1
+    at = start + same
+    swapped = word[same : same + 2] == joined[at : at + 2][::-1]
+    for left, passed in ((1, 1), (0, 1), (1, 0), (2, 2)):
+        rest, goes_on = word[same + left :], at + passed
+        far_enough = len(word) > 4 or goes_on + len(rest) in name.starts
+        if far_enough and joined.startswith(rest, goes_on) and (left < 2 or swapped):
+            return True
+    return False
+
+
+def with_slip(word: str, names: Sequence[Name]) -> Hits:
+    """As `hits`, with one slip, for which a number is too exact and a word of three letters too short."""
+    if len(word) < 4 or word.isdecimal():
+        return {}
+    third = len(word) // 3
+    parts = word[:third], word[third : 2 * third], word[2 * third :]  # a slip leaves one of them as it is
+    one, other, rest = word[0], word[1], word[1:]
+    found: Hits = {}
+    for place, name in enumerate(names):
+        joined = name.joined
+        if not any(part in joined for part in parts):
+            continue
+        for start in name.starts[:-1]:
+            # Only a first letter that is wrong leaves neither of the first two where they can be.
+            near = one in joined[start : start + 2] or joined[start] == other or joined.startswith(rest, start + 1)
+            if near and has_slip(word, name, start):
+                found[place] = SLIP, start
+                break
+    return found
+
+
+def look_up(word: str, names: Sequence[Name]) -> tuple[bool, Hits]:
+    """Whether a word of a query tells much, and which names it matches; with slips only if no name has a word like it."""
+    found = hits(word, names)
+    if word in WEAK or is_begun(found):
+        return word not in WEAK, found
+    for end in ENDS:  # edfenergy
+        head = word.removesuffix(end)
+        if 1 < len(head) < len(word) and is_begun(begun := hits(head, names)):
+            return True, begun
+    return not with_slip(word, WEAK_NAMES), found | with_slip(word, names)
 
 
 def search(items: Iterable[Any], query: str, name: Callable[[Any], str]) -> list[Any]:
-    """The items whose names match the query, the best matches first; all of them for an empty query."""
-    wanted = words(query)
-    if not wanted:
-        return list(items)
-    ranked = [(rank(words(name(item)), wanted), item) for item in items]
-    return [item for place in range(3) for found, item in ranked if found == place]
+    """The items whose names match the query, the best matches first; all of them for an empty query.
+
+    A name is found if it has a word of the query that is not weak. It scores for each word that it has, and the more the
+    fewer names have it. What it has not costs nothing, so who knows more finds no less, except names that score less than
+    a third of the best one. Between equal scores a name comes first that has nothing else, then one that begins with the
+    query, then the list's order.
+    """
+    items, asked = list(items), words(query)[:MOST]
+    if not asked:
+        return items
+    names = [read(name(item)) for item in items]
+    found = [look_up(word, names) for word in asked]
+    telling = [tells for tells, _hits in found]
+    if not any(telling):
+        telling = [True] * len(asked)
+    weights = [
+        4 * (len(names) // max(len(each), 1)).bit_length() if tells else 1
+        for tells, (_tells, each) in zip(telling, found, strict=True)
+    ]
+    # What a name may have, by the words of the query that it stands for: each word, two words as one, or their initials.
+    parts = [(n, n + 1, word, found[n][1]) for n, word in enumerate(asked)]
+    parts += [(n, n + 2, one + two, hits(one + two, names)) for n, (one, two) in enumerate(pairwise(asked))]
+    for end in range(2, min(len(asked), MOST_INITIALS) + 1):
+        initials = "".join(word[0] for word in asked[:end])
+        whole = {} if initials in WEAK else hits(initials, names)
+        whole = {place: (BEGUN, start) for place, (how, start) in whole.items() if how == WHOLE}
+        parts.append((0, end, initials, whole))
+    parts.sort(key=lambda part: part[1])
+
+    ranked = []
+    for place in sorted(set().union(*(each for *_, each in parts))):
+        best, tells, spans = [0] * (len(asked) + 1), not names[place].telling, []
+        for begin, end, text, each in parts:
+            how, start = each.get(place, (0, -1))
+            best[end] = max(best[end], best[end - 1], best[begin] + how * sum(weights[begin:end]))
+            tells = tells or (how > 0 and any(telling[begin:end]))
+            if start >= 0:
+                spans.append((start, start + len(text)))
+        more = any(not any(start <= at < end for start, end in spans) for at in names[place].telling)
+        if tells:
+            ranked.append((-best[-1], more, not spans or spans[0][0] > 0, place))
+    ranked.sort()
+    return [items[place] for score, *_, place in ranked if score * 3 <= ranked[0][0]]

@@ -38,7 +38,8 @@ def files_of(response):
     ("name", "most"),
     [
         ("css/app.css", 4_050),
-        ("js/app.js", 2_600),
+        ("js/app.js", 1_800),
+        ("js/search.js", 2_600),
         ("js/prices.js", 1_500),
         ("css/rates.css", 600),
         ("js/rates.js", 750),
@@ -53,11 +54,11 @@ def test_the_first_page_of_connect_fits_into_the_first_flight(walk, client):
     response = client.get(walk.path, headers=GZIP)
     files = files_of(response)
     assert files == ["css/app.css", "icon.svg", "js/app.js"]
-    assert size(response) + sum(map(file_size, files)) <= 11_200
+    assert size(response) + sum(map(file_size, files)) <= 10_400
 
 
 @pytest.mark.parametrize("route", PAGES)
-def test_no_page_of_connect_loads_what_only_prices_need(walk, client, route):
+def test_no_page_of_connect_loads_what_only_prices_and_lists_need(walk, client, route):
     PAGES[route][0](walk)
     assert files_of(client.get(walk.path, headers=GZIP)) == ["css/app.css", "icon.svg", "js/app.js"]
 

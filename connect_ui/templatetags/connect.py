@@ -16,7 +16,6 @@ from ..search import LEGAL, words
 from ..summary import describe
 
 register = template.Library()
-register.simple_tag(lambda: LEGAL, name="legal_forms")
 
 # After a step in place the script inserts the part of a list between two of these after the first paint, because a phone
 # is slow to load the logos. Longer lists have no such part: each button that is added to a form slows down the next one.
@@ -61,7 +60,8 @@ def logo(name: Any, url: Any = "") -> SafeString:
 
 @lru_cache(maxsize=8192)
 def _logo(name: str, url: str, hosts: tuple[str, ...]) -> SafeString:
-    letters = "".join(word[0] for word in words(name)[:2]).upper()
+    found = [word for word in words(name) if word not in LEGAL] or words(name)
+    letters = "".join(word[0] for word in found[:2]).upper()
     return format_html(LOGO, letters or "?", format_html(IMAGE, url) if allowed_logo(url, hosts) else "")
 
 

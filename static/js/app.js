@@ -7,98 +7,17 @@ const first = (selector, within = document) => within.querySelector(selector);
 // Fills the gaps of a sentence, which the page brings in its own language.
 const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
 
-// --- The search in a long list: the same rules as connect_ui/search.py ----------------------------------------------
+// --- A long list and its search --------------------------------------------------------------------------------------
 
-const PLAIN = { ø: "o", æ: "ae", œ: "oe", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i", ß: "ss", ς: "σ" };
-let legal; // legal forms such as "ltd", which the search ignores at the end of a name
-
-function words(text) {
-  const plain = text.toLowerCase().replace(/[øæœłđðþıßς]/g, (letter) => PLAIN[letter]).normalize("NFKD");
-  const found = plain.replace(/\p{Mn}|[.'’]/gu, "").match(/[\p{L}\p{N}]+/gu) || [];
-  while (found.length > 1 && legal.includes(found.at(-1))) found.pop();
-  return found;
-}
-
-function key(element) {
-  const name = words(first(".choice-name", element).textContent);
-  return { element, name, joined: name.join(""), tails: name.map((_, at) => name.slice(at).join("")) };
-}
-
-// 0: the name begins with the query. 1: a word of the name does. 2: the query is inside the name, or each of its words
-// begins a word of the name, in any order. 3: not found.
-function rank({ name, joined, tails }, query, wanted) {
-  const begun = (word) => (one) => one.startsWith(word);
-  if (begun(query)(joined)) return 0;
-  if (tails.some(begun(query))) return 1;
-  return joined.includes(query) || (wanted.length > 1 && wanted.every((word) => name.some(begun(word)))) ? 2 : 3;
-}
-
-// Shows clones: moving buttons in a large form is slow. A clone is made once and clicks its original. The first clones
-// are added at once and the others in small batches, so that no key press waits for them.
-function searchable(input, list, rest) {
-  const count = first("[data-count]");
-  // A page that was asked for with a query holds only a part of the list, so the server has to search the rest.
-  const complete = !input.defaultValue.trim();
-  const initial = count.textContent;
-  legal = input.dataset.legal.split(" ");
-  const shown = document.createElement("ul");
-  shown.className = "choices";
-  list.after(shown);
-  let frame, later;
-
-  const prepare = () => [...list.children].map((element) => (element.key ||= key(element)));
-
-  function copy(element) {
-    const made = element.cloneNode(true);
-    const button = first("button", made);
-    button.type = "button";
-    button.onclick = () => {
-      button.setAttribute("aria-disabled", "true");
-      first("button", element).click();
-    };
-    return made;
-  }
-
-  function find() {
-    const wanted = words(input.value);
-    const query = wanted.join("");
-    const places = [[], [], []];
-    if (query) for (const item of prepare()) places[rank(item, query, wanted)]?.push(item);
-    const found = places.flat();
-    shown.hidden = !(list.hidden = query);
-    const more = () => {
-      shown.append(...found.splice(0, 4).map((item) => (item.copy ||= copy(item.element))));
-      if (found.length) later = setTimeout(more, 15);
-    };
-    const values = { left: found.length, all: list.children.length, query: input.value.trim() };
-    count.textContent = query ? fill(count.dataset[found.length ? "count" : "none"], values) : initial;
-    shown.replaceChildren();
-    more();
-  }
-
-  // Paint the typed letter first: a search would delay that frame.
-  function show() {
-    for (const hidden of all("[data-query]")) hidden.value = input.value;
-    if (!complete) return;
-    cancelAnimationFrame(frame);
-    clearTimeout(later);
-    frame = requestAnimationFrame(() => (later = setTimeout(find)));
-  }
-
-  // Insert the part below the view after the first paint: its logos are the slowest to paint on a phone.
-  const add = () => {
+// Inserts the part below the view after the first paint: its logos are the slowest to paint on a phone. If the search
+// does not load, its button asks the server.
+async function searchable(input, list, rest) {
+  const loaded = import(input.dataset.script).catch(() => {});
+  if (rest) {
+    await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted, 50)));
     list.insertAdjacentHTML("beforeend", rest);
-    show();
-  };
-  if (rest) requestAnimationFrame(() => setTimeout(add, 50));
-  input.addEventListener("focus", prepare);
-  input.addEventListener("input", show);
-  input.form.addEventListener("submit", (event) => {
-    if (!complete) return;
-    event.preventDefault(); // the list is complete, so only hide the phone's keyboard
-    input.blur();
-  });
-  addEventListener("pageshow", show);
+  }
+  (await loaded)?.searchable(input, list, fill);
 }
 
 // --- A chart reads out its bars, by arrow key or under the pointer --------------------------------------------------

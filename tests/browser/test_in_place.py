@@ -138,12 +138,21 @@ def test_what_is_below_the_view_of_a_list_comes_a_moment_later_and_is_found_too(
     visit.to_providers()
     expect(visit.choices).to_have_count(AT_ONCE)
     visit.search("ecotr")
-    expect(visit.choices).to_have_count(0)
     visit.page.evaluate("rest()")
     expect(visit.choices).to_have_text([re.compile(r"Ecotricity\s*$")])
     visit.search("")
     expect(visit.button("SSE")).to_be_visible()
     expect(visit.page.locator("[data-list] ~ ul > li")).to_have_count(0)
+
+
+def test_the_server_searches_and_the_list_is_whole_if_the_script_of_the_search_does_not_load(visit):
+    broken = {"body": "throw 0", "content_type": "text/javascript"}
+    visit.page.route("**/js/search.js", lambda route: route.fulfill(**broken))
+    visit.to_providers()
+    expect(visit.button("SSE")).to_be_visible()  # in the part that is inserted after the first paint
+    visit.search("EDF Energy")
+    visit.button("Search").click()
+    expect(visit.choices).to_have_text([re.compile(r"EDF\s*$")])
 
 
 def test_an_error_has_the_focus_and_a_second_try_goes_on(visit):

@@ -55,6 +55,9 @@ SEARCHES = {
     "yu energy": "Yü Energy",
     "e.on": "E.ON Next",
     "eon next": "E.ON Next",
+    "EDF Energy": "EDF",
+    "British Gas Trading Limited": "British Gas",
+    "scotish power": "ScottishPower",
 }
 
 
@@ -103,7 +106,7 @@ def test_script_and_server_put_what_is_found_in_the_same_order(visit):
     visit.to_providers()
     expect(visit.button("SSE")).to_be_visible()  # in the part that is inserted after the first paint
     everything, here = visit.choices.count(), {}
-    for typed in ("e", "en", "energy", "co", "test: re", "good energy", "energy good", "&", "zzz"):
+    for typed in ("e", "en", "energy", "co", "test: re", "good energy", "energy good", "enrgy", "&", "zzz"):
         visit.page.get_by_role("searchbox").fill(typed)
         visit.page.evaluate("new Promise((shown) => requestAnimationFrame(() => setTimeout(shown)))")
         said = visit.main.get_by_role("status").text_content()  # the others come a little later

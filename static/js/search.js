@@ -1,0 +1,205 @@
+// The search in a long list, by the rules of connect_ui/search.py. app.js loads it where there is such a list.
+
+const LONGEST = 300;
+const MOST = 10;
+const MOST_INITIALS = 4;
+const PLAIN = { ø: "o", æ: "a", œ: "o", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i", ß: "ss", ς: "σ" };
+const AND = "and und et och og".split(" ");
+export const WEAK = new Set(
+  (
+    "and und et och og ab ag ak as asa aps bv co corp corporation eg gmbh inc kg kgaa limited llc llp ltd mbh nv oy oyj " +
+    "plc pty sa sarl sas se spa srl ug the of for der die das fur le la les de du des energy energie energies energia energi " +
+    "power strom el electric electricity electricite elektrizitat elektrizitatswerke gas gaz erdgas kraft stadtwerke " +
+    "stadtwerk versorgung energieversorgung vertrieb trading supply sales retail services service customers customer " +
+    "company group gruppe groupe holding international www com uk gb us usa europe deutschland germany france sverige " +
+    "sweden tariff tarif"
+  ).split(" "),
+);
+const [WHOLE, BEGUN, SLIP, INSIDE] = [4, 3, 3, 2];
+
+export function words(text) {
+  const plain = [...text].slice(0, LONGEST).join("").replace(/['’‘ʼ`´′]/g, "").normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, "");
+  const found = [];
+  let alone = false;
+  const letters = plain.toLowerCase().replace(/[øæœłđðþıßς]/g, (letter) => PLAIN[letter]);
+  for (const [, dot, word] of letters.matchAll(/(\.?)([\p{L}\p{Nl}\p{No}]+|\p{Nd}+)/gu)) {
+    const letter = [...word].length === 1 && /\P{Nd}/u.test(word);
+    if (AND.includes(found.at(-1))) found.pop();
+    if (found.length && alone && (letter || dot)) found.push(found.pop() + word);
+    else found.push(word);
+    alone = letter || (alone && AND.includes(word));
+  }
+  return found.map((word) => word.replace(/([aou])e/g, "$1"));
+}
+
+export function read(text) {
+  let joined = "";
+  const starts = [0];
+  const telling = [];
+  for (const word of words(text)) {
+    if (!WEAK.has(word)) telling.push(joined.length);
+    joined += word;
+    starts.push(joined.length);
+  }
+  return { joined, starts, telling };
+}
+
+const FEW = [...WEAK].filter((word) => !AND.includes(word));
+const ENDS = FEW.filter((word) => word.length > 4);
+const WEAK_NAMES = FEW.map(read);
+
+// How well each name is matched, and where in it, by its place in the list.
+function hits(text, names) {
+  const found = new Map();
+  names.forEach(({ joined, starts }, place) => {
+    if (!joined.includes(text)) return;
+    const begun = starts.slice(0, -1).filter((start) => joined.startsWith(text, start));
+    const whole = begun.filter((start) => starts[starts.indexOf(start) + 1] === start + text.length);
+    if (begun.length) found.set(place, whole.length ? [WHOLE, whole[0]] : [BEGUN, begun[0]]);
+    else if ([...text].length > 1) found.set(place, [INSIDE, -1]);
+  });
+  return found;
+}
+
+const isBegun = (found) => [...found.values()].some(([how]) => how > INSIDE);
+
+function hasSlip(word, { joined, starts }, start) {
+  let same = 0;
+  while (same < word.length && word[same] === joined[start + same]) same++;
+  const at = start + same;
+  const swapped = word[same] === joined[at + 1] && word[same + 1] === joined[at];
+  return [[1, 1], [0, 1], [1, 0], [2, 2]].some(([left, passed]) => {
+    const rest = word.slice(same + left);
+    const on = at + passed;
+    if (!joined.startsWith(rest, on) || (left > 1 && !swapped)) return false;
+    return word.length > 4 || starts.includes(on + rest.length);
+  });
+}
+
+function withSlip(word, names) {
+  const found = new Map();
+  if (word.length < 4 || /^\p{Nd}/u.test(word)) return found;
+  const third = Math.floor(word.length / 3);
+  const parts = [word.slice(0, third), word.slice(third, 2 * third), word.slice(2 * third)];
+  names.forEach((name, place) => {
+    if (!parts.some((part) => name.joined.includes(part))) return;
+    const start = name.starts.slice(0, -1).find((start) => hasSlip(word, name, start));
+    if (start !== undefined) found.set(place, [SLIP, start]);
+  });
+  return found;
+}
+
+// Whether a word tells much, and its hits.
+function lookUp(word, names) {
+  const found = hits(word, names);
+  if (WEAK.has(word) || isBegun(found)) return [!WEAK.has(word), found];
+  for (const end of ENDS) {
+    const head = word.endsWith(end) ? word.slice(0, -end.length) : "";
+    const begun = head.length > 1 && hits(head, names);
+    if (begun && isBegun(begun)) return [true, begun];
+  }
+  return [!withSlip(word, WEAK_NAMES).size, new Map([...found, ...withSlip(word, names)])];
+}
+
+// The places of the names that a query finds, the best first; undefined for a query without words.
+export function search(names, query) {
+  const asked = words(query).slice(0, MOST);
+  if (!asked.length) return;
+  const found = asked.map((word) => lookUp(word, names));
+  const none = !found.some(([tells]) => tells);
+  const telling = found.map(([tells]) => tells || none);
+  const weights = found.map(([, each], n) =>
+    telling[n] ? 4 * (32 - Math.clz32(names.length / Math.max(each.size, 1))) : 1,
+  );
+  const parts = [];
+  asked.forEach((word, n) => {
+    parts.push([n, n + 1, word, found[n][1]]);
+    if (n) parts.push([n - 1, n + 1, asked[n - 1] + word, hits(asked[n - 1] + word, names)]);
+    const initials = asked.slice(0, n + 1).map((each) => [...each][0]).join("");
+    if (n && n < MOST_INITIALS && !WEAK.has(initials)) {
+      const whole = [...hits(initials, names)].filter(([, [how]]) => how === WHOLE);
+      parts.push([0, n + 1, initials, new Map(whole.map(([place, [, start]]) => [place, [BEGUN, start]]))]);
+    }
+  });
+  const ranked = [];
+  names.forEach((name, place) => {
+    const best = [0];
+    const spans = [];
+    let tells = false;
+    for (const [begin, end, text, each] of parts) {
+      const [how, start] = each.get(place) || [0, -1];
+      const weight = weights.slice(begin, end).reduce((sum, one) => sum + one);
+      best[end] = Math.max(best[end] || 0, best[end - 1], best[begin] + how * weight);
+      if (how) tells ||= !name.telling.length || telling.slice(begin, end).includes(true);
+      if (start >= 0) spans.push([start, start + text.length]);
+    }
+    if (!tells) return;
+    const more = name.telling.some((at) => !spans.some(([start, end]) => start <= at && at < end));
+    ranked.push({ place, score: best.at(-1), after: 2 * more + !(spans.length && !spans[0][0]) });
+  });
+  ranked.sort((one, other) => other.score - one.score || one.after - other.after || one.place - other.place);
+  return ranked.filter(({ score }) => score * 3 >= ranked[0].score).map(({ place }) => place);
+}
+
+// Shows clones: moving buttons in a large form is slow. A clone is made once and clicks its original. The first clones
+// are added at once and the others in small batches, so that no key press waits for them.
+export function searchable(input, list, fill) {
+  const count = document.querySelector("[data-count]");
+  // A page that was asked for with a query holds only a part of the list, so the server has to search the rest.
+  const complete = !input.defaultValue.trim();
+  const initial = count.textContent;
+  const shown = document.createElement("ul");
+  shown.className = "choices";
+  list.after(shown);
+  let frame, later;
+
+  const prepare = () =>
+    [...list.children].map((element) => (element.read ||= read(element.querySelector(".choice-name").textContent)));
+
+  function copy(element) {
+    const made = element.cloneNode(true);
+    const button = made.querySelector("button");
+    button.type = "button";
+    button.onclick = () => {
+      button.setAttribute("aria-disabled", "true");
+      element.querySelector("button").click();
+    };
+    return made;
+  }
+
+  function find() {
+    const query = input.value.trim();
+    const found = search(prepare(), query);
+    shown.hidden = !(list.hidden = !!found);
+    const values = { left: found?.length, all: list.children.length, query };
+    count.textContent = found ? fill(count.dataset[found.length ? "count" : "none"], values) : initial;
+    const more = () => {
+      for (const place of found.splice(0, 4)) {
+        const element = list.children[place];
+        shown.append((element.copy ||= copy(element)));
+      }
+      if (found.length) later = setTimeout(more, 15);
+    };
+    shown.replaceChildren();
+    if (found) more();
+  }
+
+  // Paint the typed letter first: a search would delay that frame.
+  function show() {
+    for (const hidden of document.querySelectorAll("[data-query]")) hidden.value = input.value;
+    if (!complete) return;
+    cancelAnimationFrame(frame);
+    clearTimeout(later);
+    frame = requestAnimationFrame(() => (later = setTimeout(find)));
+  }
+
+  input.addEventListener("focus", prepare);
+  input.addEventListener("input", show);
+  input.form.addEventListener("submit", (event) => {
+    if (!complete) return;
+    event.preventDefault(); // the list is complete, so only hide the phone's keyboard
+    input.blur();
+  });
+  addEventListener("pageshow", show);
+  show();
+}
