@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -17,6 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy as _, pgettext
 
 from tariffs import money, rates
+from tariffs.addresses import sortable
 from tariffs.fields import NumberField, SignedInput, UnitInput, plain
 from tariffs.flatpeak import zone_named
 
@@ -82,25 +84,41 @@ def countries(language: str) -> dict[str, str]:
     """Codes and names of all countries, in the order of their names in that language."""
     names = Locale.parse(language).territories.items()
     found = [(code, name) for code, name in names if re.fullmatch("[A-Z]{2}", code) and code not in NOT_COUNTRIES]
-    return dict(sorted(found, key=lambda item: item[1]))
+    return dict(sorted(found, key=lambda item: sortable(item[1])))
 
 
-@lru_cache(maxsize=512)
-def _country_options(language: str, chosen: str) -> SafeString:
-    offered = countries(language) if chosen else {"": gettext("Choose a country")} | countries(language)
+def _options(offered: Mapping[str, str], chosen: str) -> SafeString:
     options = ((code, " selected" if chosen and code == chosen else "", name) for code, name in offered.items())
     return format_html_join("", '<option value="{}"{}>{}</option>', options)
 
 
+@lru_cache(maxsize=512)
+def _country_options(language: str, chosen: str, likely: tuple[str, ...]) -> SafeString:
+    everywhere = countries(language)
+    first = {code: everywhere[code] for code in likely if code in everywhere}
+    unknown = _options({} if chosen else {"": gettext("Choose a country")}, "")
+    if not first:
+        return unknown + _options(everywhere, chosen)
+    groups = [(gettext("Likely"), _options(first, chosen))]
+    groups.append((gettext("All countries"), _options(everywhere, "" if chosen in first else chosen)))
+    return unknown + format_html_join("", '<optgroup label="{}">{}</optgroup>', groups)
+
+
 class CountrySelect(forms.Select):
-    """The 250 options as one cached string per choice: Django's own widget takes 25 ms to render them."""
+    """The 250 options as one cached string per choice: Django's own widget takes 25 ms to render them.
+
+    The codes in `likely` stand first.
+    """
+
+    likely: Sequence[str] = ()
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         language = str(money.locale())
         value = country(value)
         known = value in countries(language)
         flat = forms.utils.flatatt(self.build_attrs(self.attrs, {"name": name} | (attrs or {})))
-        return format_html("<select{}>{}</select>", flat, _country_options(language, value if known else ""))
+        options = _country_options(language, value if known else "", tuple(self.likely))
+        return format_html("<select{}>{}</select>", flat, options)
 
 
 def country(code: Any) -> str:
@@ -141,8 +159,12 @@ def in_words(day: date) -> str:
     return dates.format_date(day, pgettext("pattern of a date", "d MMMM y"), money.locale())
 
 
-def region_of(language: str) -> str:
-    """The country of a browser's first language: GB for en-GB, DE for de; "" if none is known."""
-    tag = language.split(",")[0].split(";")[0].strip().replace("-", "_")
-    parts = core.get_global("likely_subtags").get(tag, tag).split("_")
-    return parts[-1].upper() if len(parts) > 1 and len(parts[-1]) == 2 else ""
+def regions_of(languages: str) -> list[str]:
+    """The countries of a browser's languages: GB for en-GB, DE for de. One that is not named counts for the first alone."""
+    found = []
+    for place, each in enumerate(languages[:200].split(",")):
+        tag = each.split(";")[0].strip().replace("-", "_")
+        parts = (tag if place else core.get_global("likely_subtags").get(tag, tag)).split("_")
+        if len(parts) > 1 and len(parts[-1]) == 2:
+            found.append(parts[-1].upper())
+    return found

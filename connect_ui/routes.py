@@ -6,10 +6,10 @@ from enum import Enum, auto
 from types import UnionType
 from typing import Any, TypedDict
 
+from .forms.address import AddressForm
 from .forms.base import RouteForm
 from .forms.prices import FixedPriceForm, SurchargeForm, TimedPricesForm
 from .forms.questions import (
-    AddressForm,
     ContractForm,
     ProviderForm,
     ProviderNameForm,

@@ -20,8 +20,8 @@ from .conversation import ask
 from .conversation.again import begin_again
 from .conversation.reading import is_incomplete
 from .conversation.settle import exchange_owed, settle
-from .fields import region_of
-from .forms import base, prices, questions
+from .fields import regions_of
+from .forms import base, questions
 from .in_place import in_place, lead
 from .models import ConnectSession, Page
 from .routes import form_for
@@ -43,8 +43,13 @@ def own(request: HttpRequest, pk: UUID) -> ConnectSession:
 def start(request: HttpRequest) -> HttpResponse:
     """Country and direction, or a stored location, become a connect token and the first page."""
     locations = Location.objects.here().filter(customer__user=request.user.pk)
-    initial = {"direction": "IMPORT", "country_code": region_of(request.headers.get("Accept-Language", ""))}
-    form = questions.StartForm(locations, request.POST if request.method == "POST" else None, initial=initial)
+    likely = regions_of(request.headers.get("Accept-Language", ""))
+    if request.method != "POST":
+        here = locations.exclude(country_code="").order_by("-created_at").values_list("country_code", flat=True)
+        likely = [*here[:20], *likely]
+    form = questions.StartForm(
+        locations, request.POST if request.method == "POST" else None, list(dict.fromkeys(likely))[:5]
+    )
     status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
@@ -201,7 +206,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return lead(request, "newest", at_newest, session.pk)
     if form is None and not action:
         raise Http404
-    if isinstance(form, prices.TimedPricesForm) and "add" in request.POST:
+    if form and form.more in request.POST:
         return again(form)
     if form and not form.is_valid():
         return again(form, 422)

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from . import flatpeak
+from . import addresses, flatpeak
 from .models import Location, Tariff
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def complete(tariff: Tariff) -> None:
     known: flatpeak.JSON = {
         name: fitting(Location, name, value)
         for name, value in (address if isinstance(address, dict) else {}).items()
-        if name in ("address_line1", "address_line2", "city", "state", "post_code", "country_code")
+        if name in addresses.PARTS
     }
     known["currency_code"] = fitting(Location, "currency_code", found.get("currency_code"))
     if code := known.get("country_code"):

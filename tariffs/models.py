@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from flatpeak_app.web.indexes import Plain
 
+from .addresses import PARTS, written
 from .events import Event as Event  # Django looks for models here
 from .exact import ExactJSONField
 from .flatpeak import ZERO, zone_named
@@ -66,7 +67,7 @@ class Location(FlatPeakObject):
         ]
 
     def __str__(self) -> str:
-        return ", ".join(filter(None, [self.address_line1, self.city, self.post_code])) or self.location_id
+        return written({name: getattr(self, name) for name in PARTS}) or self.location_id
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -1,6 +1,7 @@
 """Prices as they stand on a bill, other numbers, and countries."""
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import translation
 
-from connect_ui.fields import CountryField, NumberField, RateField, countries, region_of
+from connect_ui.fields import CountryField, NumberField, RateField, countries, regions_of
 from tariffs import typed as typed_numbers
 
 
@@ -152,6 +153,23 @@ def test_every_country_is_there_and_what_is_none_is_not():
     assert countries("de")["DE"] == "Deutschland"
 
 
+def test_countries_stand_where_a_reader_looks_for_them():
+    german = list(countries("de").values())
+    assert german.index("Norwegen") < german.index("Österreich") < german.index("Pakistan")
+
+
+def test_likely_countries_stand_first_and_the_whole_list_follows():
+    widget = CountryField().widget
+    widget.likely = ["CH", "XX", "GB"]
+    html = widget.render("country_code", "GB")
+    first, rest = html.split("</optgroup>", 1)
+    assert re.findall('value="(..)"', first) == ["CH", "GB"]
+    assert len(re.findall('value="(..)"', rest)) == 250
+    assert html.count(" selected") == 1
+    assert '"GB" selected' in first
+    assert '"DE" selected' in widget.render("country_code", "DE").split("</optgroup>", 1)[1]
+
+
 @pytest.mark.parametrize("typed", ["XX", "EU", "United Kingdom", "G", "GBR", "\x00", "GB\x00", "<b>", "x" * 10_000])
 def test_an_unknown_country_is_refused(typed):
     assert refused(CountryField(), typed)
@@ -193,6 +211,7 @@ def test_countries_are_named_in_the_language_of_the_page():
         ("en-GB,en;q=0.9", "GB"),
         ("de", "DE"),
         ("de-AT;q=0.8", "AT"),
+        ("de-AT,de;q=0.9,en-GB;q=0.8,en", "AT GB"),
         ("zh-Hant", "TW"),
         ("sv, en", "SE"),
         ("en-150", ""),
@@ -201,7 +220,8 @@ def test_countries_are_named_in_the_language_of_the_page():
         ("xx", ""),
         ("<script>-<script>", ""),
         ("-" * 10_000, ""),
+        ("de-AT," * 10_000, "AT " * 33),
     ],
 )
-def test_the_country_is_guessed_from_the_browsers_language(header, country):
-    assert region_of(header) == country
+def test_the_country_is_guessed_from_the_browsers_languages(header, country):
+    assert regions_of(header) == country.split()

@@ -148,7 +148,7 @@ def test_going_back_shows_what_was_entered(route):
     form = answered(route)
     assert form.is_valid()
     again = form_for(page(route, typed=stored(form.typed())))
-    assert {name: again[name].value() for name in form.typed()} == {
+    assert {name: again[name].value() for name in again.fields} == {
         name: value for name, value in ANSWERS[route][0].items() if name in again.fields
     }
 
@@ -347,7 +347,8 @@ def test_a_wrong_input_never_leaves_the_server(route, changed, field):
 def test_an_address_that_connect_knows_stands_in_its_fields():
     form = form_for(page("postal_address_capture", postal_address=ADDRESS | {"city": "Łódź", "country_code": "PL"}))
     assert form["city"].value() == "Łódź"
-    assert '<option value="PL" selected>' in str(form["country_code"])
+    assert form["country_code"].value() == "PL"
+    assert "Poland" in form.country_name
 
 
 # --- lists

@@ -280,8 +280,7 @@ def test_an_edited_tariff_keeps_its_location_and_has_the_new_price(walk):
 
 @pytest.mark.parametrize("country", ["DE", "FR", "NL", "US", "AU", "PT"])
 def test_every_country_has_a_way_to_the_end(walk, country):
-    place = {"DE": "Berlin", "FR": "Paris", "NL": "Utrecht", "US": "Austin", "AU": "Sydney", "PT": "Lisboa"}[country]
-    walk.start(country=country).address(country_code=country, city=place, state="TX" if country == "US" else "NSW")
+    walk.start(country=country).address(country_code=country)
     walk.provider("Test: long names and no logo")
     assert walk.route == "tariff_select"
     walk.tariff().save().get(f"/locations/{stored().location.pk}/")

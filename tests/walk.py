@@ -1,7 +1,9 @@
 """A customer who walks through Connect with Django's test client; the app calls the sandbox over real HTTP."""
 
 import html
+import json
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
@@ -9,6 +11,8 @@ from django.utils.http import urlencode
 
 from connect_ui.models import ConnectSession
 from connect_ui.routes import Kind, theirs
+
+ADDRESSES = json.loads((Path(__file__).parent / "addresses.json").read_text())  # of public buildings, by country
 
 
 class Walk:
@@ -90,7 +94,11 @@ class Walk:
         return self.get(f"/connect/{self.page.session_id}/{self.page.came_from}/")
 
     def address(self, **changed):
-        return self.answer(**(self.ADDRESS | changed))
+        """Give an address; of a country other than Britain, the first of tests/addresses.json."""
+        usual = self.ADDRESS
+        if (country := changed.get("country_code", "GB")) in ADDRESSES and country != "GB":
+            usual = ADDRESSES[country][0]["typed"]
+        return self.answer(**(usual | changed))
 
     def provider(self, name):
         return self.answer(

@@ -15,7 +15,7 @@ from tariffs.models import Location, Tariff
 from ..forms.base import RouteForm
 from ..models import ConnectSession, Page
 from ..routes import Kind
-from .reading import note_provider, report
+from .reading import note_country, note_provider, report
 from .settle import owe, settle, store_now
 from .tokens import make_token, renew
 from .wire import say, stand
@@ -197,6 +197,7 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
         if before:  # the question was asked before, so it comes from where it came from then
             page.came_from, page.typed = before.came_from, before.typed
     session.newest, session.last_route = page.number, page.route
+    note_country(session, answered)
     note_provider(session, page, answered)
     said = (answered.answer or {}).get("action") if answered else None
     owed = page.row.kind is Kind.END

@@ -41,6 +41,13 @@ def login_url(page: Page) -> str:
     return page.redirect_url if safe else ""
 
 
+def note_country(session: ConnectSession, answered: Page | None) -> None:
+    """Note the country of the address that was given: the customer may have changed it since the start."""
+    address = ((answered.answer or {}).get("data") or {}).get("postal_address") if answered else None
+    if isinstance(address, dict):
+        session.country_code = address["country_code"]
+
+
 def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> None:
     """Note the provider that a page is about, or that was chosen before it.
 

@@ -18,6 +18,7 @@ class RouteForm(forms.Form):
     """
 
     required_css_class = "required"
+    more = ""  # the name of a button that shows the form again, changed, and sends nothing
     codes: dict[str, str] = {}
 
     def __init__(self, page: Any, data: Any = None) -> None:
@@ -64,4 +65,7 @@ class RouteForm(forms.Form):
     def add_rejection(self, error: Rejected) -> None:
         self.full_clean()
         field = self.field_of(error.code)
-        self.add_error(field, refusals.at_field(error) if field else refusals.sentence(error))
+        self.add_error(field, self.at_field(field, error) if field else refusals.sentence(error))
+
+    def at_field(self, name: str, error: Rejected) -> str:
+        return refusals.at_field(error)

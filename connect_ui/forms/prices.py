@@ -84,6 +84,7 @@ class TimedPricesForm(PriceForm):
     The customer types when each period begins and what it costs. It ends when the next one begins, so a day has no gap.
     """
 
+    more = "add"
     MOST = 48
     codes = dict.fromkeys(["cost_value_zero", "cost_value_negative"], "cost_0")
     codes |= dict.fromkeys(["valid_from_invalid", "valid_to_invalid"], "start_0")

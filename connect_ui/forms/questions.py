@@ -1,5 +1,6 @@
-"""The form that begins a conversation, and those of pages that ask for an address, a choice, a name or a date."""
+"""The form that begins a conversation, and those of pages that ask for a choice, a name or a date."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -33,42 +34,15 @@ class StartForm(forms.Form):
     country_code = CountryField(required=False)
     location: Any = forms.ModelChoiceField(None, required=False, widget=forms.HiddenInput)
 
-    def __init__(self, locations: QuerySet[Any], data: Any = None, **options: Any) -> None:
-        super().__init__(data, label_suffix="", **options)
+    def __init__(self, locations: QuerySet[Any], data: Any = None, likely: Sequence[str] = ()) -> None:
+        initial = {"direction": "IMPORT", "country_code": likely[0] if likely else ""}
+        super().__init__(data, label_suffix="", initial=initial)
         self.fields["location"].queryset = locations  # type: ignore[attr-defined]
+        self.fields["country_code"].widget.likely = likely
 
     def clean(self) -> None:
         if not self.cleaned_data.get("location") and not self.cleaned_data.get("country_code"):
             self.add_error("country_code", gettext("Choose the country that you use electricity in."))
-
-
-def _text(label: Any, autocomplete: str, missing: Any = None, max_length: int = 200, **attrs: Any) -> forms.CharField:
-    """A text field. It is required if there is a sentence for when it is `missing`."""
-    return forms.CharField(
-        label=label,
-        max_length=max_length,
-        required=missing is not None,
-        widget=forms.TextInput({"autocomplete": autocomplete} | attrs),
-        error_messages={"required": missing},
-    )
-
-
-class AddressForm(RouteForm):
-    """Page data `{"postal_address": {address_line1, …, country_code}}` and the same shape back; "" if unknown."""
-
-    address_line1 = _text(_("Street and number"), "address-line1", _("Type the street and the number."))
-    address_line2 = _text(_("Flat, floor or building (optional)"), "address-line2")
-    city = _text(_("Town or city"), "address-level2", _("Type the town or city."), 100)
-    state = _text(_("County, state or region (optional)"), "address-level1", max_length=100)
-    post_code = _text(_("Postcode"), "postal-code", _("Type the postcode."), 20, size=10)
-    country_code = CountryField()
-    codes = {"timezone_not_found": "city"}
-
-    def from_data(self, data: JSON) -> JSON:
-        return super().from_data(self.page.part("postal_address"))
-
-    def to_data(self) -> JSON:
-        return {"postal_address": dict(self.cleaned_data)}
 
 
 class ListForm(RouteForm):
