@@ -18,6 +18,7 @@ from tariffs.queue import Queued, claim_end
 
 from . import routes
 from .page import Page as Page  # Django looks for models here
+from .popular import PopularProviders as PopularProviders
 
 OTHER = "other"  # stands for names that the funnel does not count one by one
 SILENCE = timedelta(hours=1)  # after which a conversation whose tariff FlatPeak has stored is settled

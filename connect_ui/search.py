@@ -81,6 +81,11 @@ def read(name: str) -> Name:
     return Name(joined, starts, telling)
 
 
+def gist(name: str) -> str:
+    """What is compared of two names that may be one provider's: EDF Energy Ltd and EDF have the same."""
+    return "".join(word for word in words(name) if word not in WEAK) or read(name).joined
+
+
 WEAK_NAMES = [read(word) for word in [*LEGAL, *COMMON]]
 
 
@@ -93,7 +98,7 @@ def hits(text: str, names: Sequence[Name]) -> Hits:
         whole = [start for start, end in pairwise(name.starts) if start in begun and start + len(text) == end]
         if begun:
             found[place] = (WHOLE, whole[0]) if whole else (BEGUN, begun[0])
-        elif len(text) > 1:
+        elif len(text) > (2 if text.isascii() else 1):
             found[place] = INSIDE, -1
     return found
 

@@ -24,6 +24,7 @@ from .fields import regions_of
 from .forms import base, questions
 from .in_place import in_place, lead
 from .models import ConnectSession, Page
+from .popular import popular
 from .routes import form_for
 
 State = ConnectSession.State
@@ -278,6 +279,8 @@ def show(
     session, query = shown.session, query[:200]
     context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
     context["incomplete"] = session.is_open and shown.number == session.newest and is_incomplete(shown)
+    if isinstance(form, questions.ProviderForm):
+        form.put_first(popular(session.country_code))
     if isinstance(form, questions.ListForm):
         context["found"] = form.found(query)
     if shown.came_from and session.is_open:

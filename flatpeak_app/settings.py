@@ -109,6 +109,17 @@ LOGO_HOSTS = env.list("LOGO_HOSTS", default=[FLATPEAK_API_URL] if SANDBOX else [
 if not SANDBOX and not all(host.startswith("https:") for host in LOGO_HOSTS):
     raise ImproperlyConfigured("LOGO_HOSTS has an address that is not https: give each as https://logos.example.com.")
 
+NOT_BY_COUNTRY = 'POPULAR_PROVIDERS is no JSON of names by country, such as {"GB": ["Octopus Energy", "EDF"]}.'
+try:
+    POPULAR_PROVIDERS = env.json("POPULAR_PROVIDERS", default={})
+except ValueError as error:
+    raise ImproperlyConfigured(NOT_BY_COUNTRY) from error
+if not isinstance(POPULAR_PROVIDERS, dict) or not all(
+    re.fullmatch("[A-Z]{2}", country) and isinstance(names, list) and all(isinstance(name, str) for name in names)
+    for country, names in POPULAR_PROVIDERS.items()
+):
+    raise ImproperlyConfigured(NOT_BY_COUNTRY)
+
 # --- Brand --------------------------------------------------------------------------------------------------------
 
 TERMS_URL = env("TERMS_URL", default="")

@@ -97,6 +97,12 @@ def test_a_slip_is_for_words_that_no_name_has():
     assert found(["Bulb", "Bulk"], "bulc") == ["Bulb", "Bulk"]
 
 
+def test_two_letters_inside_a_word_are_too_few_but_two_ideographs_are_not():
+    assert found(["SSE", "Drax"], "bulb se ra") == []
+    assert found(["東京電力"], "京電") == ["東京電力"]
+    assert found(["Drax"], "rax") == ["Drax"]
+
+
 # -- the order
 
 

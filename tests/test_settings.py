@@ -155,6 +155,10 @@ def test_production_follows_from_https(tmp_path):
             PRODUCTION | {"LOGO_HOSTS": "https://a.example.com,http://b.example.com"},
             "LOGO_HOSTS has an address that is",
         ),
+        ({"POPULAR_PROVIDERS": "Octopus Energy, EDF"}, "POPULAR_PROVIDERS is no JSON of names by country"),
+        ({"POPULAR_PROVIDERS": '{"GB": "EDF"}'}, "POPULAR_PROVIDERS is no JSON of names by country"),
+        ({"POPULAR_PROVIDERS": '{"Britain": ["EDF"]}'}, "POPULAR_PROVIDERS is no JSON of names by country"),
+        ({"POPULAR_PROVIDERS": '["EDF"]'}, "POPULAR_PROVIDERS is no JSON of names by country"),
     ],
 )
 def test_what_is_missing_is_said_in_a_sentence(tmp_path, environment, sentence):

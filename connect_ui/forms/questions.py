@@ -14,7 +14,7 @@ from tariffs import details
 from tariffs.flatpeak import JSON
 
 from ..fields import CountryField, in_words, today_in
-from ..search import search
+from ..search import gist, search
 from .base import RouteForm
 
 MIDNIGHT = "T00:00:00Z"  # follows a date
@@ -63,8 +63,11 @@ class ListForm(RouteForm):
     def to_data(self) -> JSON:
         return {self.key: {"id": self.cleaned_data[self.key]}}
 
+    def called(self, item: JSON) -> str:
+        return str(item.get(self.name) or "")
+
     def found(self, query: str) -> list[JSON]:
-        return search(self.offered, query, lambda item: str(item.get(self.name) or ""))
+        return search(self.offered, query, self.called)
 
     def field_of(self, code: str) -> str | None:
         return None
@@ -75,6 +78,16 @@ class ProviderForm(ListForm):
 
     key, items, name = "provider", "providers", "display_name"
     missing = _("Choose your provider from the list.")
+    FIRST = 6
+    first: list[JSON] = []  # the providers that come before FlatPeak's order
+
+    def put_first(self, names: list[str]) -> None:
+        """Put up to FIRST providers with these names before the others, in the order of the names."""
+        place = {gist(name): at for at, name in reversed(list(enumerate(names))) if gist(name)}
+        named = [item for item in self.offered if gist(self.called(item)) in place] if place else []
+        self.first = sorted(named, key=lambda item: place[gist(self.called(item))])[: self.FIRST]
+        moved = {id(item) for item in self.first}
+        self.offered = self.first + [item for item in self.offered if id(item) not in moved]
 
 
 class TariffForm(ListForm):

@@ -56,7 +56,7 @@ function hits(text, names) {
     const begun = starts.slice(0, -1).filter((start) => joined.startsWith(text, start));
     const whole = begun.filter((start) => starts[starts.indexOf(start) + 1] === start + text.length);
     if (begun.length) found.set(place, whole.length ? [WHOLE, whole[0]] : [BEGUN, begun[0]]);
-    else if ([...text].length > 1) found.set(place, [INSIDE, -1]);
+    else if ([...text].length > (/^[a-z0-9]+$/.test(text) ? 2 : 1)) found.set(place, [INSIDE, -1]);
   });
   return found;
 }

@@ -7,6 +7,7 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.accounts.models import unconfirmed
 from flatpeak_app.operations.funnel import count_ended
+from flatpeak_app.operations.popular import rank_providers
 from flatpeak_app.operations.words import counted
 from tariffs.events import KEPT, Event
 from tariffs.models import WrongPrice
@@ -14,7 +15,8 @@ from tariffs.models import WrongPrice
 
 class Command(BaseCommand):
     help = (
-        "Close conversations whose connect token has expired, and count those that ended for the funnel. Delete what "
+        "Close conversations whose connect token has expired, and count those that ended for the funnel and for the "
+        "order of the list of providers. Delete what "
         "customers typed in conversations that nobody has touched for KEEP_TYPED_DAYS days, unless an exchange is owed. "
         "Delete what they said about a price as long after somebody has dealt with it. Delete sign-ups that nobody confirmed "
         "for KEEP_UNCONFIRMED_DAYS days, and events after 30 days. Safe to run at any time, twice at once, and again after a "
@@ -23,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: object) -> None:
         closed = count_ended()
+        rank_providers()
         untouched_since = timezone.now() - timedelta(days=settings.KEEP_TYPED_DAYS)
         old = ConnectSession.objects.filter(counted=True, updated_at__lte=untouched_since)
         old = old.exclude(state__in=[ConnectSession.State.OPEN, ConnectSession.State.OWED])
