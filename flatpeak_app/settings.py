@@ -258,9 +258,17 @@ ACCOUNT_ADAPTER = "flatpeak_app.accounts.adapter.Accounts"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
+ours = "flatpeak_app.accounts.forms."
 ACCOUNT_FORMS = {
-    "signup": "flatpeak_app.accounts.views.SignUpForm",
-    "add_email": "flatpeak_app.accounts.views.NewAddressForm",
+    "signup": ours + "SignUpForm",
+    "login": ours + "SignInForm",
+    "reset_password": ours + "ResetForm",
+    "reset_password_from_key": ours + "NewPasswordForm",
+    "change_password": ours + "ChangePasswordForm",
+    "reauthenticate": ours + "PasswordAgainForm",
+    "confirm_password_reset_code": ours + "ResetCodeForm",
+    "confirm_email_verification_code": ours + "AddressCodeForm",
+    "add_email": ours + "NewAddressForm",
 }
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if PRODUCTION else "none"
@@ -291,6 +299,11 @@ RATE_LIMITS = {
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)
 STAFF_MFA = env.bool("STAFF_MFA", default=PRODUCTION)  # the admin opens with a second factor only
 MFA_ADAPTER = "flatpeak_app.accounts.adapter.SecondFactor"
+MFA_FORMS = {
+    "authenticate": ours + "FactorForm",
+    "reauthenticate": ours + "FactorAgainForm",
+    "activate_totp": ours + "FactorOnForm",
+}
 MFA_TOTP_ISSUER = BRAND_NAME
 MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 MFA_ALLOW_UNVERIFIED_EMAIL = not PRODUCTION  # no address is verified on a laptop

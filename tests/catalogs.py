@@ -27,51 +27,6 @@ KEYWORDS = DEFAULT_KEYWORDS | {
 }
 SAME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # today's date would change the files each time
 
-# allauth's texts that its catalogs translate too formally or too informally.
-ALLAUTH = (
-    "Hello from %(site_name)s!",
-    "Thank you for using %(site_name)s!\n%(site_domain)s",
-    "You're receiving this email because user %(user_display)s has given your email address to register an account on "
-    "%(site_domain)s.",
-    "Your email verification code is listed below. Please enter it in your open browser window.",
-    "Please Confirm Your Email Address",
-    "Your password reset code is listed below. Please enter it in your open browser window.",
-    "This mail can be safely ignored if you did not initiate this action.",
-    "Password Reset Code",
-    "You are receiving this email because you or someone else tried to signup for an\naccount using email address:\n\n"
-    "%(email)s\n\nHowever, an account using that email address already exists.  In case you have\nforgotten about this, "
-    "please use the password forgotten procedure to recover\nyour account:\n\n%(password_reset_url)s",
-    "You are receiving this email because you, or someone else, tried to access an account with email %(email)s. However, "
-    "we do not have any record of such an account in our database.",
-    "If it was you, you can sign up for an account using the link below.",
-    'Please confirm that <a href="mailto:%(email)s">%(email)s</a> is an email address for user %(user_display)s.',
-    'This email confirmation link expired or is invalid. Please <a href="%(email_url)s">issue a new email confirmation '
-    "request</a>.",
-    "The password reset link was invalid, possibly because it has already been used.  Please request a "
-    '<a href="%(passwd_reset_url)s">new password reset</a>.',
-    "Your password is now changed.",
-    "Enter Password Reset Code",
-    "Verify Your Email Address",
-    "We have sent an email to you for verification. Follow the link provided to finalize the signup process. If you do not "
-    "see the verification email in your main inbox, check your spam folder. Please contact us if you do not receive the "
-    "verification email within a few minutes.",
-    "You are about to generate a new set of recovery codes for your account.",
-    "You are about to deactivate authenticator app based authentication. Are you sure?",
-    "Please reauthenticate to safeguard your account.",
-    "You cannot remove your primary email address (%(email)s).",
-    "You cannot remove your primary email address.",
-    "You have signed out.",
-    "You have confirmed %(email)s.",
-    "Your primary email address must be verified.",
-    "Successfully signed in as %(name)s.",
-    "The email address and/or password you specified are not correct.",
-    "Please type your current password.",
-    "You cannot add more than %d email addresses.",
-    "Please select only one.",
-    "The new value must be different from the current one.",
-    "You must type the same password each time.",
-)
-
 
 def sources() -> Iterator[Path]:
     """Yield the sources with texts for customers; the admin and the commands are in English."""
@@ -91,8 +46,6 @@ def extracted() -> Catalog:
         code = f"({templatize(text)}\n)" if path.suffix != ".py" else text
         for _, message, _, context in extract("python", io.BytesIO(code.encode()), keywords=KEYWORDS):
             catalog.add(message, locations=[(str(path.relative_to(ROOT)), 0)], context=context)
-    for message in ALLAUTH:
-        catalog.add(message, locations=[("django-allauth", 0)])
     return catalog
 
 

@@ -319,7 +319,7 @@ def test_each_mail_has_the_sites_own_address_whatever_host_a_request_names(clien
         assert ANOTHER_HOST not in f"{sent.message()}"
         assert urlsplit(settings.SITE_URL).netloc in sent.body
     links = [link for sent in mailoutbox for link in re.findall(r"\w+://\S+", sent.body)]
-    assert len(links) == 4
+    assert len(links) == 5
     assert all(link.startswith(f"{settings.SITE_URL}/account/") for link in links)
 
 

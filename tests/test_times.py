@@ -40,7 +40,7 @@ def test_a_mail_about_a_change_names_the_zone_of_its_time(client, alice, monkeyp
     client.post("/account/login/", {"login": alice.email, "password": PASSWORD})
     new = "staple battery horse correct"
     client.post("/account/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
-    assert "- Date: 23 November 2026, 12:30 UTC\n" in mail.outbox[-1].body
+    assert "When: 23 November 2026, 12:30 UTC\n" in mail.outbox[-1].body
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -24,18 +25,34 @@ from flatpeak_app.web import vault
 from flatpeak_app.web.limits import count
 from tariffs.times import moment_of_year
 
-from . import known, mails, sessions
+from . import browsers, known, mails, sessions
 from .models import User
 
 logger = logging.getLogger(__name__)
 
+INCORRECT_CODE = _("This code is not correct, or it is no longer valid.")
 TOO_MANY_MAILS = _("We have sent many messages to this address today. Please try again tomorrow.")
 
 
 class Accounts(DefaultAccountAdapter):
     error_messages = DefaultAccountAdapter.error_messages | {
-        "too_many_login_attempts": _("There were too many failed attempts. Please wait five minutes, then try again."),
+        "account_inactive": _("This account is blocked."),
+        "cannot_remove_primary_email": _("You sign in with this address, so it can’t be removed."),
+        "duplicate_email": _("This is your address already."),
+        "email_password_mismatch": _("The e-mail address or the password is not correct."),
+        "email_taken": _("There is an account with this address already."),
+        "enter_current_password": _("This is not the password that you have now."),
+        "incorrect_code": INCORRECT_CODE,
+        "incorrect_password": _("This password is not correct."),
+        "invalid_login": _("You can’t sign in with this."),
+        "invalid_or_expired_key": _("This link is no longer valid."),
+        "invalid_password_reset": _("This link is no longer valid."),
+        "max_email_addresses": _("You can have %d addresses at most."),
         "rate_limited": _("That was too often. Please wait five minutes, then try again."),
+        "same_as_current": _("This is what you have now. Type another one."),
+        "too_many_login_attempts": _("There were too many failed attempts. Please wait five minutes, then try again."),
+        "unknown_email": _("There is no account with this address."),
+        "unverified_primary_email": _("Confirm your e-mail address first."),
     }
 
     notifying = False
@@ -64,8 +81,10 @@ class Accounts(DefaultAccountAdapter):
         here = {"name": settings.BRAND_NAME, "domain": urlsplit(settings.SITE_URL).netloc}
         context = {"request": self.request, "email": email, "current_site": here} | context
         with user.in_their_language() if user else nullcontext():
-            if "timestamp" in context:  # of a notification; allauth's text names no time zone
+            if "timestamp" in context:  # of a notification
                 context["timestamp"] = f"{moment_of_year(context['timestamp'])} UTC"
+                context["browser"] = browsers.named(context["user_agent"])
+                context["reset_url"] = settings.SITE_URL + reverse("account_reset_password")
             message = self.render_mail(template_prefix, email, context)
         try:
             mails.send(message, template_prefix)
@@ -111,6 +130,14 @@ def too_many_mails(request: HttpRequest, email: str) -> bool:
 
 
 class SecondFactor(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "add_email_blocked": _("Turn your second factor off before you change your address, and on again after that."),
+        "cannot_delete_authenticator": _("The second factor can’t be turned off."),
+        "cannot_generate_recovery_codes": _("Set up a second factor first. Then you get recovery codes."),
+        "incorrect_code": INCORRECT_CODE,
+        "unverified_email": _("Confirm your e-mail address before you set up a second factor."),
+    }
+
     def build_totp_svg(self, url: str) -> str:
         """Return inline SVG, because the page loads no `data:` address; white background, for phones' scanners."""
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")

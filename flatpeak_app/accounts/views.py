@@ -1,22 +1,16 @@
-"""django-allauth's forms and views, where ours do more."""
+"""django-allauth's views, where ours do more."""
 
-from allauth.account import forms as account_forms, views
+from allauth.account import views
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import clear_login
-from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
-from allauth.usersessions.adapter import get_adapter
-from allauth.usersessions.forms import ManageUserSessionsForm
-from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.hashers import make_password
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
@@ -24,48 +18,8 @@ from django.utils.decorators import method_decorator
 from flatpeak_app.web.limits import count
 
 from . import failures, mails, sessions
+from .forms import EndSessionsForm
 from .models import User
-
-
-class SignUpForm(account_forms.SignupForm):
-    def try_save(self, request: HttpRequest) -> tuple[object, HttpResponse | None]:
-        if self.account_already_exists:  # hash the password as for a new account, or the time would tell
-            make_password(self.cleaned_data["password1"])
-        try:
-            return super().try_save(request)
-        except IntegrityError:  # a second press: the first has just made the account
-            return None, redirect("account_login")
-
-
-class NewAddressForm(account_forms.AddEmailForm):
-    def save(self, request: HttpRequest) -> EmailAddress:
-        mine = EmailAddress.objects.filter(user=self.user)
-        if not settings.PRODUCTION:  # a laptop verifies no address, and allauth would drop the unverified one
-            mine.filter(email=self.user.email).update(verified=True)
-        try:
-            return super().save(request)
-        except IntegrityError:  # a second press: the first has stored it
-            return mine.get(email=self.cleaned_data["email"].lower())
-        except mails.Unsent:
-            mine.filter(email=self.cleaned_data["email"].lower(), verified=False).delete()
-            raise
-
-
-class EndSessionsForm(ManageUserSessionsForm):
-    """End the session in the field, or all but the current one if the field is empty."""
-
-    session = forms.ModelChoiceField(UserSession.objects.none(), required=False)
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)
-        self.fields["session"].queryset = UserSession.objects.filter(user=self.request.user)
-
-    def save(self, request: HttpRequest) -> None:
-        if session := self.cleaned_data["session"]:
-            get_adapter().end_sessions([session])
-        else:
-            super().save(request)
-
 
 sessions_list = ListUserSessionsView.as_view(form_class=EndSessionsForm)
 

@@ -167,7 +167,7 @@ def test_a_disconnected_tariff_stays_in_the_list_and_says_so(visit):
 def test_somebody_who_reads_german_connects_a_tariff_and_sees_its_prices(open_visit):
     visit = open_visit("phone", locale="de-DE", timezone_id="Europe/Berlin")
     visit.open("/").on("Wissen, was Ihr Strom kostet, Stunde für Stunde").click_link("Registrieren")
-    visit.on("Konto anlegen").fill(email="dora@example.com", password1="correct horse battery").press("Registrieren")
+    visit.on("Konto anlegen").fill(email="dora@example.com", password1="correct horse battery").press("Konto anlegen")
     visit.on("Meine Adressen").click_link("Tarif verbinden").on("Verbinden Sie Ihren Tarif")
     expect(visit.field("Land")).to_have_value("DE")
     visit.field("Strom, den ich kaufe").check()

@@ -4,16 +4,21 @@
 """
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings as django_settings
+from django.core import mail
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from connect_ui.models import ConnectSession, Page
+from flatpeak_app.accounts.models import User
 from tariffs.models import Location, Tariff
 from tariffs.rates.refresh import UNKNOWN_ZONE
 from tests.browser.fits import NARROW, fits
@@ -308,6 +313,53 @@ def confirmed(path):
     return reach
 
 
+def sessions(stage):
+    """The list of sign-ins of a customer who is signed in at a desktop and on a phone."""
+    form = {"login": "alice@example.com", "password": "correct horse battery"}
+    stage.walk.client.logout()
+    for client, name in ((Client(), "Safari/604.1 iPhone"), (stage.walk.client, "Firefox/145.0 Windows")):
+        client.post("/account/login/", form, headers={"user-agent": name})
+    return "/account/sessions/"
+
+
+def with_factor(path):
+    """The page for a customer who has a second factor, and has just confirmed the password."""
+
+    def reach(stage):
+        alice = User.objects.get(email="alice@example.com")
+        TOTP.activate(alice, generate_totp_secret())
+        RecoveryCodes.activate(alice)
+        return confirmed(path)(stage)
+
+    return reach
+
+
+def signed_out(reach):
+    def reach_signed_out(stage):
+        stage.walk.client.logout()
+        return reach(stage)
+
+    return reach_signed_out
+
+
+def mailed_code(stage):
+    stage.walk.post("/account/password/reset/", {"email": "alice@example.com"})
+    return "/account/password/reset/confirm/"
+
+
+def code_asked(stage):
+    with_factor("/")(stage)
+    stage.walk.client.logout()
+    stage.walk.post("/account/login/", {"login": "alice@example.com", "password": "correct horse battery"})
+    return "/account/second-factor/authenticate/"
+
+
+def new_password(stage):
+    mailed_code(stage)
+    code = re.search(r"^\d{3}-\d{3}-\d{3}$", mail.outbox[-1].body, re.M)[0]
+    return stage.walk.post("/account/password/reset/confirm/", {"code": code}).path
+
+
 def in_admin(path, made=complete):
     def reach(stage):
         made(stage)
@@ -392,10 +444,20 @@ CUSTOMER = {
     "rates wrong price refused": day_and_night_wrong,
     "account": "/account/email/",
     "account password": "/account/password/change/",
-    "account sessions": "/account/sessions/",
+    "account sessions": sessions,
     "account second factor": "/account/second-factor/",
     "account second factor on": confirmed("/account/second-factor/totp/activate/"),
     "account sign-out": "/account/logout/",
+    "account second factor off": with_factor("/account/second-factor/totp/deactivate/"),
+    "account recovery codes": with_factor("/account/second-factor/recovery-codes/"),
+    "account recovery codes new": with_factor("/account/second-factor/recovery-codes/generate/"),
+    "account with a second factor": with_factor("/account/second-factor/"),
+    "account code again": with_factor("/account/second-factor/reauthenticate/"),
+    "sign-in code": code_asked,
+    "sign-in code refused": code_asked,
+    "password reset code": signed_out(mailed_code),
+    "password reset new": signed_out(new_password),
+    "link too old": "/account/confirm-email/x/",
     "account password again": "/account/delete/",
     "account deleted": confirmed("/account/delete/"),
     "admin": in_admin(""),

@@ -89,7 +89,7 @@ class Visit:
 
     def sign_up(self, email="dora@example.com", password="correct horse battery"):
         self.open("/").on("Know what your electricity costs, hour by hour").click_link("Sign up")
-        self.on("Create your account").fill(email=email, password1=password).press("Sign up")
+        self.on("Create your account").fill(email=email, password1=password).press("Create your account")
         return self.on("My locations").click_link("Connect a tariff").on("Connect your tariff")
 
     def start(self, direction="Electricity that I buy"):
