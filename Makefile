@@ -3,7 +3,7 @@
 # make test      run every test; TESTS="tests/test_run.py -x" selects some
 # make torture   run every fault of FlatPeak, every race, 20,000 examples of hostile input, every journey on every screen,
 #                and a crowd for five minutes
-# make shots     take pictures of every page in every state, into var/shots
+# make shots     take pictures of every page in every state, into var/shots, and join those of each language to sheets
 # make scan      run third-party scanners: bandit on the code, the Nu HTML checker on the pages, wapiti on the app
 # make bench     measure the speed as ratios, and write them into bench/README.md
 # make messages  update the texts of all languages from the sources and compile them
@@ -30,6 +30,7 @@ shots: $(VENV)/installed-dev
 	@rm -rf $(SHOTS)
 	@SHOTS=$(SHOTS) $(VENV)/bin/python -m pytest -q -n auto $(or $(TESTS),tests/browser/test_states.py)
 	@echo "$$(find $(SHOTS) -name '*.png' | wc -l) pictures are in $(SHOTS)."
+	@$(VENV)/bin/python -m tests.sheets $(SHOTS)
 
 # `make torture TORTURE_SEED=…` repeats a run with the same examples. The crowd uses SQLite, because it would fill the
 # database in DATABASE_URL, while the tests create their own beside it.

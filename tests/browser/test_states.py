@@ -1,6 +1,7 @@
 """Check every page in every state with `fits`.
 
-`make shots` also takes pictures of each into var/shots: phone and desktop, light and dark, in each language.
+`make shots` also takes pictures of each into var/shots: phone and desktop, light and dark, in each language. Then
+tests/sheets.py joins them.
 """
 
 import os
