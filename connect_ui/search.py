@@ -35,7 +35,10 @@ WHOLE, BEGUN, SLIP, INSIDE = 4, 3, 3, 2  # how well a word is matched
 
 
 class Name(NamedTuple):
-    """A name without spaces, where its words start and the last one ends, and the starts of those that are not weak."""
+    """A name without spaces, with its initials behind it if it has three words.
+
+    starts: where its words start, and the last one ends. telling: the starts of those that are not weak.
+    """
 
     joined: str
     starts: list[int]
@@ -73,8 +76,10 @@ def words(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8192)
 def read(name: str) -> Name:
     joined, starts, telling = "", [0], []
-    for word in words(name):
-        if word not in WEAK:
+    found = words(name)
+    initials = "".join(word[0] for word in found) if len(found) > 2 else ""  # Pacific Gas & Electric is PG&E too
+    for word in filter(None, [*found, initials]):
+        if word not in WEAK and word != initials:
             telling.append(len(joined))
         joined += word
         starts.append(len(joined))
@@ -83,7 +88,7 @@ def read(name: str) -> Name:
 
 def gist(name: str) -> str:
     """What is compared of two names that may be one provider's: EDF Energy Ltd and EDF have the same."""
-    return "".join(word for word in words(name) if word not in WEAK) or read(name).joined
+    return "".join(word for word in words(name) if word not in WEAK) or "".join(words(name))
 
 
 WEAK_NAMES = [read(word) for word in [*LEGAL, *COMMON]]

@@ -83,7 +83,7 @@ def test_one_slip_in_a_long_word_is_forgiven_wherever_it_is(country):
                 word[:at] + "x" + word[at + 1 :],
                 swapped,
             ):
-                if words(slip) == (slip,):  # otherwise it is an umlaut now
+                if words(slip) == (slip,) and slip not in COMMON:  # otherwise it is an umlaut, or another word
                     assert name in found(names, slip), slip
 
 

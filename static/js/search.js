@@ -18,12 +18,14 @@ export const WEAK = new Set(
 const [WHOLE, BEGUN, SLIP, INSIDE] = [4, 3, 3, 2];
 
 export function words(text) {
-  const plain = [...text].slice(0, LONGEST).join("").replace(/['’‘ʼ`´′]/g, "").normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, "");
+  let plain = text.length > LONGEST ? [...text].slice(0, LONGEST).join("") : text;
+  plain = plain.replace(/['’‘ʼ`´′]/g, "");
+  if (/[^\0-\x7f]/.test(plain)) plain = plain.normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, "");
   const found = [];
   let alone = false;
   const letters = plain.toLowerCase().replace(/[øæœłđðþıßς]/g, (letter) => PLAIN[letter]);
   for (const [, dot, word] of letters.matchAll(/(\.?)([\p{L}\p{Nl}\p{No}]+|\p{Nd}+)/gu)) {
-    const letter = [...word].length === 1 && /\P{Nd}/u.test(word);
+    const letter = /^\P{Nd}$/u.test(word);
     if (AND.includes(found.at(-1))) found.pop();
     if (found.length && alone && (letter || dot)) found.push(found.pop() + word);
     else found.push(word);
@@ -36,8 +38,10 @@ export function read(text) {
   let joined = "";
   const starts = [0];
   const telling = [];
-  for (const word of words(text)) {
-    if (!WEAK.has(word)) telling.push(joined.length);
+  const found = words(text);
+  const initials = found.length > 2 ? found.map(([letter]) => letter).join("") : "";
+  for (const word of initials ? [...found, initials] : found) {
+    if (!WEAK.has(word) && word !== initials) telling.push(joined.length);
     joined += word;
     starts.push(joined.length);
   }
@@ -54,8 +58,8 @@ function hits(text, names) {
   names.forEach(({ joined, starts }, place) => {
     if (!joined.includes(text)) return;
     const begun = starts.slice(0, -1).filter((start) => joined.startsWith(text, start));
-    const whole = begun.filter((start) => starts[starts.indexOf(start) + 1] === start + text.length);
-    if (begun.length) found.set(place, whole.length ? [WHOLE, whole[0]] : [BEGUN, begun[0]]);
+    const whole = begun.find((start) => starts[starts.indexOf(start) + 1] === start + text.length);
+    if (begun.length) found.set(place, whole === undefined ? [BEGUN, begun[0]] : [WHOLE, whole]);
     else if ([...text].length > (/^[a-z0-9]+$/.test(text) ? 2 : 1)) found.set(place, [INSIDE, -1]);
   });
   return found;
@@ -80,10 +84,17 @@ function withSlip(word, names) {
   const found = new Map();
   if (word.length < 4 || /^\p{Nd}/u.test(word)) return found;
   const third = Math.floor(word.length / 3);
-  const parts = [word.slice(0, third), word.slice(third, 2 * third), word.slice(2 * third)];
+  const parts = [word.slice(0, third), word.slice(third, 2 * third), word.slice(2 * third)]; // a slip leaves one as it is
+  const [one, other] = word;
+  const rest = word.slice(1);
   names.forEach((name, place) => {
-    if (!parts.some((part) => name.joined.includes(part))) return;
-    const start = name.starts.slice(0, -1).find((start) => hasSlip(word, name, start));
+    const { joined, starts } = name;
+    if (!parts.some((part) => joined.includes(part))) return;
+    const start = starts.slice(0, -1).find((at) => {
+      // Only a first letter that is wrong leaves neither of the first two where they can be.
+      const near = joined[at] === one || joined[at + 1] === one || joined[at] === other || joined.startsWith(rest, at + 1);
+      return near && hasSlip(word, name, at);
+    });
     if (start !== undefined) found.set(place, [SLIP, start]);
   });
   return found;
@@ -115,28 +126,30 @@ export function search(names, query) {
   asked.forEach((word, n) => {
     parts.push([n, n + 1, word, found[n][1]]);
     if (n) parts.push([n - 1, n + 1, asked[n - 1] + word, hits(asked[n - 1] + word, names)]);
-    const initials = asked.slice(0, n + 1).map((each) => [...each][0]).join("");
+    const initials = asked.slice(0, n + 1).map(([letter]) => letter).join("");
     if (n && n < MOST_INITIALS && !WEAK.has(initials)) {
       const whole = [...hits(initials, names)].filter(([, [how]]) => how === WHOLE);
       parts.push([0, n + 1, initials, new Map(whole.map(([place, [, start]]) => [place, [BEGUN, start]]))]);
     }
   });
+  const worth = parts.map(([begin, end]) => weights.slice(begin, end).reduce((sum, weight) => sum + weight));
+  const tell = parts.map(([begin, end]) => telling.slice(begin, end).includes(true));
   const ranked = [];
-  names.forEach((name, place) => {
+  for (const place of new Set(parts.flatMap(([, , , each]) => [...each.keys()]))) {
+    const name = names[place];
     const best = [0];
     const spans = [];
-    let tells = false;
-    for (const [begin, end, text, each] of parts) {
+    let tells = !name.telling.length;
+    parts.forEach(([begin, end, text, each], n) => {
       const [how, start] = each.get(place) || [0, -1];
-      const weight = weights.slice(begin, end).reduce((sum, one) => sum + one);
-      best[end] = Math.max(best[end] || 0, best[end - 1], best[begin] + how * weight);
-      if (how) tells ||= !name.telling.length || telling.slice(begin, end).includes(true);
+      best[end] = Math.max(best[end] || 0, best[end - 1], best[begin] + how * worth[n]);
+      tells ||= how && tell[n];
       if (start >= 0) spans.push([start, start + text.length]);
-    }
-    if (!tells) return;
+    });
+    if (!tells) continue;
     const more = name.telling.some((at) => !spans.some(([start, end]) => start <= at && at < end));
     ranked.push({ place, score: best.at(-1), after: 2 * more + !(spans.length && !spans[0][0]) });
-  });
+  }
   ranked.sort((one, other) => other.score - one.score || one.after - other.after || one.place - other.place);
   return ranked.filter(({ score }) => score * 3 >= ranked[0].score).map(({ place }) => place);
 }

@@ -208,6 +208,14 @@ def waiting(stage):
     return path
 
 
+def searched(query):
+    def state(stage):
+        stage.settings.POPULAR_PROVIDERS = {"GB": ["Octopus Energy", "British Gas", "EDF"]}
+        return stage.walk.to_providers().path + query
+
+    return state
+
+
 def incomplete(stage):
     stage.walk.start()
     stage.fault("connect.postal_address_capture", "missing_field", field="providers")
@@ -407,6 +415,9 @@ CUSTOMER = {
     "connect confirm yes": confirm("yes"),
     "connect confirm no": confirm("no"),
     "connect confirm late": confirm(by_owner=["SAVE"]),
+    "connect most chosen": searched(""),
+    "connect found": searched("?q=EDF+Energy"),
+    "connect nothing found": searched("?q=Bulb"),
     "connect region": to_provider("Test: asks for the region"),
     "connect long names": to_provider("Test: long names"),
     "connect error": to_provider("Test: error page"),
