@@ -5,7 +5,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import get_language, gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from connect_ui.conversation.settle import exchange_owed
@@ -13,6 +13,8 @@ from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import form_for
 from connect_ui.views import show
 from tariffs.models import Location
+
+from .example import example
 
 OWED_PER_VISIT = 2  # exchanges that a visit waits for; the worker makes the rest
 FORM_EXPIRED = _("This form had expired, so nothing was sent. What you entered is still here: press the button again.")
@@ -33,7 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
         if len(mine) == 1 and not ConnectSession.unfinished(request.user).exists():
             return redirect("tariffs:rates", mine[0])
         return redirect("tariffs:locations")
-    return render(request, "home.html")
+    return render(request, "home.html", {"example": example(get_language() or "")})
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
