@@ -15,14 +15,18 @@ View = Callable[..., HttpResponse]
 def in_place(view: View) -> View:
     """Mark a POST with the header `Part: main`, which wants a page's title and main part, and say which page it gets.
 
-    The browser shows `Content-Location` in its address bar. A redirect to another part of the site stays one.
+    The browser shows `Content-Location` in its address bar. A redirect to another part of the site becomes a 204 with the
+    same `Location`: the script would follow a redirect, and so load the page before the browser does, which uses up its
+    messages.
     """
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         request.part = request.method == "POST" and request.headers.get("Part") == "main"  # type: ignore[attr-defined]
         response = view(request, *args, **kwargs)
-        if request.part and not isinstance(response, HttpResponseRedirect):  # type: ignore[attr-defined]
+        if request.part and isinstance(response, HttpResponseRedirect):  # type: ignore[attr-defined]
+            response.status_code = 204
+        elif request.part:  # type: ignore[attr-defined]
             response.headers.setdefault("Content-Location", request.path)
         patch_vary_headers(response, ["Part"])
         return response

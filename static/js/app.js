@@ -60,6 +60,7 @@ function sentOnce(event) {
   form.setAttribute("aria-busy", "true");
   event.submitter?.setAttribute("aria-disabled", "true");
   setTimeout(release, 20000);
+  waits(form);
   if (here.startsWith("/connect/") && main.contains(form)) step(event, form);
 }
 
@@ -72,7 +73,8 @@ async function step(event, form) {
   if (name) body.append(name, value);
   try {
     const answer = await fetch(form.getAttribute("action") || location.href, { method: "POST", body, headers: { Part: "main" } });
-    if (answer.redirected) return location.assign(answer.url);
+    const elsewhere = answer.headers.get("Location") || (answer.redirected && answer.url);
+    if (elsewhere) return location.assign(elsewhere);
     const path = answer.headers.get("Content-Location");
     if (!path) throw answer;
     const page = await answer.text();
@@ -81,6 +83,7 @@ async function step(event, form) {
     for (const next of all(".switch [name=next]")) next.value = path;
     scrollTo(0, 0); // before the DOM changes, since it would force a second layout after them
     const [begin, rest, end = ""] = page.split("<!-- rest -->");
+    release();
     main.innerHTML = begin + end;
     const title = first("title", main);
     document.title = title.textContent;
@@ -95,7 +98,15 @@ async function step(event, form) {
   }
 }
 
+// Says after a second what the customer waits for.
+function waits(element) {
+  const said = [element, main.contains(element) && first(".back"), busy].find((each) => each?.dataset?.busy);
+  slow = setTimeout(() => (busy.textContent = said.dataset.busy), 1000);
+}
+
 function release() {
+  clearTimeout(slow);
+  busy.textContent = "";
   for (const name of ["aria-busy", "aria-disabled"]) for (const element of all(`[${name}]`)) element.removeAttribute(name);
 }
 
@@ -144,6 +155,8 @@ function ready(rest) {
 }
 
 const main = first("main");
+const busy = first(".busy");
+let slow;
 let here = location.pathname;
 ready()?.focus();
 addEventListener("submit", sentOnce);
@@ -153,6 +166,8 @@ addEventListener("popstate", () => location.pathname !== here && location.reload
 addEventListener("pageshow", ({ persisted }) => persisted ? location.reload() : release());
 const menu = first(".menu");
 addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-busy]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) waits(link);
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
 addEventListener("keydown", (event) => {
