@@ -139,7 +139,7 @@ def begun(site: Site, cookie: str) -> Customer:
 
 
 def journey(page: Page) -> Iterator[tuple[str, float]]:
-    """Walk from the address to the stored tariff; yields each step's name and milliseconds."""
+    """Walk from the address to the summary, which ends what goes in place; yields each step's name and milliseconds."""
     fill(page, ADDRESS)
     yield "address", press(page, "Continue")
     yield "provider", press(page, "Ecotricity")
@@ -150,7 +150,6 @@ def journey(page: Page) -> Iterator[tuple[str, float]]:
     yield "name", press(page, "Continue")
     page.get_by_label("I don't know").check()
     yield "term", press(page, "Continue")
-    yield "save", press(page, "Yes, save it")
 
 
 def fill(page: Page, fields: dict[str, str]) -> None:

@@ -35,7 +35,7 @@ class Customer:
         self.become(cookie)
         self.steps: list[float] = []
         self.statuses: Counter[int] = Counter()
-        self.finished: list[str] = []  # names of the tariffs that the page confirmed as saved
+        self.finished: list[str] = []  # names of the tariffs whose end led to their rates
 
     def become(self, cookie: str) -> None:
         """Become another user on the same connection, because requests are limited per person and minute."""
@@ -56,7 +56,7 @@ class Customer:
             tariff = f"{self.name} {self.number}"
             while go_on() and self.action():
                 self.press(self.answer(tariff))
-            if "Your tariff is" in self.page and not self.action():
+            if re.fullmatch("/locations/[0-9a-f-]{36}/", self.path):
                 self.finished.append(tariff)
         self.connection.close()
 
@@ -111,8 +111,11 @@ class Customer:
         for cookie in answer.headers.get_all("Set-Cookie", []):
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value
-        if answer.status in (301, 302):
-            self.ask("GET", urlsplit(answer.headers["Location"]).path)
+        to = urlsplit(answer.headers.get("Location", "")).path
+        if to.startswith("/locations/"):  # the end: the rates are measured by themselves
+            self.path, self.page = to, ""
+        elif to:
+            self.ask("GET", to)
         else:
             self.path, self.page = answer.headers.get("Content-Location", path), html.unescape(text)
 

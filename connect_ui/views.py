@@ -1,5 +1,6 @@
 """The Connect loop in the browser: show a page, take its answer, show the next."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
-from tariffs.models import Location
+from tariffs.models import Location, Tariff
 
 from . import refusals
 from .conversation import ask
@@ -31,6 +32,7 @@ State = ConnectSession.State
 AGAIN = _(
     "We can't see that you have signed in. Open the sign-in once more: your provider may remember you, and you come back."
 )
+NEWS = timedelta(minutes=10)  # for how long after its end a conversation leads to the rates with a message
 NOT_BEGUN = _("FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later.")
 
 
@@ -151,6 +153,17 @@ def left(request: HttpRequest, session: ConnectSession) -> HttpResponse:
     return redirect("tariffs:locations")
 
 
+def connected(request: HttpRequest, session: ConnectSession) -> HttpResponse:
+    """Lead on to the rates, with a message unless the conversation ended a while ago."""
+    if not session.location_id:  # it was deleted since
+        return redirect("tariffs:locations")
+    tariff, ended_at = session.tariff, session.ended_at
+    if tariff and ended_at and timezone.now() - ended_at < NEWS:
+        pending = tariff.state == Tariff.State.PENDING
+        messages.success(request, gettext("Your tariff is saved.") if pending else gettext("Your tariff is connected."))
+    return redirect("tariffs:rates", session.location_id)
+
+
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_answer", "POST")
@@ -177,9 +190,11 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
         return redirect("tariffs:locations")
     if not shown:
         raise Http404
+    if session.state == State.CONNECTED:
+        return connected(request, session)
     is_owed = session.state == State.OWED and session.is_due(timezone.now())
-    if is_owed and not answers and request.method != "HEAD":
-        exchange_owed(session)
+    if is_owed and not answers and request.method != "HEAD" and exchange_owed(session):
+        return at_page(request, pk, number)
     if session.is_busy:
         return render(request, "connect_ui/wait.html", {"session": session})
     if number == session.newest and session.is_stopped:

@@ -256,6 +256,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 ACCOUNT_ADAPTER = "flatpeak_app.accounts.adapter.Accounts"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_SIGNUP_REDIRECT_URL = "connect_ui:start"  # to the first question, since nothing is connected yet
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ours = "flatpeak_app.accounts.forms."

@@ -24,7 +24,7 @@ NEW = {"email": "new@example.com", "password1": PASSWORD}
 
 def test_who_signs_up_is_signed_in_and_has_no_user_name(client, django_user_model):
     response = client.post("/account/signup/", NEW, follow=True)
-    assert response.request["PATH_INFO"] == "/locations/"
+    assert response.request["PATH_INFO"] == "/connect/"  # the first question
     user = django_user_model.objects.get()
     assert (str(user), user.username) == ("new@example.com", None)
 
@@ -183,7 +183,7 @@ def test_in_production_an_address_is_verified_by_a_code_before_anything_else(cli
     wrong = client.post("/account/confirm-email/", {"code": "AAAA-AAAA"})
     assert "This code is not correct" in wrong.content.decode()
     response = client.post("/account/confirm-email/", {"code": code}, follow=True)
-    assert response.request["PATH_INFO"] == "/locations/"
+    assert response.request["PATH_INFO"] == "/connect/"
 
 
 def test_pages_that_are_not_there_and_requests_that_are_wrong_have_pages_of_ours(client, alice, settings):
@@ -232,7 +232,8 @@ def test_where_next_leads_only_a_path_of_ours_is_gone_to(client, alice, target):
         "reauthenticate": {"password": PASSWORD},
     }.items():
         response = client.post(f"/account/{door}/", {**form, "next": target})
-        assert response["Location"] == ("/account/password/reset/confirm/" if door == "password/reset" else "/")
+        leads = {"password/reset": "/account/password/reset/confirm/", "signup": "/connect/"}
+        assert response["Location"] == leads.get(door, "/")
     assert client.get("/account/login/", {"next": target})["Location"] == "/"
     assert client.get("/account/reauthenticate/", {"next": target}).status_code == 200
 

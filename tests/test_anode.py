@@ -34,7 +34,7 @@ def test_a_typed_price_is_connected_before_the_summary_and_stored_at_its_end(by_
         assert said in walk.text
     assert not Location.objects.exists()
     walk.act("CLOSE")
-    assert "See the rates" in walk.text
+    assert "Your tariff is connected." in walk.see().text
     assert walk.session.state == State.CONNECTED
     tariff = Tariff.objects.select_related("location__customer").get()
     assert (tariff.name, tariff.contract_open_ended, tariff.state) == ("Simple", True, "connected")
@@ -112,8 +112,8 @@ def test_who_comes_back_after_that_is_told_that_it_is_connected(by_hand, later):
     later(minutes=61)
     call_command("exchange_pending")
     by_hand.act("EDIT")
-    assert "Your tariff is connected" in by_hand.text
-    assert "See the rates" in by_hand.text
+    assert by_hand.path == f"/locations/{by_hand.session.location_id}/"
+    assert "Your tariff is connected." in by_hand.see().text
 
 
 def test_it_is_settled_before_the_token_expires_however_long_somebody_looks(by_hand, later, client):
@@ -146,7 +146,8 @@ def test_a_refused_exchange_is_tried_until_the_token_expires_and_is_then_shown_t
     later(hours=1)
     call_command("exchange_pending")
     assert by_hand.session.state == State.CONNECTED
-    assert "See the rates" in by_hand.get(f"/connect/{by_hand.session.pk}/").text
+    by_hand.get(f"/connect/{by_hand.session.pk}/")
+    assert by_hand.path == f"/locations/{by_hand.session.location_id}/"
 
 
 @pytest.mark.parametrize("pressed", ["CLOSE", "EDIT"])

@@ -170,7 +170,7 @@ def test_a_callback_that_is_opened_twice_or_by_somebody_else_stores_once(walk, b
         assert walk.session.state == State.OPEN
     for _ in range(2):
         walk.get("/connect/callback/", data={"fp_cot": walk.token})
-        assert "Your tariff is connected" in walk.text
+        assert "Your tariff is connected." in walk.see().text
     assert Tariff.objects.get().version == 1
     assert Location.objects.get().customer.user == walk.session.user
 
@@ -188,7 +188,7 @@ def test_done_pressed_while_a_worker_settles_waits_and_then_finds_it_connected(w
     later(minutes=61)
     call_command("exchange_pending")
     walk.post(path, done)
-    assert "Your tariff is connected" in walk.text
+    assert "Your tariff is connected." in walk.see().text
     assert Tariff.objects.get().version == 1
 
 
@@ -206,7 +206,7 @@ def test_the_browsers_back_after_the_end_leads_to_the_end(walk):
     walk.by_hand().answer(cost="28.15").name_and_term()
     summary = walk.path
     walk.act("CLOSE")
-    assert "Your tariff is connected" in walk.get(summary).text
+    assert "Your tariff is connected." in walk.get(summary).see().text
     walk.post(summary, {"action": "DISCONNECT", "newest": walk.session.newest})
     assert Tariff.objects.get().state == Tariff.State.CONNECTED
 

@@ -67,9 +67,12 @@ def test_the_whole_conversation_goes_in_place(walk, client):
         asked = Asking(client, response)
         answer(asked)
         response = walk.response = asked.response
-        assert response.status_code == 200
-        assert response["Content-Location"] == f"/connect/{walk.session.pk}/{walk.session.newest}/"
-    assert "Your tariff is connected" in walk.text
+        if response.status_code == 200:
+            assert response["Content-Location"] == f"/connect/{walk.session.pk}/{walk.session.newest}/"
+    # A redirect would be followed by the script, and the page that it leads to would be loaded twice.
+    assert (response.status_code, response["Location"]) == (204, f"/locations/{walk.session.location_id}/")
+    for said in (True, False):
+        assert ("Your tariff is connected." in client.get(response["Location"]).content.decode()) is said
 
 
 class Asking(Walk):

@@ -39,7 +39,7 @@ def test_a_fixed_price_by_hand_ends_on_its_rates(walk):
     assert "28.15p per kWh" in walk.text
     assert "until terminated" in walk.text
     walk.save()
-    assert "Your tariff is connected" in walk.text
+    assert "Your tariff is connected." in walk.see().text
     tariff = stored()
     assert (tariff.provider, tariff.name, tariff.structure) == ("Ecotricity", "Simple", "FIXED")
     assert tariff.location.time_zone == "Europe/London"
@@ -186,7 +186,7 @@ def test_a_tariff_in_progress_is_waited_for_and_then_ready(walk, sandbox, later)
     walk.to_providers().provider("Test: pending for 2 minutes").log_in_at_provider()
     assert walk.shows is Kind.PENDING
     walk.save()
-    assert "Your tariff is saved" in walk.text
+    assert "Your tariff is saved." in walk.see().text
     tariff = stored()
     assert tariff.state == Tariff.State.PENDING
     walk.get(f"/locations/{tariff.location.pk}/")

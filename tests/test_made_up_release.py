@@ -104,7 +104,7 @@ def test_a_whole_journey_from_the_sign_in_to_the_rates(alice, sandbox):
     assert walk.route == "recap_of_one_price"
     assert "27.50p per kWh" in walk.text
     walk.act("SAVE")
-    assert "Your tariff is connected" in walk.text
+    assert "Your tariff is connected." in walk.see().text
     assert walk.session.flatpeak_version == VERSION
     assert routes()[0] == "where_is_it"
     assert routes()[-1] == "leave_for"
@@ -124,7 +124,7 @@ def test_a_login_at_the_provider_comes_back_to_the_summary(walk, sandbox):
     walk.log_in_at_provider()
     assert sandbox.counts["connect.resume_talk"] == 1
     walk.act("SAVE")
-    assert "Your tariff is connected" in walk.text
+    assert "Your tariff is connected." in walk.see().text
 
 
 def test_a_tariff_is_disconnected_by_another_name_of_the_action(walk):

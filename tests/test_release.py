@@ -333,7 +333,7 @@ def test_a_conversation_ends_in_the_release_that_it_began_in_though_the_account_
     walk.by_hand().answer(cost="28.15").name_and_term()
     sandbox.raise_to("*", "anode")
     walk.act("SAVE")
-    assert "Your tariff is connected" in walk.text
+    assert "Your tariff is connected." in walk.see().text
     assert (walk.session.flatpeak_version, flatpeak.told()) == (ZERO, ANODE)
     assert Tariff.objects.get().location.location_id in sandbox.state["locations"]
 

@@ -369,7 +369,7 @@ def test_what_was_answered_is_said_back_on_the_next_page(rf, alice, route, data,
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("state", sorted({*ConnectSession.State.values} - {"left"}))  # that one is shown no last page
+@pytest.mark.parametrize("state", sorted({*ConnectSession.State.values} - {"left", "connected"}))  # without a last page
 def test_the_last_page_says_what_became_of_it(rf, alice, state):
     location = Location.objects.create(customer=Customer.objects.create(user=alice), location_id="loc_1")
     tariff = Tariff.objects.create(location=location, direction="IMPORT", provider=SCRIPT, name=SCRIPT)
@@ -380,7 +380,7 @@ def test_the_last_page_says_what_became_of_it(rf, alice, state):
     last.session = session
     html = views.show(request, last, None).content.decode()
     assert "<script>alert" not in html
-    assert ("See the rates" in html) is (state == "connected")
+    assert ("Your tariff is disconnected" in html) is (state == "disconnected")
     assert ("Almost done" in html) is (state in ("open", "owed", "expired"))
 
 

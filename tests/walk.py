@@ -4,7 +4,7 @@ import html
 import json
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from django.utils.http import urlencode
@@ -13,10 +13,14 @@ from connect_ui.models import ConnectSession
 from connect_ui.routes import Kind, theirs
 
 ADDRESSES = json.loads((Path(__file__).parent / "addresses.json").read_text())  # of public buildings, by country
+RATES = re.compile("/locations/[0-9a-f-]{36}/")
 
 
 class Walk:
-    """Follows redirects as a browser does; `response` is the last page, `route` its route on the wire."""
+    """Follows redirects as a browser does; `response` is the last page, `route` its route on the wire.
+
+    It stops before a location's rates, because those ask FlatPeak: `path` is their address then, and `see` opens them.
+    """
 
     ADDRESS = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA", "country_code": "GB"}
 
@@ -29,7 +33,10 @@ class Walk:
 
     @property
     def page(self):
-        return self.response.context["page"]
+        """The page of Connect in view; at the rates the last one, which led there."""
+        if "page" in (self.response.context or ()):
+            return self.response.context["page"]
+        return self.session.pages.order_by("-number")[0]
 
     @property
     def route(self):
@@ -60,7 +67,7 @@ class Walk:
 
     @property
     def path(self):
-        return self.response.request["PATH_INFO"]
+        return self.response.get("Location", self.response.request["PATH_INFO"])
 
     def errors(self):
         return {field: list(errors) for field, errors in self.response.context["form"].errors.items()}
@@ -68,13 +75,25 @@ class Walk:
     # -- what is done
 
     def get(self, path, **options):
-        self.response = self.client.get(path, follow=True, **options)
+        return self.follow(self.client.get(path, **options))
+
+    def follow(self, response):
+        chain = []
+        while response.status_code in (301, 302) and not RATES.fullmatch(response["Location"]):
+            chain.append((response["Location"], response.status_code))
+            response = self.client.get(urljoin(response.request["PATH_INFO"], response["Location"]))
+        self.response = response
+        response.redirect_chain = chain
+        return self
+
+    def see(self):
+        """Open the page that a redirect leads to."""
+        self.response = self.client.get(self.path)
         return self
 
     def post(self, path, data, **options):
         form = urlencode(data, doseq=True)  # as browsers send it; the app refuses multipart
-        self.response = self.client.post(path, form, "application/x-www-form-urlencoded", follow=True, **options)
-        return self
+        return self.follow(self.client.post(path, form, "application/x-www-form-urlencoded", **options))
 
     def start(self, direction="IMPORT", country="GB", **more):
         self.post("/connect/", {"direction": direction, "country_code": country} | more)

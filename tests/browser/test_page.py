@@ -289,9 +289,7 @@ def test_the_keyboard_alone_leads_through_connect(visit, sandbox):
     keyboard.press("Enter")
     tab_to(visit.on("Is this your tariff?"), visit.button("Yes, save it"))
     keyboard.press("Enter")
-    tab_to(visit.on("Your tariff is connected"), visit.link("See the rates"))
-    keyboard.press("Enter")
-    visit.pays("28.15p", "")
+    visit.to_rates().pays("28.15p", "")
     assert answers(sandbox)["connect.rate_fixed_capture"] == 1
 
 
@@ -318,8 +316,7 @@ def test_what_is_long_fits_320_pixels(open_visit, sign_in):
     fits(visit)
     visit.leave_by(visit.choices.last)
     fits(visit.on("Is this your tariff?"))
-    fits(visit.save().on("Your tariff is connected"))
-    fits(visit.to_rates().pays())
+    fits(visit.save().to_rates().pays())
     visit.page.get_by_role("link", name="My locations").first.click()
     visit.on("My locations").page.locator("summary", has_text="Menu").click()
     fits(visit)

@@ -295,8 +295,8 @@ class Tab:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the conversation in view is over, and its tariff stored."""
-        return "See the rates" in self.text
+        """Whether the conversation led to the rates of a stored tariff."""
+        return re.fullmatch("/locations/[0-9a-f-]{36}/", self.path) is not None
 
     @property
     def is_waiting(self) -> bool:
