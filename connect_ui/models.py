@@ -93,6 +93,7 @@ class ConnectSession(Queued):
     _read: dict[str, Any] = {}  # while claimed: the attributes as they are stored
 
     class Meta(Queued.Meta):
+        verbose_name = "conversation"
         indexes = [
             *Queued.Meta.indexes,
             models.Index(fields=["user", "-started_at"], name="session_of_user"),

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from .models import Tariff, Wait
+from .models import Mail, Tariff, Wait
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +61,16 @@ def _mail_for(wait: Wait, tariff: Tariff, now: datetime) -> str:
 
 def _send(name: str, tariff: Tariff) -> bool:
     """Send `templates/tariffs/mail/<name>.txt`: its first line is the subject."""
+    user = tariff.location.customer.user
     try:
         link = settings.SITE_URL + reverse("tariffs:rates", args=[tariff.location_id])
-        user = tariff.location.customer.user
         with user.in_their_language():
             mail = render_to_string(f"tariffs/mail/{name}.txt", {"tariff": tariff, "link": link})
         subject, text = mail.split("\n", 1)
         send_mail(subject, text, None, [user.email])
+        taken = True
     except Exception as error:  # whatever a mail backend raises; its own text may have the customer's address
         logger.warning("the mail %r of tariff %s was not sent: %s", name, tariff.pk, type(error).__name__)
-        return False
-    return True
+        taken = False
+    Mail.note(user, name, taken)
+    return taken

@@ -98,7 +98,7 @@ def test_a_session_is_shown_without_its_token_and_the_typed_price(stored, client
     session.save()
     text = page(client, "connect_ui_connectsession_change", session.pk)
     text += page(client, "connect_ui_connectsession_changelist")
-    assert ">end<" in text
+    assert ">The end<" in text
     assert walk.token
     assert walk.token not in text
     assert session.token_digest not in text
@@ -471,7 +471,7 @@ def test_staff_sign_out_and_disarm_customers_and_no_other_staff(client, charlie,
     clerk(charlie, "view_user", "change_user", "view_authenticator", "delete_authenticator")
     client.force_login(charlie)
     action = {"action": "sign_out", "_selected_action": [user.pk for user in browsers]}
-    assert "1 sign-ins ended" in client.post("/admin/accounts/user/", action, follow=True).content.decode()
+    assert "1 sign-in ended" in client.post("/admin/accounts/user/", action, follow=True).content.decode()
     assert [is_signed_in(browser) for browser in browsers.values()] == [False, True, True]
     for factor in factors.values():
         client.post(reverse("admin:mfa_authenticator_delete", args=[factor.pk]), {"post": "yes"})

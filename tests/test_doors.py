@@ -115,6 +115,7 @@ RULES = {
     "admin:app_list": staff("404, 404"),
     "admin:(?P<url>.*)$": staff("404, 404"),
     "admin:connect_ui_funnel": staff("403, 405", TO_SIGN_IN),
+    "admin:customer": staff("403, 405", TO_SIGN_IN),
     "admin:connect_ui_attention": staff("403, 403", TO_SIGN_IN),
     "admin:*_changelist": NO_PERMISSION,
     "admin:*_add": NO_PERMISSION,

@@ -30,7 +30,7 @@ from sandbox import locations
 from sandbox.wire import Reply, json_reply
 from tariffs import flatpeak, storing
 from tariffs.erasure import erase
-from tariffs.models import Customer, Erasure, Event, Location, RateDay, Tariff, Wait, WrongPrice, digest
+from tariffs.models import Customer, Erasure, Event, Location, Mail, RateDay, Tariff, Wait, WrongPrice, digest
 from tests import scan
 from tests.test_accounts import is_signed_in, signed_in
 
@@ -129,6 +129,7 @@ def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_an
     Event.objects.create(event_id="evt_1", location_id=location.location_id, told_at=location.created_at)
     now = location.created_at
     WrongPrice.objects.create(tariff=Tariff.objects.get(), day=now.date(), starts_at=now, segment=[], fetched_at=now)
+    Mail.objects.create(user=alice, name="late", taken=True)
     data = took(client)[1]
     missing = {
         (name, field.name)

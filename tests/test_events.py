@@ -652,7 +652,7 @@ def test_staff_have_an_event_handled_again_and_the_log_says_who(sender, place, c
     path = reverse("admin:tariffs_event_changelist")
     assert "location.update" in client.get(path).content.decode()
     answer = client.post(path, {"action": "handle_again", "_selected_action": [event.pk]}, follow=True)
-    assert "1 are due now." in answer.content.decode()
+    assert "1 is due now." in answer.content.decode()
     assert work() == (1, 0)
     assert is_due(tariff)
     entry = LogEntry.objects.get()
@@ -700,7 +700,7 @@ def test_events_are_kept_for_thirty_days(sender, later, capsys):
     assert Event.objects.count() == 2
     later(hours=2)
     call_command("purge_sessions")
-    assert "1 events deleted" in capsys.readouterr().out
+    assert "1 event deleted" in capsys.readouterr().out
     assert Event.objects.count() == 1
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from flatpeak_app.accounts.personal import everything
-from tariffs.models import Event, Tariff, Wait, WrongPrice
+from tariffs.models import Event, Mail, Tariff, Wait, WrongPrice
 from tests.test_accounts import PASSWORD, is_signed_in
 from tests.walk import Walk
 
@@ -40,6 +40,7 @@ def browsers(alice, bob, sandbox):
             segment=[],
             fetched_at=timezone.now(),
         )
+        Mail.objects.create(user=user, name="late", taken=True)
         EmailAddress.objects.create(user=user, email=user.email)
         Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
         browsers.append(browser)

@@ -290,7 +290,7 @@ PLACES = [
 def test_staff_have_it_tried_again(client, charlie, put_off, path, data):
     client.force_login(charlie)
     response = client.post(path, data | {"_selected_action": [put_off.pk]}, follow=True)
-    assert "1 are due now." in response.content.decode()
+    assert "1 is due now." in response.content.decode()
     assert due_now() == {("loc_1", 0)}
 
 

@@ -23,6 +23,7 @@ from qrcode.image.svg import SvgPathFillImage
 
 from flatpeak_app.web import vault
 from flatpeak_app.web.limits import count
+from tariffs.models import Mail
 from tariffs.times import moment_of_year
 
 from . import browsers, known, mails, sessions
@@ -86,11 +87,16 @@ class Accounts(DefaultAccountAdapter):
                 context["browser"] = browsers.named(context["user_agent"])
                 context["reset_url"] = settings.SITE_URL + reverse("account_reset_password")
             message = self.render_mail(template_prefix, email, context)
+        taken = False
         try:
             mails.send(message, template_prefix)
+            taken = True
         except mails.Unsent:  # allow another try at once
             ratelimit.clear(self.request, app="allauth.account", action="confirm_email", key=email.lower())
             raise
+        finally:
+            if user:
+                Mail.note(user, template_prefix, taken)
 
     def is_reauthentication_required(self, *, app: str, **options: Any) -> bool:
         """Ask for the password unless the sign-in is recent; always if no app is named, as for an account's deletion."""

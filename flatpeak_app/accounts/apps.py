@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class Accounts(AppConfig):
     name = "flatpeak_app.accounts"
-    verbose_name = "Users"  # in the admin
+    verbose_name = "Customers and staff"  # in the admin

@@ -38,6 +38,7 @@ class User(AbstractUser):
     objects = UserManager()  # type: ignore[misc,assignment]
 
     class Meta:
+        verbose_name = "account"
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case")]
         indexes = [models.Index(Plain("email"), name="user_plain_email")]
 

@@ -23,9 +23,10 @@ from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import UNSETTLED, ConnectSession, Page
 from flatpeak_app.web.limits import limited
 from tariffs.erasure import erase_at_once
-from tariffs.models import Customer, Event, Location, RateDay, Tariff, Wait, WrongPrice
+from tariffs.models import Customer, Event, Location, Mail, RateDay, Tariff, Wait, WrongPrice
 from tariffs.screens.views import LATER
 
+from .about import about
 from .models import User
 from .sessions import forget
 
@@ -39,12 +40,12 @@ def everything(user: User) -> dict[str, models.QuerySet[Any]]:
     """Return all rows about a user by kind; they refer to each other by id."""
     places = Location.objects.filter(customer__user=user)
     conversations = ConnectSession.objects.filter(user=user)
-    about = models.Q(location_id__in=places.values("location_id")) | models.Q(session__in=conversations.values("pk"))
     return {
         "account": User.objects.filter(pk=user.pk),
         "email_addresses": EmailAddress.objects.filter(user=user),
         "second_factors": Authenticator.objects.filter(user=user),
         "sign_ins": UserSession.objects.filter(user=user),
+        "mails": Mail.objects.filter(user=user).order_by("sent_at"),
         "customers": Customer.objects.filter(user=user),
         "locations": places.order_by("created_at"),
         "tariffs": Tariff.objects.filter(location__customer__user=user).order_by("location", "-direction"),
@@ -53,7 +54,7 @@ def everything(user: User) -> dict[str, models.QuerySet[Any]]:
         "wrong_prices": WrongPrice.objects.filter(tariff__location__customer__user=user).order_by("reported_at"),
         "conversations": conversations.order_by("started_at"),
         "pages": Page.objects.filter(session__user=user).order_by("session", "number").defer("body"),
-        "events": Event.objects.filter(about).order_by("received_at"),
+        "events": Event.objects.filter(about(user)).order_by("received_at"),
     }
 
 

@@ -13,6 +13,7 @@ from tariffs.models import Erasure, Event, Tariff, WrongPrice
 
 from .funnel_page import must_view
 from .needs import KINDS
+from .words import due_now
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,7 +27,7 @@ def attention(request: HttpRequest) -> HttpResponse:
             if matter.again is not None and request.POST.get("again") == matter.name:
                 if not request.user.has_perm(f"{matter.again.model._meta.app_label}.change_{matter.name}"):
                     raise PermissionDenied
-                messages.info(request, f"{matter.title}: {matter.again.try_again():,} are due now.")
+                messages.info(request, f"{matter.title}: {due_now(matter.again.try_again())}")
         return redirect("admin:connect_ui_attention")
     context = admin.site.each_context(request) | {
         "title": "What needs somebody",

@@ -22,8 +22,12 @@ ROWS = 40  # per table
 CODES = 3  # per route
 
 
+def may_view(request: HttpRequest, model: type[Model]) -> bool:
+    return admin.site.get_model_admin(model).has_view_permission(request)
+
+
 def must_view(request: HttpRequest, *models: type[Model]) -> None:
-    if not all(admin.site.get_model_admin(model).has_view_permission(request) for model in models):
+    if not all(may_view(request, model) for model in models):
         raise PermissionDenied
 
 

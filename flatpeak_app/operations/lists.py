@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import reduce
-from operator import or_
+from operator import attrgetter, or_
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,7 +18,10 @@ from django.db.models import CharField, F, Q, QuerySet, UUIDField
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from flatpeak_app.web.indexes import Plain
 
@@ -69,6 +72,7 @@ class LongList(admin.ModelAdmin):
     paginator = FirstRows
     ordering = ["-pk"]
     linked: tuple[str, ...] = ()  # further columns by which links in our pages filter
+    owner = ""  # the path from a row to its customer, to whose page the list then leads
     actions: Sequence[Any] = ["delete_selected"]
     search_help_text = "A whole id, or how an e-mail address, a street, a city, a post code or FlatPeak's id begins."
 
@@ -77,6 +81,17 @@ class LongList(admin.ModelAdmin):
         filters = [*self.get_list_filter(request), *self.linked]
         offered = {each[0] if isinstance(each, list | tuple) else each for each in filters}
         return "\0" not in value and lookup in {f"{path}{kind}" for path in offered for kind in LOOKUPS}
+
+    @admin.display(description="customer")
+    def customer_link(self, row: Any) -> SafeString:
+        user = attrgetter(self.owner.replace("__", "."))(row) if self.owner else row
+        return format_html('<a href="{}">{}</a>', reverse("admin:customer", args=[user.pk]), user.email)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        seen = [
+            name for name in super().get_list_display(request) if name != "customer_link" or shows(request, "email")
+        ]
+        return [name for name in seen if shows(request, str(name))]
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         return to_field == self.opts.pk.name

@@ -14,6 +14,8 @@ from django.urls import reverse
 
 from connect_ui.models import OTHER, ConnectSession, Page
 from connect_ui.routes import Kind, row
+from flatpeak_app.accounts.about import about
+from flatpeak_app.accounts.models import User
 from flatpeak_app.web.errors import once_a_day
 from tariffs.flatpeak import word
 from tariffs.models import Erasure, Event, Tariff, Wait, WrongPrice
@@ -61,6 +63,11 @@ def extent(rows: QuerySet[Any], began: str) -> tuple[int, str]:
     return found["number"], str(found["newest"] or "")
 
 
+def of(user: User | None, path: str) -> dict[str, User]:
+    """The lookup that narrows rows to a customer's, given where a row names its customer."""
+    return {path: user} if user else {}
+
+
 def change(row: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
@@ -71,8 +78,8 @@ def listed(model: type[Any], **lookups: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=lookups | here)
 
 
-def exchanges(now: datetime) -> Matter:
-    owed = ConnectSession.objects.here().filter(state=ConnectSession.State.OWED)
+def exchanges(now: datetime, user: User | None = None) -> Matter:
+    owed = ConnectSession.objects.here().filter(state=ConnectSession.State.OWED, **of(user, "user"))
     # The newest page ended the conversation, so it tells since when the exchange is owed.
     pages = Page.objects.filter(session__in=owed, number=F("session__newest"), shown_at__lte=now - HOUR)
     cases = []
@@ -85,8 +92,10 @@ def exchanges(now: datetime) -> Matter:
     return Matter("exchanges", "Exchanges owed for over an hour", number, cases, link, newest, owed)
 
 
-def rates(now: datetime) -> Matter:
-    late = Tariff.objects.here().filter(rates=Tariff.Rates.FAILING, rates_since__lte=now - HOUR)
+def rates(now: datetime, user: User | None = None) -> Matter:
+    late = Tariff.objects.here().filter(
+        rates=Tariff.Rates.FAILING, rates_since__lte=now - HOUR, **of(user, "location__customer__user")
+    )
     late = late.exclude(state=Tariff.State.DISCONNECTED).order_by("rates_since")
     cases = [Case(str(tariff), change(tariff), tariff.rates_since, tariff.last_result) for tariff in late[:FIRST]]
     link = listed(Tariff, rates__exact=Tariff.Rates.FAILING, rates_since__lte=now - HOUR)
@@ -94,16 +103,18 @@ def rates(now: datetime) -> Matter:
     return Matter("rates", "Rates that have failed for over an hour", number, cases, link, newest, late)
 
 
-def unread(now: datetime) -> Matter:
-    late = Tariff.objects.here().filter(state__in=UNREAD, state_since__lte=now - Wait.LATE).order_by("state_since")
+def unread(now: datetime, user: User | None = None) -> Matter:
+    late = Tariff.objects.here().filter(state__in=UNREAD, state_since__lte=now - Wait.LATE)
+    late = late.filter(**of(user, "location__customer__user")).order_by("state_since")
     cases = [Case(str(each), change(each), each.state_since, each.last_result or each.state) for each in late[:FIRST]]
     link = listed(Tariff, state__in=",".join(UNREAD), state_since__lte=now - Wait.LATE)
     number, newest = extent(late, "state_since")
     return Matter("unread", "Tariffs that FlatPeak has not read for 48 hours", number, cases, link, newest)
 
 
-def mails(now: datetime) -> Matter:
+def mails(now: datetime, user: User | None = None) -> Matter:
     waits = Wait.objects.here().filter(last_result=NOT_SENT, attempts__gt=1).select_related("tariff").order_by("since")
+    waits = waits.filter(**of(user, "tariff__location__customer__user"))
     cases = [Case(str(wait.tariff), change(wait.tariff), wait.since, wait.last_result) for wait in waits[:FIRST]]
     title = "Mails that the mail server has not taken twice or more"
     number, newest = extent(waits, "since")
@@ -133,23 +144,34 @@ def deletions(now: datetime) -> Matter:
     return Matter("deletions", "Deletions that FlatPeak has not made for over a day", number, cases, link, newest, late)
 
 
-def events(now: datetime) -> Matter:
+def events(now: datetime, user: User | None = None) -> Matter:
     late = Event.objects.here().filter(handled_at=None, received_at__lte=now - HOUR).order_by("received_at")
     late = late.exclude(last_result=BUSY)  # which waits for a customer
+    if user:
+        late = late.filter(about(user))
     cases = [Case(each.type, change(each), each.received_at, word(each.last_result)) for each in late[:FIRST]]
     title, link = "Events that have not been handled for over an hour", listed(Event, handled_at__isnull=1)
     number, newest = extent(late, "received_at")
     return Matter("events", title, number, cases, link, newest, late)
 
 
-def wrong_prices(now: datetime) -> Matter:
-    told = WrongPrice.objects.here().filter(dealt_with_at=None).order_by("reported_at")
+def wrong_prices(now: datetime, user: User | None = None) -> Matter:
+    told = WrongPrice.objects.here().filter(dealt_with_at=None, **of(user, "tariff__location__customer__user"))
+    told = told.order_by("reported_at")
     cases = [Case(each.said, change(each), each.reported_at, each.named) for each in told[:FIRST]]
     title, link = "Prices that customers say are wrong", listed(WrongPrice, dealt_with_at__isnull=1)
     number, newest = extent(told, "reported_at")
     return Matter("wrong_prices", title, number, cases, link, newest)
 
 
+OF_CUSTOMER = {
+    exchanges: ConnectSession,
+    rates: Tariff,
+    unread: Tariff,
+    mails: Tariff,
+    events: Event,
+    wrong_prices: WrongPrice,
+}  # those that can be of one customer, with what must be viewed for them
 KINDS = (exchanges, rates, unread, mails, unknown_routes, deletions, events, wrong_prices)
 
 

@@ -14,13 +14,17 @@ from django.contrib.auth.models import Group
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from flatpeak_app.accounts.models import User
 from flatpeak_app.web.staff import lacks_second_factor
 
+from .. import customer_page
 from ..lists import LongList
+from ..words import counted
 from .tariffs import FromFlatPeak
 
 
@@ -47,6 +51,7 @@ def to_second_factor(request: HttpRequest, extra_context: dict[str, object] | No
 admin.site.login = secure_admin_login(to_second_factor)  # type: ignore[method-assign]
 admin.site.password_change = lambda request: redirect("account_change_password")  # type: ignore
 admin.site.has_permission = has_permission  # type: ignore[method-assign]
+admin.site.enable_nav_sidebar = False  # the lists need its width
 admin.site.site_header = admin.site.site_title = settings.BRAND_NAME
 
 
@@ -57,7 +62,7 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 @admin.register(User)
 class EmailUserAdmin(LongList, UserAdmin):
     ordering = ["email"]
-    list_display = ["email", "is_staff", "is_active", "date_joined", "last_login"]
+    list_display = ["email", "customer_link", "is_staff", "is_active", "date_joined", "last_login"]
     search_fields = ["email"]
     actions = ["delete_selected", "sign_out"]
     fieldsets = [
@@ -70,12 +75,20 @@ class EmailUserAdmin(LongList, UserAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else POWERS
 
+    @admin.display(description="customer")
+    def customer_link(self, row: User) -> SafeString:
+        return format_html('<a href="{}">everything</a>', reverse("admin:customer", args=[row.pk]))
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(customer_page.customer)
+        return [path("<int:number>/everything/", view, name="customer"), *super().get_urls()]
+
     @admin.action(description="Sign out of every browser", permissions=["change"])
     def sign_out(self, request: HttpRequest, users: models.QuerySet[User]) -> None:
         allowed = users if request.user.is_superuser else users.filter(is_staff=False, is_superuser=False)
         sessions = list(UserSession.objects.filter(user__in=allowed))
         get_adapter().end_sessions(sessions)
-        self.message_user(request, f"{len(sessions)} sign-ins ended.")
+        self.message_user(request, f"{counted(len(sessions), 'sign-in')} ended.")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and may_touch(request, obj)
@@ -113,7 +126,9 @@ class Groups(LongList, GroupAdmin):
 class Addresses(FromFlatPeak):
     """Read-only, because an address is changed with its account."""
 
-    list_display = ["email", "user", "primary", "verified"]
+    list_display = ["email", "customer_link", "primary", "verified"]
+    list_select_related = ["user"]
+    owner = "user"
     list_filter = ["primary", "verified"]
     search_fields = ["email"]
 
@@ -124,7 +139,9 @@ class Addresses(FromFlatPeak):
 class SecondFactorAdmin(FromFlatPeak):
     """Staff can delete the second factor of somebody who lost it; the secret is not shown."""
 
-    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_display = ["__str__", "customer_link", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    owner = "user"
     list_filter = ["type", "created_at", "last_used_at"]
     exclude = ["data"]
 

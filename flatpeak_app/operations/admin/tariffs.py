@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +19,7 @@ from tariffs.models import Customer, Erasure, Event, Location, Tariff, WrongPric
 from tariffs.templatetags.prices import per_kwh
 
 from ..lists import KnownValues, LongList, in_batches, shows
+from ..words import due_now
 
 BOM = "\ufeff"  # Excel reads a file without it in a local encoding
 LOCATION = ["location_id", "customer__customer_id", "customer__user__email", "address_line1", "city", "post_code"]
@@ -86,7 +87,7 @@ class InQueue(FromFlatPeak):
 
     @admin.action(description="Try again", permissions=["try_again"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.message_user(request, f"{self.model.objects.filter(pk__in=queryset).try_again():,} are due now.")
+        self.message_user(request, due_now(self.model.objects.filter(pk__in=queryset).try_again()))
 
     def has_try_again_permission(self, request: HttpRequest) -> bool:
         return super(FromFlatPeak, self).has_change_permission(request)
@@ -100,7 +101,8 @@ def rates_link(row: Location | Tariff) -> SafeString:
 
 @admin.register(Customer)
 class CustomerAdmin(FromFlatPeak):
-    list_display = ["user", "customer_id", "account", "live_mode", "created_at"]
+    list_display = ["__str__", "customer_link", "account", "live_mode", "created_at"]
+    owner = "user"
     list_select_related = ["user"]
     list_filter = ["live_mode", "account", "created_at"]
     search_fields = ["id", "customer_id", "user__email"]
@@ -111,8 +113,9 @@ class CustomerAdmin(FromFlatPeak):
 @admin.register(Location)
 class LocationAdmin(FromFlatPeak):
     list_display = [
-        "__str__", "country_code", "location_id", "customer__user__email", "live_mode", "created_at", rates_link,
+        "__str__", "country_code", "location_id", "customer_link", "live_mode", "created_at", rates_link,
     ]  # fmt: skip
+    owner = "customer__user"
     list_select_related = ["customer__user"]
     list_filter = [
         "live_mode", "country_code", "tariffs__state", "tariffs__direction", "tariffs__provider", "created_at",
@@ -121,19 +124,17 @@ class LocationAdmin(FromFlatPeak):
     csv_related = ("customer.customer_id", "customer.user.email")
     actions = ["delete_selected", "download_csv"]
 
-    def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [name for name in self.list_display if shows(request, str(name))]
-
 
 @admin.register(Tariff)
 class TariffAdmin(InQueue):
     list_display = [
-        "provider", "name", "direction", "location", "state", "state_since", "rates", "rates_since", rates_link,
+        "__str__", "direction", "location", "customer_link", "state", "state_since", "rates", "rates_since", rates_link,
     ]  # fmt: skip
+    owner = "location__customer__user"
     list_select_related = ["location__customer__user"]
     exclude = ["structure"]
     readonly_fields = ["price"]
-    linked = ("account", "rates_since")
+    linked = ("account", "rates_since", "location__customer__user")
     list_filter = [
         "state", "rates", "direction", ("structure", Structures), "provider", "location__country_code", "live_mode",
         "state_since",
@@ -161,12 +162,31 @@ class ErasureAdmin(InQueue):
 
 @admin.register(Event)
 class EventAdmin(InQueue):
-    list_display = ["type", "received_at", "handled_at", "last_result", "attempts", "location_id", "live_mode"]
+    list_display = [
+        "type",
+        "received_at",
+        "handled_at",
+        "last_result",
+        "attempts",
+        "location_id",
+        "customer_link",
+        "live_mode",
+    ]
     linked = ("account", "handled_at")
     list_filter = ["type", ("handled_at", admin.EmptyFieldListFilter), "last_result", "live_mode", "received_at"]
     search_fields = ["id", "event_id", "location_id", "session"]
     search_help_text = "A whole id of ours, or how FlatPeak's id of an event or a location begins."
     actions = ["handle_again", "download_csv"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        places = Location.objects.here().filter(location_id=OuterRef("location_id")).exclude(location_id="")
+        users = {"owner": places.values("customer__user")[:1], "email": places.values("customer__user__email")[:1]}
+        return super().get_queryset(request).annotate(**users)
+
+    @admin.display(description="customer")
+    def customer_link(self, row: Any) -> SafeString:
+        link = reverse("admin:customer", args=[row.owner]) if row.owner else ""
+        return format_html('<a href="{}">{}</a>', link, row.email) if link else SafeString()
 
     @admin.action(description="Handle again", permissions=["try_again"])
     def handle_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
@@ -177,7 +197,7 @@ class EventAdmin(InQueue):
         with transaction.atomic():
             LogEntry.objects.log_actions(staff.pk, list(events), CHANGE, change_message="Handled again.")
             count = events.update(due_at=now, attempts=0, handled_at=None)
-        self.message_user(request, f"{count:,} are due now.")
+        self.message_user(request, due_now(count))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # an event that is delivered once more would be handled once more
@@ -185,9 +205,10 @@ class EventAdmin(InQueue):
 
 @admin.register(WrongPrice)
 class WrongPriceAdmin(FromFlatPeak):
-    list_display = ["reported_at", "named", "day", "starts_at", "price", "said", "dealt_with_at"]
+    list_display = ["reported_at", "named", "customer_link", "starts_at", "price", "said", "dealt_with_at"]
+    owner = "tariff__location__customer__user"
     list_select_related = ["tariff__location__customer__user"]
-    linked = ("account", "dealt_with_at")
+    linked = ("account", "dealt_with_at", "tariff__location__customer__user")
     list_filter = [("dealt_with_at", admin.EmptyFieldListFilter), "day", "live_mode"]
     search_fields = ["id", *(f"tariff__location__{path}" for path in LOCATION)]
     fields = ["tariff", "named", "day", "starts_at", "price", "fetched_at", "said", "reported_at", "dealt_with_at"]

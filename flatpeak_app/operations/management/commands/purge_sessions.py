@@ -9,32 +9,38 @@ from flatpeak_app.accounts.models import unconfirmed
 from flatpeak_app.operations.funnel import count_ended
 from flatpeak_app.operations.popular import rank_providers
 from flatpeak_app.operations.words import counted
-from tariffs.events import KEPT, Event
-from tariffs.models import WrongPrice
+from tariffs import events, mails
+from tariffs.models import Event, Mail, WrongPrice
 
 
 class Command(BaseCommand):
     help = (
         "Close conversations whose connect token has expired, and count those that ended for the funnel and for the "
-        "order of the list of providers. Delete what "
-        "customers typed in conversations that nobody has touched for KEEP_TYPED_DAYS days, unless an exchange is owed. "
-        "Delete what they said about a price as long after somebody has dealt with it. Delete sign-ups that nobody confirmed "
-        "for KEEP_UNCONFIRMED_DAYS days, and events after 30 days. Safe to run at any time, twice at once, and again after a "
-        "kill."
+        "order of the list of providers. Delete what customers typed in conversations that nobody has touched for "
+        "KEEP_TYPED_DAYS days, unless an exchange is owed. Delete what they said about a price as long after somebody has "
+        "dealt with it. Delete sign-ups that nobody confirmed for KEEP_UNCONFIRMED_DAYS days, and events and records of "
+        "mails after 30 days. Safe to run at any time, twice at once, and again after a kill."
     )
 
     def handle(self, **options: object) -> None:
-        closed = count_ended()
+        closed, now = count_ended(), timezone.now()
         rank_providers()
-        untouched_since = timezone.now() - timedelta(days=settings.KEEP_TYPED_DAYS)
+        untouched_since = now - timedelta(days=settings.KEEP_TYPED_DAYS)
         old = ConnectSession.objects.filter(counted=True, updated_at__lte=untouched_since)
         old = old.exclude(state__in=[ConnectSession.State.OPEN, ConnectSession.State.OWED])
         old.exclude(not_listed={}).update(not_listed={})
         pages, _ = Page.objects.filter(session__in=old).delete()
-        self.stdout.write(f"{closed} closed, {pages} pages deleted")
-        if told := WrongPrice.objects.filter(dealt_with_at__lte=untouched_since).delete()[0]:
-            self.stdout.write(f"{counted(told, 'report of a wrong price', 'reports of wrong prices')} deleted")
-        if sign_ups := [user.delete() for user in unconfirmed(timezone.now())]:
-            self.stdout.write(f"{len(sign_ups)} unconfirmed sign-ups deleted")
-        if events := Event.objects.filter(received_at__lte=timezone.now() - KEPT).delete()[0]:
-            self.stdout.write(f"{events} events deleted")
+        self.stdout.write(f"{closed} closed, {counted(pages, 'page')} deleted")
+        sign_ups = [user.delete() for user in unconfirmed(now)]
+        for number, one, several in [
+            (
+                WrongPrice.objects.filter(dealt_with_at__lte=untouched_since).delete()[0],
+                "report of a wrong price",
+                "reports of wrong prices",
+            ),
+            (len(sign_ups), "unconfirmed sign-up", ""),
+            (Event.objects.filter(received_at__lte=now - events.KEPT).delete()[0], "event", ""),
+            (Mail.objects.filter(sent_at__lte=now - mails.KEPT).delete()[0], "record of a mail", "records of mails"),
+        ]:
+            if number:
+                self.stdout.write(f"{counted(number, one, several)} deleted")
