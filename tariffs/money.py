@@ -1,5 +1,6 @@
 """Prices and sums as on a bill: the unit of a price, an ordinary price, and the use of an ordinary year."""
 
+import re
 from copy import copy
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
@@ -152,7 +153,7 @@ def coins(value: Decimal, currency: str) -> Decimal:
 
 def cost(value: Decimal, currency: str) -> str:
     """A sum of money to the smallest coin: £1.23."""
-    return numbers.format_currency(coins(value, currency), currency, locale=locale())
+    return _with_sign(coins(value, currency), currency)
 
 
 def amount(value: Decimal | int, currency: str) -> str:
@@ -164,7 +165,15 @@ def _with_places(value: Decimal, currency: str, places: int) -> str:
     """In the pattern of the language, £0.25 or 0,25 €, with the given number of decimals."""
     pattern = copy(locale().currency_formats["standard"])
     pattern.frac_prec = (places, places)
-    return numbers.format_currency(value, currency, pattern, locale(), currency_digits=False)
+    return _with_sign(value, currency, pattern, currency_digits=False)
+
+
+def _with_sign(value: Decimal, currency: str, pattern: Any = None, **options: Any) -> str:
+    """A sum with its currency's sign, $ and not US$ or $US: a place has one currency. Letters have a space: CHF 4."""
+    sign = numbers.get_currency_symbol(currency, locale())
+    said = numbers.format_currency(value, currency, pattern, locale(), **options)
+    said = said.replace(sign, sign.strip(ascii_uppercase) or sign)
+    return re.sub(r"(?<=[^\W\d_])(?=\d)", "\xa0", said)
 
 
 def plain(number: Decimal) -> str:

@@ -18,13 +18,18 @@ TIMES = {
 
 
 def clock(moment: datetime, zone: tzinfo) -> str:
-    at = moment.astimezone(zone)
+    return of_day(moment.astimezone(zone))
+
+
+def of_day(at: time | datetime) -> str:
+    """23:30, or 23 h 30 in French."""
     return _clock(at.hour, at.minute, locale())
 
 
 @lru_cache(1440)
 def _clock(hour: int, minute: int, where: Locale) -> str:
-    return dates.format_time(time(hour, minute), "HH:mm", locale=where)
+    whole, other = pgettext("pattern of a full hour", "HH:mm"), pgettext("pattern of a time of day", "HH:mm")
+    return dates.format_time(time(hour, minute), other if minute else whole, locale=where)
 
 
 def local(moment: datetime, zone: tzinfo) -> str:

@@ -91,7 +91,7 @@ def test_a_sum_is_rounded_as_it_is_shown(value, currency):
 
 
 @pytest.mark.parametrize(
-    ("value", "currency", "words"), [("1.005", "GBP", "£1.01"), ("-1.005", "GBP", "-£1.01"), ("2.5", "JPY", "JP¥3")]
+    ("value", "currency", "words"), [("1.005", "GBP", "£1.01"), ("-1.005", "GBP", "-£1.01"), ("2.5", "JPY", "¥3")]
 )
 def test_a_sum_is_rounded_half_up(value, currency, words):
     assert money.cost(Decimal(value), currency) == words
@@ -134,6 +134,35 @@ def test_a_comma_separates_the_decimals_where_people_write_it():
         assert money.amount(Decimal("1985.4"), "EUR") == "1.985\xa0€"
     with translation.override("fr"):
         assert money.price(Decimal("0.24555"), "EUR") == "24,56\xa0c€"
+        assert money.cost(Decimal("3.96"), "GBP") == "3,96\xa0£"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en-gb", ["£4", "$4", "CHF\xa04", "-$4", "$4"]),
+        ("de", ["4\xa0£", "4\xa0$", "4\xa0CHF", "-4\xa0$", "4\xa0$"]),
+        ("fr", ["4\xa0£", "4\xa0$", "4\xa0CHF", "-4\xa0$", "4\xa0$"]),
+    ],
+)
+def test_a_sum_has_the_sign_that_people_write(language, said):
+    sums = [(4, "GBP"), (4, "USD"), (4, "CHF"), (-4, "USD"), (4, "CAD")]
+    with translation.override(language):
+        assert [money.amount(value, currency) for value, currency in sums] == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en-gb", ["00:00", "07:05", "18:00", "18:30"]),
+        ("de", ["00:00", "07:05", "18:00", "18:30"]),
+        ("fr", ["0\xa0h", "7\xa0h\xa005", "18\xa0h", "18\xa0h\xa030"]),
+    ],
+)
+def test_a_time_of_day_is_written_as_in_the_language(language, said):
+    moments = [datetime(2026, 5, 1, hour, minute, tzinfo=UTC) for hour, minute in ((0, 0), (7, 5), (18, 0), (18, 30))]
+    with translation.override(language):
+        assert [times.clock(moment, UTC) for moment in moments] == said
 
 
 def test_the_filters_say_prices_and_times():

@@ -1,6 +1,7 @@
 """The forms of pages that ask for prices."""
 
 import re
+from datetime import time
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,7 @@ from django.utils.translation import gettext
 from tariffs import money
 from tariffs.fields import TimeField
 from tariffs.flatpeak import JSON
+from tariffs.times import of_day
 
 from ..fields import PercentageField, RateField
 from .base import RouteForm
@@ -153,8 +155,9 @@ class TimedPricesForm(PriceForm):
         bought = gettext("If you used the same at every hour: about %(bill)s to pay for %(use)s kWh in a year.")
         sold = gettext("If you sold the same at every hour: about %(bill)s paid to you for %(use)s kWh in a year.")
         return [
-            line % {"start": h["valid_from"][:5], "end": h["valid_to"][:5], "price": self.in_words(h["cost"])}
+            line % {"start": of_day(start), "end": of_day(end), "price": self.in_words(h["cost"])}
             for h in data["hours"]
+            for start, end in [(time.fromisoformat(h["valid_from"]), time.fromisoformat(h["valid_to"]))]
         ] + [self.year(self.mean(data["hours"]), bought, sold)]
 
     @staticmethod

@@ -53,7 +53,9 @@ export function priced(input, fill) {
   const known = JSON.parse(units);
   const exact = (value) => +value.toFixed(9); // as a float, 0.041 × 3500 is 143.49999999999997
   const format = (value, least, most, style = "currency") =>
-    exact(value).toLocaleString(lang, { style, currency, minimumFractionDigits: least, maximumFractionDigits: most });
+    exact(value)
+      .toLocaleString(lang, { style, currency, minimumFractionDigits: least, maximumFractionDigits: most })
+      .replace(/[A-Z]+(\p{Sc})|(\p{Sc})[A-Z]+/u, "$1$2"); // $ for US$ and $US, as the server says it
   const said = document.createElement("output");
   said.className = "said";
   said.htmlFor = input.id;

@@ -16,6 +16,7 @@ from ..fields import NumberField, TimeField
 from ..models import Tariff
 from ..rates import Segment
 from ..rates.windows import best, next_time
+from ..times import of_day
 
 HOURS = (1, 2, 3, 4, 6, 8)
 WRONG_HOURS = format_lazy(_("Choose one of {hours} hours."), hours=", ".join(map(str, HOURS)))
@@ -72,7 +73,7 @@ class CheapestForm(forms.Form):
                 "%(hours)s hours do not fit between now and %(time)s. Choose fewer hours or a later time.",
                 hours,
             )
-            self.add_error("before", said % {"hours": hours, "time": f"{before:%H:%M}"})
+            self.add_error("before", said % {"hours": hours, "time": of_day(before)})
 
 
 def cheapest(view: dict[str, Any], ahead: Sequence[Segment], form: CheapestForm, now: datetime) -> dict[str, Any]:

@@ -20,7 +20,7 @@ register = template.Library()
 register.filter(money.plain)
 register.filter(money.price)
 register.filter("unsigned_cost", lambda sum, currency: money.cost(abs(sum), currency))
-for moment in (times.local, times.local_day, times.long_date, times.moment_of_year, times.short_date):
+for moment in (times.local, times.local_day, times.long_date, times.moment_of_year, times.of_day, times.short_date):
     register.filter(moment)
 for tag in (times.span, times.until, times.when):
     register.simple_tag(tag)
