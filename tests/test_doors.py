@@ -445,9 +445,9 @@ def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, m
         404: client.get("/nowhere/"),
         429: [client.post("/connect/", {"direction": "IMPORT", "country_code": "GB"}) for _ in range(11)][-1],
     }
-    monkeypatch.setattr("tariffs.screens.views.days_around", breaks(ValueError()))
+    monkeypatch.setattr("tariffs.screens.views.render", breaks(ValueError()))
     pages[500] = client.get("/locations/")
-    monkeypatch.setattr("tariffs.screens.views.days_around", breaks(OperationalError()))
+    monkeypatch.setattr("tariffs.screens.views.render", breaks(OperationalError()))
     pages[503] = client.get("/locations/")
     said = {
         400: "Your browser sent something we can’t read",
@@ -474,7 +474,7 @@ def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, m
 def test_the_lines_of_a_request_carry_its_id(client, alice, monkeypatch, caplog, settings):
     settings.TRUST_REQUEST_ID = True
     caplog.handler.addFilter(RequestId())
-    monkeypatch.setattr("tariffs.screens.views.days_around", breaks(ValueError()))
+    monkeypatch.setattr("tariffs.screens.views.render", breaks(ValueError()))
     client.raise_request_exception = False
     client.force_login(alice)
     given = "0123456789abcdef0123456789abcdef"
@@ -519,7 +519,7 @@ def test_an_error_answer_of_ours_leaves_no_line_of_its_own_and_no_mail(walk, set
     assert not mail.outbox
     for error, status in ((ValueError(), 500), (OperationalError(), 503)):
         caplog.clear()
-        monkeypatch.setattr("tariffs.screens.views.days_around", breaks(error))
+        monkeypatch.setattr("tariffs.screens.views.render", breaks(error))
         assert walk.get("/locations/").response.status_code == status
         assert [(record.name, bool(record.exc_info)) for record in caplog.records] == [("django.request", True)]
     assert len(mail.outbox) == 2
@@ -657,7 +657,7 @@ def test_errors_that_nobody_caught_are_mailed_once_for_each_place_in_the_code(wa
     def fails(*_):
         raise ValueError
 
-    monkeypatch.setattr("tariffs.screens.views.days_around", fails)
+    monkeypatch.setattr("tariffs.screens.views.render", fails)
     for n in range(5):
         walk.client.get(f"/locations/?n={n}")
     assert len(mail.outbox) == 1

@@ -106,7 +106,7 @@ def test_an_error_that_nobody_caught_is_its_traceback_and_the_line(client, alice
     def broken(*_, **__):
         raise ValueError(reason)
 
-    monkeypatch.setattr("tariffs.screens.views.days_around", broken)
+    monkeypatch.setattr("tariffs.screens.views.render", broken)
     client.force_login(alice)
     client.raise_request_exception = False
     response = client.get("/locations/?q=secret")
