@@ -40,7 +40,7 @@ class WrongPrice(FlatPeakObject):
         indexes = [
             models.Index(
                 fields=["account", "live_mode", "reported_at"], condition=Q(dealt_with_at=None), name="wrong_price_open"
-            )
+            ),
         ]
 
     def __str__(self) -> str:

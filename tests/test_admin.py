@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from flatpeak_app.operations.admin.tariffs import cell
+from flatpeak_app.operations.words import counted, due_now
 from tariffs.models import Customer, Location, Tariff
 from tests.test_accounts import is_signed_in, signed_in
 
@@ -368,8 +369,33 @@ def test_what_is_deleted_is_named_by_its_number_first_and_goes_in_batches(stored
     assert Location.objects.count() == 121
     form = {"action": "delete_selected", "chosen": asked.context["chosen"]} | CHOSEN
     said = client.post(address, form, follow=True)
-    assert [str(each) for each in said.context["messages"]] == ["120 deleted."]
+    assert [str(each) for each in said.context["messages"]] == ["120 locations deleted."]
     assert Location.objects.count() == 1
+
+
+def test_one_row_is_said_in_the_singular(stored, client):
+    address, only = reverse("admin:tariffs_location_changelist"), Location.objects.get()
+    asked = client.post(address, {"_selected_action": [only.pk], "action": "delete_selected"})
+    assert "Delete selected locations: 1 location<" in asked.content.decode()
+    form = {"action": "delete_selected", "chosen": asked.context["chosen"]} | CHOSEN
+    assert [str(each) for each in client.post(address, form, follow=True).context["messages"]] == [
+        "1 location deleted."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (counted(0, "page"), "0 pages"),
+        (counted(1, "page"), "1 page"),
+        (counted(2000, "page"), "2,000 pages"),
+        (counted(2, "record of a mail", "records of mails"), "2 records of mails"),
+        (due_now(1), "1 is due now."),
+        (due_now(0), "0 are due now."),
+    ],
+)
+def test_a_number_agrees_with_its_noun(said, expected):
+    assert said == expected
 
 
 def test_nothing_is_deleted_without_the_permission_for_what_goes_with_it(stored, client, charlie, alice):

@@ -18,6 +18,7 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.operations.customer_page import NEWEST
 from tariffs.models import Event, Location, Mail, Tariff, Wait, WrongPrice
+from tariffs.notices import send_due
 from tests.test_funnel import sessions
 from tests.test_overview import ago, tariff
 
@@ -196,6 +197,16 @@ def test_a_mail_is_noted_when_it_was_sent_and_when_it_was_not(client, alice, mon
     monkeypatch.setattr("flatpeak_app.accounts.mails.EmailMessage.send", refuse)
     assert client.post("/account/password/reset/", {"email": alice.email}).status_code == 503
     assert list(Mail.objects.order_by("sent_at").values_list("taken", flat=True)) == [True, False]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_mail_about_a_tariff_is_noted_too(alice, monkeypatch, taken):
+    wait = Wait.objects.create(tariff=tariff(alice, state="pending"), since=ago(hours=49))
+    if not taken:
+        monkeypatch.setattr("tariffs.notices.send_mail", lambda *mail: 1 / 0)
+    assert send_due(wait) is taken
+    [noted] = Mail.objects.all()
+    assert (noted.user, noted.name, noted.taken) == (alice, "late", taken)
 
 
 def test_records_of_mails_are_kept_for_thirty_days(alice, capsys):

@@ -239,17 +239,27 @@ def test_the_operator_reads_it_under_what_needs_somebody_and_marks_it_as_dealt_w
     row = staff.get(reverse("admin:tariffs_wrongprice_change", args=[report.pk])).content.decode()
     for part in ("Ecotricity, Simple", "It&#x27;s &lt;b&gt;24p", "per kWh until", f"{report.day:%-d %b}"):
         assert part in row.replace("Nov.", "Nov"), part
-    assert "_save" not in row
+    assert re.findall(r'name="(dealt_with_at_0|said|segment|named)"', row) == ["dealt_with_at_0"]
     for query in ("alice@example.com", "1 Example", report.tariff.location.location_id):
         assert staff.get(listed, {"q": query}).context["cl"].result_count == 1, query
     done = staff.post(listed, {"action": "dealt_with", "_selected_action": [report.pk]}, follow=True)
-    assert "1 dealt with." in done.content.decode()
+    assert "1 report dealt with." in done.content.decode()
     report.refresh_from_db()
     assert report.dealt_with_at
     assert "that customers say are wrong:" not in staff.get(attention).content.decode()
     history = staff.get(reverse("admin:tariffs_wrongprice_history", args=[report.pk])).content.decode()
     assert "Dealt with." in history
     assert report.said not in unescape(history)
+
+
+def test_the_operator_marks_it_on_its_own_page_too_and_changes_nothing_else(report, charlie):
+    staff = Client()
+    staff.force_login(charlie)
+    change = reverse("admin:tariffs_wrongprice_change", args=[report.pk])
+    staff.post(change, {"dealt_with_at_0": "2026-11-30", "dealt_with_at_1": "10:00:00", "said": "Nothing."})
+    said = report.said
+    report.refresh_from_db()
+    assert (f"{report.dealt_with_at:%F %H:%M}", report.said) == ("2026-11-30 10:00", said)
 
 
 def test_only_who_may_change_it_marks_it(report, django_user_model):

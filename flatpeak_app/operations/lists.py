@@ -25,6 +25,8 @@ from django.utils.safestring import SafeString
 
 from flatpeak_app.web.indexes import Plain
 
+from .words import counted
+
 MOST = 1000  # rows that a list shows and a search finds; a longer search text finds the others
 BATCH = 100  # rows per transaction of a deletion and per query of a download
 LOOKUPS = ("", "__exact", "__id__exact", "__in", "__isnull", "__isempty", "__gte", "__lt", "__lte")  # of a filter
@@ -136,10 +138,10 @@ class LongList(admin.ModelAdmin):
             return super().response_action(request, queryset)
         rows = queryset[:MOST] if across else self.with_keys(queryset, ticked)
         keys = [str(key) for key in rows.values_list("pk", flat=True)]
-        noun = self.opts.verbose_name if len(keys) == 1 else self.opts.verbose_name_plural
+        nouns = str(self.opts.verbose_name), str(self.opts.verbose_name_plural)
         what = action[2] % model_format_dict(self.opts)
         context = self.admin_site.each_context(request) | {
-            "title": f"{what}: {len(keys):,} {noun}",
+            "title": f"{what}: {counted(len(keys), *nouns)}",
             "opts": self.opts,
             "what": what,
             "name": name,
@@ -170,7 +172,8 @@ class LongList(admin.ModelAdmin):
                 count += batch.count()
                 self.log_deletions(request, batch)
                 self.delete_queryset(request, batch)
-        self.message_user(request, f"{count:,} deleted.", messages.SUCCESS)
+        nouns = str(self.opts.verbose_name), str(self.opts.verbose_name_plural)
+        self.message_user(request, f"{counted(count, *nouns)} deleted.", messages.SUCCESS)
 
 
 def in_batches(queryset: QuerySet[Any]) -> Iterator[QuerySet[Any]]:

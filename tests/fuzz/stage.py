@@ -196,5 +196,5 @@ class Stage:
         for path in ("/locations/", "/connect/", "/account/data.json"):
             self.get(path)
         for location in Location.objects.all():
-            for end in ("", "day/", "week/", "rates.csv", "rates.json", "delete/"):
+            for end in ("", "day/", "week/", "rates.csv", "rates.json", "delete/", "wrong-price/"):
                 self.get(f"/locations/{location.pk}/{end}")

@@ -19,7 +19,7 @@ from tariffs.models import Customer, Erasure, Event, Location, Tariff, WrongPric
 from tariffs.templatetags.prices import per_kwh
 
 from ..lists import KnownValues, LongList, in_batches, shows
-from ..words import due_now
+from ..words import counted, due_now
 
 BOM = "\ufeff"  # Excel reads a file without it in a local encoding
 LOCATION = ["location_id", "customer__customer_id", "customer__user__email", "address_line1", "city", "post_code"]
@@ -211,22 +211,24 @@ class WrongPriceAdmin(FromFlatPeak):
     linked = ("account", "dealt_with_at", "tariff__location__customer__user")
     list_filter = [("dealt_with_at", admin.EmptyFieldListFilter), "day", "live_mode"]
     search_fields = ["id", *(f"tariff__location__{path}" for path in LOCATION)]
-    fields = ["tariff", "named", "day", "starts_at", "price", "fetched_at", "said", "reported_at", "dealt_with_at"]
+    readonly_fields = ["tariff", "named", "day", "starts_at", "price", "fetched_at", "said", "reported_at"]
+    fields = [*readonly_fields, "dealt_with_at"]
     csv_related = ("tariff.location.location_id", "tariff.location.customer.user.email")
+    ordering = ["-reported_at"]
     actions = ["dealt_with", "download_csv"]
 
     @admin.display
     def price(self, report: WrongPrice) -> str:
         return f"{per_kwh(report.rate, report.tariff.location.currency_code)} until {report.ends_at:%Y-%m-%d %H:%M}"
 
-    @admin.action(description="Mark as dealt with", permissions=["deal_with"])
+    @admin.action(description="Mark as dealt with", permissions=["change"])
     def dealt_with(self, request: HttpRequest, queryset: QuerySet[WrongPrice]) -> None:
         reports = WrongPrice.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)), dealt_with_at=None)
         staff: Any = request.user
         with transaction.atomic():
             LogEntry.objects.log_actions(staff.pk, list(reports), CHANGE, change_message="Dealt with.")
             count = reports.update(dealt_with_at=timezone.now())
-        self.message_user(request, f"{count:,} dealt with.")
+        self.message_user(request, f"{counted(count, 'report')} dealt with.")
 
-    def has_deal_with_permission(self, request: HttpRequest) -> bool:
-        return super(FromFlatPeak, self).has_change_permission(request)
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super(FromFlatPeak, self).has_change_permission(request, obj)  # of when it was dealt with

@@ -2,6 +2,7 @@ from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from flatpeak_app.operations.words import counted
 from flatpeak_app.web import vault
 
 
@@ -19,6 +20,6 @@ class Command(BaseCommand):
                         renewed, unread = renewed + bool(secret), unread + (not secret)
                         factor.data[name] = vault.encrypted(secret) if secret else factor.data[name]
                         factor.save(update_fields=["data"])
-        self.stdout.write(f"{renewed} encrypted with the first key")
+        self.stdout.write(f"{counted(renewed, 'secret')} of second factors encrypted with the first key")
         if unread:
             raise CommandError(f"{unread} can't be decrypted: a key is missing in TOKEN_KEYS.")
