@@ -105,6 +105,7 @@ JUNK = [
 def shown(rf, monkeypatch):
     """Render a page as the view does, for a signed-in user, at a fixed time, without storing anything."""
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    monkeypatch.setattr(views, "popular", lambda country: ["Ecotricity"])
 
     def show(page, form=None, problem="", query="", **session):
         request = rf.get("/", {"q": query})
