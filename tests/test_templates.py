@@ -31,6 +31,10 @@ RATE = {
     "valid_to": "2026-05-02T00:00:00+01:00",
     "tariff": {"cost": Decimal("0.24555"), "confidence": Decimal("0.9")},
 }
+DEARER = RATE | {
+    "valid_from": "2026-05-01T18:00:00+01:00",
+    "tariff": {"cost": Decimal("0.3"), "confidence": Decimal("0.9")},
+}
 ADDRESS = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA", "country_code": "GB"}
 HOUR = {"valid_from": "07:00:00", "valid_to": "23:00:00", "cost": Decimal("0.3")}
 DATA = {
@@ -69,7 +73,7 @@ DATA = {
         "currency_code": "GBP",
         "market_rates_source": False,
         "tariff": TARIFF,
-        "rates": {"yesterday": [], "today": [RATE], "tomorrow": []},
+        "rates": {"yesterday": [], "today": [RATE, DEARER], "tomorrow": []},
     },
     "summary_tariff_inprogress": {"provider": PROVIDER, "connection_type": "DIRECT"},
     "summary_tariff_failed": {"provider": PROVIDER, "connection_type": "DIRECT"},
@@ -319,11 +323,11 @@ def test_a_price_that_is_a_whole_number_is_shown(shown):
 def test_a_summary_of_changing_prices_has_a_chart_and_a_table(shown):
     html = shown(page("summary_tou_confirm"))
     assert html.count("<svg viewBox=") == 1
-    assert "<figcaption>Fri 1 May: 24.56p per kWh</figcaption>" in html
+    assert "<figcaption>Fri 1 May: 24.56p to 30.00p per kWh</figcaption>" in html
     assert "<caption>Friday 1 May 2026</caption>" in html
     assert "<dt>Price at 12:30</dt>" in html
     assert re.search(
-        r'<th scope="row">00:00</th><td>00:00</td><td class="number">24.56p <span class="small">estimate', html
+        r'<th scope="row">00:00</th><td>18:00</td><td class="number">24.56p <span class="small">estimate', html
     )
     without = shown(page("summary_tou_confirm", DATA["summary_tou_confirm"] | {"rates": None}))
     assert "<svg viewBox" not in without
