@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from statistics import median
 
 from playwright.sync_api import Browser, Page, Response, sync_playwright
@@ -21,7 +22,7 @@ ROUND_TRIP = 150  # milliseconds
 LINE = {"offline": False, "latency": ROUND_TRIP, "downloadThroughput": 200_000, "uploadThroughput": 93_750}  # bytes/s
 SLOWER = 4  # factor by which the processor is slowed down
 READING = 700  # milliseconds between scrolling to a button and pressing it, while the logos around it load
-ADDRESS = {"address_line1": "1 Example Street", "city": "London", "post_code": "N1 1AA"}
+ADDRESSES = ({"address_line1": f"{n} Example Street", "city": "London", "post_code": "N1 1AA"} for n in count(2))
 PROVIDERS = 2000
 QUERIES = ["octopus", "british gas", "energy 19", "zzz"]  # find some, one, many and none of the list
 
@@ -140,7 +141,7 @@ def begun(site: Site, cookie: str) -> Customer:
 
 def journey(page: Page) -> Iterator[tuple[str, float]]:
     """Walk from the address to the summary, which ends what goes in place; yields each step's name and milliseconds."""
-    fill(page, ADDRESS)
+    fill(page, next(ADDRESSES))  # a new one: who connects an address twice is asked about it
     yield "address", press(page, "Continue")
     yield "provider", press(page, "Ecotricity")
     yield "structure", press(page, "One price, all the time")
@@ -178,7 +179,7 @@ def keys(chromium: Browser, site: Site, cookie: str) -> list[tuple[float, float]
     """Return milliseconds of each key in the search of a long list, and until its results are shown."""
     customer = begun(site, cookie)
     site.control(faults=[{"call": "connect.postal_address_capture", "fault": "many_choices", "count": PROVIDERS}])
-    customer.press(ADDRESS | {"country_code": "GB"})
+    customer.press(next(ADDRESSES) | {"country_code": "GB"})
     phone = Phone(chromium, site.port, cookie)
     page = phone.open(customer.path)
     assert page.locator("[data-list] > li").count() == PROVIDERS

@@ -16,7 +16,7 @@ from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
 from tariffs.models import Location, Tariff
 
-from . import refusals
+from . import already, refusals
 from .conversation import ask
 from .conversation.again import begin_again
 from .conversation.reading import is_incomplete
@@ -55,9 +55,12 @@ def start(request: HttpRequest) -> HttpResponse:
     )
     status = 422 if form.is_bound else 200
     if form.is_valid():
+        instead = form.cleaned_data.pop("instead")
         try:
             session = ask.begin(request.user.pk, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
             catch_up(request, session)
+            if before := instead and ConnectSession.objects.filter(pk=instead, user=request.user.pk).first():
+                discarded(before)
             return lead(request, "newest", at_newest, session.pk)
         except flatpeak.FlatPeakError as error:
             refused = isinstance(error, flatpeak.Rejected) and error.status != 429
@@ -137,13 +140,17 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
 def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     """End a conversation before anything is connected, and lead back to the list; a GET follows a sign-in, and only leads."""
     session = own(request, pk)
-    if request.method == "POST" and session.may_be_discarded:
-        with session.claimed(held=True) as mine:
-            if mine:
-                session.discard()
-            else:
-                messages.info(request, gettext("An answer is under way. Try again in a minute."))
+    if request.method == "POST" and session.may_be_discarded and not discarded(session):
+        messages.info(request, gettext("An answer is under way. Try again in a minute."))
     return redirect("connect_ui:start" if request.POST.get("then") == "start" else "tariffs:locations")
+
+
+def discarded(session: ConnectSession) -> bool:
+    """End a conversation before anything is connected; False if that has happened already, or an answer is under way."""
+    with session.claimed(held=True) as mine:
+        if mine and session.may_be_discarded:
+            session.discard()
+    return mine
 
 
 def left(request: HttpRequest, session: ConnectSession) -> HttpResponse:
@@ -233,6 +240,9 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         said = gettext("This question was answered already, so nothing was sent. Here is where you are.")
         messages.info(request, said)
         return lead(request, "page", at_page, session.pk, session.newest)
+    if form and answered.row.asks == "address" and (tariff := already.connected(answered, form)):
+        context = {"session": session, "page": answered, "form": form, "tariff": tariff}
+        return render(request, "connect_ui/already.html", context)
     try:
         with session.claimed(held=True) as mine:
             if mine and action in ("PROVIDER_MISSING", "TARIFF_MISSING"):

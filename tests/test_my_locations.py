@@ -121,11 +121,11 @@ def test_a_logo_stays_until_the_provider_is_another_one():
 
 def test_an_only_location_is_gone_to_straight_and_the_list_stays_one_link_away(walk):
     location = f"/locations/{walk.fixed().session.location_id}/"
-    assert 'href="/">My locations</a>' in walk.response.content.decode()  # in the menu
+    assert 'href="/">My locations</a>' in walk.get("/account/email/").response.content.decode()  # in the menu
     assert walk.get("/").path == location
     walk.client.logout()
     assert walk.post("/account/login/", {"login": "alice@example.com", "password": PASSWORD}).path == location
-    assert '<nav class="back"><a href="/locations/">My locations</a>' in walk.response.content.decode()
+    assert '<nav class="back"><a href="/locations/">My locations</a>' in walk.see().response.content.decode()
     assert walk.get("/locations/").path == "/locations/"
 
 

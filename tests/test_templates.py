@@ -150,7 +150,7 @@ def variants(value):
 
 def test_every_route_has_a_template_and_every_template_a_row_here():
     templates = {path.stem for path in Path(django_settings.BASE_DIR, "templates/connect_ui").glob("[!_]*.html")}
-    frames = {"page", "start", "stalled", "expired", "wait", "unknown", "asked", "confirm"}
+    frames = {"page", "start", "stalled", "expired", "wait", "unknown", "asked", "confirm", "already"}
     rows = [each for each in ROUTES if each.kind is not Kind.SENT]
     assert set(DATA) == {name for each in rows for names in each.wire.values() for name in names}
     assert {f"connect_ui/{name}.html" for name in templates - frames} == {each.template for each in rows}

@@ -113,11 +113,14 @@ class Walk:
         return self.get(f"/connect/{self.page.session_id}/{self.page.came_from}/")
 
     def address(self, **changed):
-        """Give an address; of a country other than Britain, the first of tests/addresses.json."""
+        """Give an address; of a country other than Britain, the first of tests/addresses.json.
+
+        One that is connected already is connected again without a question.
+        """
         usual = self.ADDRESS
         if (country := changed.get("country_code", "GB")) in ADDRESSES and country != "GB":
             usual = ADDRESSES[country][0]["typed"]
-        return self.answer(**(usual | changed))
+        return self.answer(**(usual | {"again": "1"} | changed))
 
     def provider(self, name):
         return self.answer(

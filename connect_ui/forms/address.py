@@ -118,6 +118,8 @@ class AddressForm(RouteForm):
                 self.fields["address_line2"] = text_field(line2, "address-line2")
             elif self.choosing or name in self.rule.order or self.has_more(name, stored):
                 self.fields[name] = place_field(name, self.rule)
+        if "again" in {**self.given, **stored}:  # said of an address that is connected already
+            self.fields["again"] = forms.CharField(required=False, widget=forms.HiddenInput)
         if self.choosing:
             self.choose()
         else:

@@ -33,6 +33,7 @@ class StartForm(forms.Form):
     )
     country_code = CountryField(required=False)
     location: Any = forms.ModelChoiceField(None, required=False, widget=forms.HiddenInput)
+    instead = forms.UUIDField(required=False, widget=forms.HiddenInput)  # the conversation that this one replaces
 
     def __init__(self, locations: QuerySet[Any], data: Any = None, likely: Sequence[str] = ()) -> None:
         initial = {"direction": "IMPORT", "country_code": likely[0] if likely else ""}

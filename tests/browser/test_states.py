@@ -53,7 +53,8 @@ class Stage:
 
 
 # The path to open, or a function that brings the server into the state and returns the path. If a name ends with "refused",
-# the form is sent as it is.
+# the form is sent as it is; with "twice", with an address that is connected already.
+SENT = ("refused", "twice")
 VISITOR = {
     "home": "/",
     "sign-in": "/account/login/",
@@ -419,6 +420,7 @@ CUSTOMER = {
     "connect found": searched("?q=EDF+Energy"),
     "connect nothing found": searched("?q=Bulb"),
     "connect region": to_provider("Test: asks for the region"),
+    "connect address twice": lambda stage: saved()(stage) and stage.walk.start().path,
     "connect long names": to_provider("Test: long names"),
     "connect error": to_provider("Test: error page"),
     "connect unknown": to_provider("Test: unknown page"),
@@ -490,11 +492,14 @@ def stage(walk, sandbox, later, settings, charlie):
 
 def look_at(visit, name, path):
     """Open the page, in the state of its name."""
-    if not name.endswith("refused"):
+    if not name.endswith(SENT):
         visit.page.add_init_script("window.fetch = () => new Promise(() => {})")  # keeps a waiting page from going on
     visit.open(path)
-    if name.endswith("refused"):
+    if name.endswith("twice"):
+        visit.fill(**{field: text for field, text in Walk.ADDRESS.items() if field != "country_code"})
+    if name.endswith(SENT):
         visit.leave_by(visit.main.locator("form[method=post] .button:not(.quiet)").first)
+    if name.endswith("refused"):
         expect(visit.page.get_by_role("alert").first).to_be_visible()
     if name.endswith("not updated"):
         visit.page.locator(".late").evaluate("note => (note.hidden = false)")

@@ -83,6 +83,6 @@ def test_no_error_breaks_a_page_of_ours(examples, saved, call):
             saved.get(place)
             saved.post("/connect/", {"direction": "EXPORT", "country_code": "GB"})
             if ConnectSession.objects.filter(newest__gt=0, state="open").exists():
-                saved.answer(Walk.ADDRESS)
+                saved.answer(Walk.ADDRESS | {"again": "1"})
                 saved.answer({"action": "SAVE"})
             saved.look_around()

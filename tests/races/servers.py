@@ -45,6 +45,7 @@ ANSWERS = {
         "city": "London",
         "post_code": "N1 1AA",
         "country_code": "GB",
+        "again": "1",  # who has connected it already is not asked about it
     },
     "provider": {"provider": "Ecotricity"},
     "options": {"options": "FIXED"},

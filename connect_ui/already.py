@@ -1,0 +1,42 @@
+"""Whether an address is connected already, so that the customer is asked before it is connected once more."""
+
+import unicodedata
+from typing import Any
+
+from tariffs.models import Location, Tariff
+
+from .forms.base import RouteForm
+from .models import Page
+
+
+def connected(page: Page, form: RouteForm) -> Tariff | None:
+    """The customer's tariff in the conversation's direction at the address in this form, unless they said: connect it again.
+
+    What was typed is kept then, for the way back to the form.
+    """
+    session, address = page.session, form.to_data()["postal_address"]
+    if session.location_id or form.cleaned_data.get("again"):
+        return None
+    mine = Location.objects.here(customer__user=session.user_id, country_code=address["country_code"])
+    tariffs = Tariff.objects.filter(location__in=mine, direction=session.direction, type=session.type)
+    tariffs = (
+        tariffs.exclude(state=Tariff.State.DISCONNECTED).select_related("location").order_by("location__created_at")
+    )
+    wanted = gist(address)
+    found = next((tariff for tariff in tariffs if gist(vars(tariff.location)) == wanted), None)
+    if found is None or session.pages.filter(typed__again="1").exists():
+        return None
+    page.typed = form.typed()
+    page.save(update_fields=["typed"])
+    return found
+
+
+def gist(address: dict[str, Any]) -> tuple[str, ...]:
+    """An address without what people write differently. The city counts where there is no post code only."""
+    street, post_code = plain(address["address_line1"] + address["address_line2"]), plain(address["post_code"])
+    return street, post_code or plain(address["city"])
+
+
+def plain(text: str) -> str:
+    """The letters and digits alone, without accents: "12a Rue de l’Été" and "12 A, rue de l'été" are the same."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text.casefold())))
