@@ -137,6 +137,8 @@ def test_a_weak_word_finds_nothing_beside_one_that_tells_more():
     names = ["Octopus Energy", "Good Energy", "EDF"]
     assert found(names, "energy") == ["Octopus Energy", "Good Energy"]
     assert found(names, "bulb energy") == []
+    assert found(names, "bulb enrgy") == []
+    assert found(names, "enrgy") == ["Octopus Energy", "Good Energy"]
     assert found(names, "edf energy limited") == ["EDF"]
 
 
