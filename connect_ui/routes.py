@@ -37,7 +37,7 @@ class Route:
 
     name: ours; pages are stored under it. words: for operators, in English.
     wire: FlatPeak's names by release; of several, the first is the one to send.
-    asks: the subject that several questions share. needs: what `data` must hold, by name and type.
+    asks: the subject that several questions share, a row of the summary. needs: what `data` must hold, by name and type.
     is_stored: FlatPeak has the tariff before this page is shown, so the customer has nothing to save.
     actions: those that have a button. If Connect lists none, a question offers none and any other page all of them.
     """
@@ -89,13 +89,14 @@ ROUTES = [
     Route("tariff", "Tariff", form=TariffForm, asks="tariff", needs={"tariffs": list},
           actions="TARIFF_MISSING ADDRESS_CHANGE", **same("tariff_select")),
     Route("tariff_name", "Name of the tariff", form=TariffNameForm, asks="tariff", **same("tariff_name_capture")),
-    Route("structure", "How the price works", form=StructureForm, needs={"options": list}, **same("tariff_structure_select")),
-    Route("fixed_price", "One price", form=FixedPriceForm, needs=PRICES, **same("rate_fixed_capture")),
-    Route("timed_prices", "Prices by time", form=TimedPricesForm, needs=PRICES, **same("rate_tod_capture")),
-    Route("region", "Region", form=RegionForm, needs={"regions": list}, anode="region_select"),
-    Route("surcharge", "Surcharge", form=SurchargeForm, needs=PRICES,
+    Route("structure", "How the price works", asks="structure", form=StructureForm, needs={"options": list},
+          **same("tariff_structure_select")),
+    Route("fixed_price", "One price", asks="price", form=FixedPriceForm, needs=PRICES, **same("rate_fixed_capture")),
+    Route("timed_prices", "Prices by time", asks="price", form=TimedPricesForm, needs=PRICES, **same("rate_tod_capture")),
+    Route("region", "Region", asks="price", form=RegionForm, needs={"regions": list}, anode="region_select"),
+    Route("surcharge", "Surcharge", asks="price", form=SurchargeForm, needs=PRICES,
           zero="market_surcharge_capture", anode="surcharge_capture"),
-    Route("contract", "End of the contract", form=ContractForm, **same("contract_term_capture")),
+    Route("contract", "End of the contract", asks="contract", form=ContractForm, **same("contract_term_capture")),
     Route("fixed_summary", "Summary of one price", Kind.SUMMARY, template="summary", needs=PRICES | {"cost": int | Decimal},
           actions=SUMMARY, zero="summary_fixed_confirm"),
     Route("summary", "Summary", Kind.SUMMARY, needs=PRICES | {"rates": dict}, actions=SUMMARY, zero="summary_tou_confirm"),

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext
 
 from tariffs import details, rates
+from tariffs.addresses import written
 from tariffs.screens.chart import chart, heading
 from tariffs.times import zone_in_words
 
 from .fields import in_words, today_in, zones
 from .models import Page
+from .routes import row
 
 
 def describe(page: Page, now: datetime) -> dict[str, Any]:
@@ -50,6 +52,29 @@ def describe(page: Page, now: datetime) -> dict[str, Any]:
             if varies and (found := rates.clip(rates.parse(day), *window))
         ],
     }
+
+
+def answers(page: Page) -> dict[str, Any]:
+    """What the customer answered on the way to a page: the number of the page that asked, by subject, and the address.
+
+    The address is that of a known location if it was not asked for.
+    """
+    session = page.session
+    found: dict[str, Any] = {"address_line": str(session.location or "")}
+    if not page.came_from:
+        return found
+    rows = session.pages.filter(number__lt=page.number).values_list("number", "route", "came_from", "answer")
+    pages: dict[Any, Any] = {number: each for number, *each in rows}
+    number = page.came_from
+    while number and number in pages:
+        route, came_from, answer = pages.pop(number)
+        subject = row(route).asks
+        if answer and "data" in answer and subject not in found:
+            found[subject] = number
+            if subject == "address":
+                found["address_line"] = written(answer["data"].get("postal_address") or {})
+        number = came_from
+    return found
 
 
 def contract(end: date | None, ended: bool, open_ended: bool) -> str:

@@ -18,20 +18,22 @@ from tariffs.models import Location, Tariff
 
 from . import already, refusals
 from .conversation import ask
-from .conversation.again import begin_again
-from .conversation.reading import is_incomplete
+from .conversation.again import begin_again, repeat_later
+from .conversation.reading import is_incomplete, provider_at_login
 from .conversation.settle import exchange_owed, settle
 from .fields import regions_of
 from .forms import base, questions
 from .in_place import in_place, lead
 from .models import ConnectSession, Page
 from .popular import popular
-from .routes import form_for
+from .routes import Kind, form_for, row
+from .wishes import fulfil
 
 State = ConnectSession.State
 AGAIN = _(
     "We can't see that you have signed in. Open the sign-in once more: your provider may remember you, and you come back."
 )
+UNCHANGED = _("This can't be changed by itself. Choose “No, change it” to answer the questions again.")
 NEWS = timedelta(minutes=10)  # for how long after its end a conversation leads to the rates with a message
 NOT_BEGUN = _("FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later.")
 
@@ -58,7 +60,8 @@ def start(request: HttpRequest) -> HttpResponse:
         instead = form.cleaned_data.pop("instead")
         try:
             session = ask.begin(request.user.pk, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
-            catch_up(request, session)
+            if catch_up(request, session):
+                wish(request, session)
             if before := instead and ConnectSession.objects.filter(pk=instead, user=request.user.pk).first():
                 discarded(before)
             return lead(request, "newest", at_newest, session.pk)
@@ -107,8 +110,17 @@ def catch_up(request: HttpRequest, session: ConnectSession, held: bool = False, 
         if mine and session.is_held:
             messages.info(request, AGAIN)
         elif mine and is_back and session.is_at_login:
-            messages.info(request, gettext("The sign-in was not finished."))
+            said = gettext("The sign-in was not finished, so nothing was connected. Try again, or type your prices.")
+            messages.info(request, said)
     return mine
+
+
+def wish(request: HttpRequest, session: ConnectSession) -> None:
+    """Do what the customer pressed on the page of the tariff; if that fails, its first page is shown, with the reason."""
+    try:
+        fulfil(session, request.POST.get("then", ""))
+    except flatpeak.FlatPeakError as error:
+        explain(request, session, error)
 
 
 def explain(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeakError) -> None:
@@ -243,6 +255,8 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     if form and answered.row.asks == "address" and (tariff := already.connected(answered, form)):
         context = {"session": session, "page": answered, "form": form, "tariff": tariff}
         return render(request, "connect_ui/already.html", context)
+    # An answer before a summary changes it: the answers that followed are given again, and the customer is back there.
+    summary = session.newest if row(session.last_route).kind is Kind.SUMMARY else answered.number
     try:
         with session.claimed(held=True) as mine:
             if mine and action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
@@ -266,7 +280,15 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return render(request, "connect_ui/wait.html", {"session": session})
     if action.startswith("WRONG_TARIFF"):
         messages.success(request, gettext("Thank you. FlatPeak will look into it."))
+    if summary != answered.number and shown and session.is_open:
+        try:
+            repeat_later(session, answered, summary)
+        except flatpeak.FlatPeakError as error:
+            explain(request, session, error)
+        return lead(request, "newest", at_newest, session.pk)
     if not shown:  # the answer was not sent, or its page not stored
+        if summary != answered.number and row(session.last_route).kind is Kind.SUMMARY:
+            messages.info(request, UNCHANGED)
         return lead(request, "newest", at_newest, session.pk)
 
     def at_hand(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:  # as at_page, without reading it again
@@ -311,6 +333,8 @@ def show(
     if shown.came_from and session.is_open:
         if not before or before.number != shown.came_from:
             before, asked = session.pages.filter(number=shown.came_from).first(), None
+        context["at_login"] = provider_at_login(shown, before)
+        context["before"] = before
         if before and before.answer and "data" in before.answer and (asked := asked or form_for(before)):
             context["said_back"] = asked.said_back(before.answer["data"])
     return render(request, shown.row.template, context, status=status)

@@ -101,6 +101,7 @@ RULES = {
     "tariffs:week": OWNERS_PAGE,
     "tariffs:rates_csv": OWNERS_FILE,
     "tariffs:rates_json": OWNERS_FILE,
+    "tariffs:tariff": owner(READ, "404, 405"),
     "tariffs:wrong_price": owner("200, 422", "404, 404"),
     "tariffs:delete": owner("200, tariffs:locations", "404, tariffs:locations"),
     "flatpeak_events": everybody("404, 404", "404, 404"),  # unless FLATPEAK_EVENTS is set

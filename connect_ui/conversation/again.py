@@ -1,6 +1,8 @@
-"""A new conversation in place of one whose token has expired."""
+"""Answers that are given once more: in a new conversation, or after a change on the way to a summary."""
 
 from contextlib import suppress
+
+from django.http import QueryDict
 
 from tariffs import flatpeak
 
@@ -58,3 +60,36 @@ def answer_part(new: ConnectSession, asked: Page, said: Page) -> Page | None:
     with suppress(flatpeak.Rejected), new.claimed() as mine:
         return send(new, asked, {"data": form.to_data()}, form.typed(), form) if mine else None
     return None
+
+
+def repeat_later(session: ConnectSession, changed: Page, summary: int) -> None:
+    """After another answer to a page on the way to a summary, give the answers that followed it once more.
+
+    Stops where Connect asks something else, and where an answer is missing or does not fit any more; what was typed then
+    stands in the form. Each answer has a claim of its own, so a crash or another request leaves a question that can be
+    answered. Raises FlatPeakError.
+    """
+    path = path_to(session, summary)
+    numbers = [page.number for page in path]
+    later = path[numbers.index(changed.number) + 1 :] if changed.number in numbers else []
+    for said in later:
+        asked = session.pages.filter(number=session.newest).first()
+        if not session.is_open or not asked or asked.route != said.route or not said.answer:
+            break
+        asked.typed = said.typed
+        asked.save(update_fields=["typed"])
+        answer, form = said.answer, None
+        if "data" in answer:
+            given = QueryDict(mutable=True)
+            given.update(said.typed)
+            given.setlist("sure", [*said.typed.values()])  # it was questioned the first time
+            form = form_for(asked, given)
+            if not form or not form.is_valid():
+                break
+            answer = {"data": form.to_data()}
+        elif answer.get("action") not in REPEATED_ACTIONS:
+            break
+        with session.claimed() as mine:
+            if not mine:
+                break
+            send(session, asked, answer, said.typed, form)

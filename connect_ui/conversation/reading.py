@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from tariffs import flatpeak
+from tariffs.flatpeak import JSON
 
 from ..models import OTHER, ConnectSession, Page
 from ..routes import Kind
@@ -46,6 +47,19 @@ def note_country(session: ConnectSession, answered: Page | None) -> None:
     address = ((answered.answer or {}).get("data") or {}).get("postal_address") if answered else None
     if isinstance(address, dict):
         session.country_code = address["country_code"]
+
+
+def provider_at_login(shown: Page, before: Page | None) -> JSON:
+    """The listed provider of a login, `{id, display_name, logo_url}`; {} if the page is about no login.
+
+    That is the page that leads to a login, after the list on `before`, or the list that follows a login without a tariff.
+    """
+    if before and shown.row.kind is Kind.REDIRECT:
+        return next((each for each in before.parts("providers") if each.get("id") == before.typed.get("provider")), {})
+    if before and before.row.kind is Kind.REDIRECT and shown.row.asks == "provider":
+        name = shown.session.provider
+        return next((each for each in shown.parts("providers") if name and each.get("display_name") == name), {})
+    return {}
 
 
 def note_provider(session: ConnectSession, page: Page, answered: Page | None) -> None:

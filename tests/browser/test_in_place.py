@@ -198,7 +198,7 @@ def test_steps_and_prices_look_and_work_as_they_should_across_back_and_forward(v
     visit.page.go_forward()
     visit.pays("28.15p", "")
     assert visit.page.evaluate(LARGE)
-    visit.manage().on(re.compile("Is this your tariff|Who is your|How does your"))
+    visit.manage()
     assert visit.page.evaluate(STYLES) == ["app.css"]
     visit.page.go_back()
     visit.pays("28.15p", "")

@@ -149,7 +149,7 @@ class Visit:
         return self.sees(re.compile("Your tariff is (connected|saved)"))
 
     def manage(self):
-        return self.press("Manage this tariff")
+        return self.click_link("Manage this tariff").on("Your tariff")
 
     def connect_fixed(self, price="28.15"):
         """Connect a tariff in the fewest steps, and open its rates."""

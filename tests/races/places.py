@@ -64,7 +64,9 @@ def connected(tab: Tab, page: str = "") -> Tab:
 def failed(tab: Tab) -> None:
     back_from_login("Test: cannot be read")(tab)
     tab.press(action="SAVE").settle()
-    tab.get(f"/locations/{Location.objects.get(customer__user=tab.user).pk}/").press_on("Manage this tariff")
+    tab.get(f"/locations/{Location.objects.get(customer__user=tab.user).pk}/").get(
+        f"/locations/{Location.objects.get(customer__user=tab.user).pk}/tariff/"
+    ).press_on("Check or change it")
 
 
 def first_page_missing(tab: Tab) -> None:
