@@ -35,7 +35,7 @@ WHOLE, BEGUN, SLIP, INSIDE = 4, 3, 3, 2  # how well a word is matched
 
 
 class Name(NamedTuple):
-    """A name without spaces, with its initials behind it if it has three words.
+    """A name without spaces, with its initials behind it if they are three or more.
 
     starts: where its words start, and the last one ends. telling: the starts of those that are not weak.
     """
@@ -77,8 +77,10 @@ def words(text: str) -> tuple[str, ...]:
 def read(name: str) -> Name:
     joined, starts, telling = "", [0], []
     found = words(name)
-    initials = "".join(word[0] for word in found) if len(found) > 2 else ""  # Pacific Gas & Electric is PG&E too
-    for word in filter(None, [*found, initials]):
+    initials = "".join("sw" if word == "stadtwerke" else word[0] for word in found)
+    for word in (
+        [*found, initials] if len(initials) > 2 else found
+    ):  # PG&E is Pacific Gas & Electric, SWM Stadtwerke München
         if word not in WEAK and word != initials:
             telling.append(len(joined))
         joined += word

@@ -39,8 +39,8 @@ export function read(text) {
   const starts = [0];
   const telling = [];
   const found = words(text);
-  const initials = found.length > 2 ? found.map(([letter]) => letter).join("") : "";
-  for (const word of initials ? [...found, initials] : found) {
+  const initials = found.map((word) => (word === "stadtwerke" ? "sw" : [...word][0])).join("");
+  for (const word of [...initials].length > 2 ? [...found, initials] : found) {
     if (!WEAK.has(word) && word !== initials) telling.push(joined.length);
     joined += word;
     starts.push(joined.length);
