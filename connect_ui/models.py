@@ -281,10 +281,6 @@ class ConnectSession(Queued):
         """Whether nothing is connected yet."""
         return self.state == self.State.OPEN and self.due_at is None
 
-    def discard(self) -> None:
-        """End the session as its customer wants it, who has nothing connected yet."""
-        self.give_up(self.State.LEFT)
-
     def expire(self) -> None:
         """End the session with its token."""
         self.give_up(self.State.EXPIRED)

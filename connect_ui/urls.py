@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import logins, views
+from . import logins, unfinished, views
 
 app_name = "connect_ui"
 urlpatterns = [
@@ -11,7 +11,7 @@ urlpatterns = [
     path("<uuid:pk>/return/", logins.back, name="return"),
     path("<uuid:pk>/", views.newest, name="newest"),
     path("<uuid:pk>/again/", views.again, name="again"),
-    path("<uuid:pk>/discard/", views.discard, name="discard"),
+    path("<uuid:pk>/discard/", unfinished.discard, name="discard"),
     path("<uuid:pk>/returned/", logins.returned, name="returned"),
     path("<uuid:pk>/confirm/", logins.confirm, name="confirm"),
     path("<uuid:pk>/called-back/", logins.called_back, name="called_back"),

@@ -19,6 +19,7 @@ from tariffs.models import Location, Tariff
 from . import already, refusals
 from .conversation import ask
 from .conversation.again import begin_again, repeat_later
+from .conversation.discard import discard
 from .conversation.reading import is_incomplete, provider_at_login
 from .conversation.settle import exchange_owed, settle
 from .fields import regions_of
@@ -63,7 +64,7 @@ def start(request: HttpRequest) -> HttpResponse:
             if catch_up(request, session):
                 wish(request, session)
             if before := instead and ConnectSession.objects.filter(pk=instead, user=request.user.pk).first():
-                discarded(before)
+                discard(before)
             return lead(request, "newest", at_newest, session.pk)
         except flatpeak.FlatPeakError as error:
             refused = isinstance(error, flatpeak.Rejected) and error.status != 429
@@ -145,24 +146,6 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
         except flatpeak.FlatPeakError as error:
             messages.error(request, refusals.sentence(error))
     return lead(request, "newest", at_newest, pk)  # also a GET, which follows when the POST had to sign in first
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@limited("connect_ask", "POST")
-def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """End a conversation before anything is connected, and lead back to the list; a GET follows a sign-in, and only leads."""
-    session = own(request, pk)
-    if request.method == "POST" and session.may_be_discarded and not discarded(session):
-        messages.info(request, gettext("An answer is under way. Try again in a minute."))
-    return redirect("connect_ui:start" if request.POST.get("then") == "start" else "tariffs:locations")
-
-
-def discarded(session: ConnectSession) -> bool:
-    """End a conversation before anything is connected; False if that has happened already, or an answer is under way."""
-    with session.claimed(held=True) as mine:
-        if mine and session.may_be_discarded:
-            session.discard()
-    return mine
 
 
 def left(request: HttpRequest, session: ConnectSession) -> HttpResponse:
