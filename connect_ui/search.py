@@ -77,10 +77,9 @@ def words(text: str) -> tuple[str, ...]:
 def read(name: str) -> Name:
     joined, starts, telling = "", [0], []
     found = words(name)
+    # PG&E is Pacific Gas & Electric, and SWM is Stadtwerke München.
     initials = "".join("sw" if word == "stadtwerke" else word[0] for word in found)
-    for word in (
-        [*found, initials] if len(initials) > 2 else found
-    ):  # PG&E is Pacific Gas & Electric, SWM Stadtwerke München
+    for word in (*found, initials) if len(initials) > 2 else found:
         if word not in WEAK and word != initials:
             telling.append(len(joined))
         joined += word
@@ -154,7 +153,7 @@ def with_slip(word: str, names: Sequence[Name]) -> Hits:
 
 
 def look_up(word: str, names: Sequence[Name]) -> tuple[bool, Hits]:
-    """Whether a word of a query tells much, and which names it matches; with slips only if no name has a word like it."""
+    """Whether a word of a query tells much, and which names it matches, with slips only if none has a word that begins so."""
     found = hits(word, names)
     if word in WEAK or is_begun(found):
         return word not in WEAK, found
