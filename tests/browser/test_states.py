@@ -86,6 +86,19 @@ def to_provider(name, log_in=False):
     return reach
 
 
+def address_in(country):
+    """The address page of a country; that asks for the country if it is ""."""
+
+    def reach(stage):
+        stage.walk.start(country=country or "GB")
+        if not country:
+            Page.objects.update(body={"data": {}})
+            ConnectSession.objects.update(country_code="")
+        return stage.walk.path
+
+    return reach
+
+
 def at_login(stage):
     stage.walk.to_providers().provider("Octopus Energy")
     return stage.walk.leave()
@@ -396,6 +409,10 @@ CUSTOMER = {
     "start": "/connect/",
     "start unfinished": lambda stage: route("rate_fixed_capture")(stage) and "/connect/",
     **{f"connect {name}": route(name) for name in PAGES if "/" not in name},
+    "connect address, no country": address_in(""),
+    "connect address, no country refused": address_in(""),
+    "connect address in Japan": address_in("JP"),
+    "connect address in the United States refused": address_in("US"),
     **{
         f"connect {name} refused": route(name)
         for name in (
