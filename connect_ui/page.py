@@ -33,6 +33,12 @@ class Page(models.Model):
     def __str__(self) -> str:
         return f"{self.number} {self.route}"
 
+    def keep(self, typed: dict[str, Any]) -> None:
+        """Store what was typed and not sent, so that it is there when the customer comes back."""
+        if typed:
+            self.typed = typed
+            Page.objects.filter(pk=self.pk).update(typed=typed)
+
     @property
     def data(self) -> dict[str, Any]:
         return self.body.get("data") or {}

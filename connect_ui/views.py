@@ -1,7 +1,6 @@
 """The Connect loop in the browser: show a page, take its answer, show the next."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from .conversation.settle import exchange_owed, settle
 from .fields import regions_of
 from .forms import base, questions
 from .in_place import in_place, lead
+from .kept import remembered
 from .models import ConnectSession, Page
 from .popular import popular
 from .routes import Kind, form_for, row
@@ -53,9 +53,8 @@ def start(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         here = locations.exclude(country_code="").order_by("-created_at").values_list("country_code", flat=True)
         likely = [*here[:20], *likely]
-    form = questions.StartForm(
-        locations, request.POST if request.method == "POST" else None, list(dict.fromkeys(likely))[:5]
-    )
+    given = request.POST if request.method == "POST" else None
+    form = questions.StartForm(locations, given, list(dict.fromkeys(likely))[:5], remembered(request))
     status = 422 if form.is_bound else 200
     if form.is_valid():
         instead = form.cleaned_data.pop("instead")
@@ -185,6 +184,8 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
     if number != session.newest and session.state != State.OPEN:
         return lead(request, "page", at_page, pk, session.newest)
     if not session.is_here or session.state == State.EXPIRED:
+        if answers and shown and (form := form_for(shown, request.POST)) and form.keeps:
+            shown.keep(form.typed())
         return render(request, "connect_ui/expired.html", {"session": session}, status=410)
     if session.state == State.LEFT:
         return left(request, session)
@@ -207,6 +208,7 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
         return take(request, shown)
     if request.method == "GET":
         session.seen()
+        shown.typed = shown.typed | remembered(request)
     query = request.GET.get("q", "") if request.method == "GET" else ""
     return show(request, shown, form_for(shown), query=query, before=pages.get(shown.came_from or 0))
 
@@ -216,7 +218,11 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     session, action = answered.session, request.POST.get("action", "")
     form = None if action else form_for(answered, request.POST)
     query = request.POST.get("q", "").replace("\0", "")[:200]
-    again = partial(show, request, answered, query=query)
+
+    def again(form: base.RouteForm | None, status: int = 200, problem: str = "") -> HttpResponse:
+        answered.keep(form.typed() if form else {})
+        return show(request, answered, form, status, problem, query)
+
     if action == "CLOSE" and answered.row.is_stored and action not in answered.actions:
         return finish(request, session)
     if action and action not in answered.actions:
@@ -232,6 +238,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     if request.POST.get("newest") != str(session.newest):
         if answered.led_to and answered.answer == answer:  # a double click, or the same answer again
             return lead(request, "page", at_page, session.pk, answered.led_to)
+        answered.keep(form.typed() if form else {})
         said = gettext("This question was answered already, so nothing was sent. Here is where you are.")
         messages.info(request, said)
         return lead(request, "page", at_page, session.pk, session.newest)
@@ -243,15 +250,14 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     try:
         with session.claimed(held=True) as mine:
             if mine and action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
-                session.not_listed = session.not_listed | {answered.row.asks: query}
-            typed = form.typed() if form else {}
+                session.not_listed = session.not_listed | ({answered.row.asks: query} if query else {})
+            typed = form.typed() if form else put_aside(session, answered, request)
             shown = ask.send(session, answered, answer, typed, form) if mine else None
     except flatpeak.Unavailable as error:
         return again(form or form_for(answered), 503, refusals.sentence(error))
     except flatpeak.Rejected as error:
         if session.state == State.EXPIRED:
-            answered.typed = form.typed() if form else answered.typed
-            answered.save(update_fields=["typed"])
+            answered.keep(form.typed() if form else {})
             return lead(request, "page", at_page, session.pk, answered.number)
         if session.state == State.OWED:
             return lead(request, "page", at_page, session.pk, session.newest)
@@ -278,6 +284,15 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return show(request, shown, form_for(shown), before=answered, asked=form)
 
     return lead(request, "page", at_hand if session.is_open else at_page, session.pk, session.newest)
+
+
+def put_aside(session: ConnectSession, left: Page, request: HttpRequest) -> dict[str, str]:
+    """What was typed on a page that an action leaves. A name is filled in where the conversation asks for it again."""
+    form = form_for(left, request.POST)
+    typed = form.typed() if form and form.keeps else {}
+    if isinstance(form, questions.NameForm) and (name := typed.get(f"{form.key}_name")):
+        session.not_listed = session.not_listed | {form.key: name}
+    return typed
 
 
 def finish(request: HttpRequest, session: ConnectSession) -> HttpResponse:

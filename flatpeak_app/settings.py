@@ -171,6 +171,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "connect_ui.kept.kept",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -331,6 +332,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax
 COOKIE_OPTIONS = {"secure": PRODUCTION, "httponly": True, "samesite": "Lax"}  # of the cookies that we set ourselves
 prefix = "__Host-" if PRODUCTION else ""
 THEME_COOKIE_NAME, KNOWN_COOKIE_NAME, LOGIN_COOKIE_NAME = f"{prefix}theme", f"{prefix}known", f"{prefix}login"
+TYPED_COOKIE_NAME = f"{prefix}typed"
 KNOWN_COOKIE_AGE = 365 * 24 * 3600
 CSRF_FAILURE_VIEW = "flatpeak_app.views.csrf_failure"
 FRAME_ANCESTORS = env.list("FRAME_ANCESTORS", default=[])

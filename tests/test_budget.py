@@ -38,7 +38,7 @@ def files_of(response):
     ("name", "most"),
     [
         ("css/app.css", 4_050),
-        ("js/app.js", 1_800),
+        ("js/app.js", 2_400),
         ("js/search.js", 2_800),
         ("js/prices.js", 1_500),
         ("css/rates.css", 600),

@@ -10,7 +10,7 @@ from tariffs.addresses import PARTS, Rules, rules
 from tariffs.flatpeak import JSON, Rejected
 
 from ..fields import CountryField, countries, country
-from .base import RouteForm
+from .base import LONGEST, RouteForm
 
 # What a country calls each field, and what to do if it is empty, by the kinds of `Rules`.
 NAMES = {
@@ -146,6 +146,10 @@ class AddressForm(RouteForm):
 
     def from_data(self, data: JSON) -> JSON:
         return super().from_data(self.page.part("postal_address"))
+
+    def typed(self) -> dict[str, str]:
+        given = {name: str(self.given[name])[:LONGEST] for name in self.fields if name in self.given}
+        return given | {"country_code": self.country} if given else {}
 
     def clean(self) -> None:
         if typed := self.cleaned_data.get("post_code"):

@@ -18,6 +18,7 @@ class RouteForm(forms.Form):
     """
 
     required_css_class = "required"
+    keeps = True  # whether it is kept when the customer leaves it half filled
     more = ""  # the name of a button that shows the form again, changed, and sends nothing
     codes: dict[str, str] = {}
 

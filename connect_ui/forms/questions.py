@@ -23,6 +23,7 @@ MIDNIGHT = "T00:00:00Z"  # follows a date
 class StartForm(forms.Form):
     """Where the tariff is, and whether it is for buying or selling; or a stored location, whose country is known."""
 
+    keeps = True
     direction = forms.ChoiceField(
         label=_("What is the tariff for?"),
         choices=[
@@ -35,9 +36,11 @@ class StartForm(forms.Form):
     location: Any = forms.ModelChoiceField(None, required=False, widget=forms.HiddenInput)
     instead = forms.UUIDField(required=False, widget=forms.HiddenInput)  # the conversation that this one replaces
 
-    def __init__(self, locations: QuerySet[Any], data: Any = None, likely: Sequence[str] = ()) -> None:
+    def __init__(
+        self, locations: QuerySet[Any], data: Any = None, likely: Sequence[str] = (), typed: JSON | None = None
+    ) -> None:
         initial = {"direction": "IMPORT", "country_code": likely[0] if likely else ""}
-        super().__init__(data, label_suffix="", initial=initial)
+        super().__init__(data, label_suffix="", initial=initial | (typed or {}))
         self.fields["location"].queryset = locations  # type: ignore[attr-defined]
         self.fields["country_code"].widget.likely = likely
 
@@ -49,6 +52,7 @@ class StartForm(forms.Form):
 class ListForm(RouteForm):
     """One item of a list, by id. The page's own template renders it: 2,000 choices would be slow in a form."""
 
+    keeps = False
     key, items, name = "", "", ""
     missing: Any = ""
 

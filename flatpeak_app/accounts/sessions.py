@@ -39,6 +39,7 @@ class SignedIn(LoginRequiredMiddleware):
 
 
 def forget(response: HttpResponse) -> HttpResponse:
-    """Let the browser drop its cache and storage; the cookies stay, for the language and the known browser."""
+    """Let the browser drop its cache and storage, and what was typed; the other cookies stay, such as the language's."""
+    response.delete_cookie(settings.TYPED_COOKIE_NAME, samesite="Lax")
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response

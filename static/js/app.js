@@ -57,6 +57,7 @@ function sentOnce(event) {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post") return;
   if (form.hasAttribute("aria-busy")) return event.preventDefault();
+  sending(form, event.submitter || {});
   form.setAttribute("aria-busy", "true");
   event.submitter?.setAttribute("aria-disabled", "true");
   setTimeout(release, 20000);
@@ -118,6 +119,60 @@ function ended(field) {
   show();
 }
 
+// --- What is typed stays in this tab until it is sent: through a sign-in, another language, a reload ------------------
+
+const DAY = 864e5; // no conversation is open for longer
+let typed = {}; // by conversation and question: when, what by field, and whether it was sent
+const conversation = () => location.pathname.split("/")[2];
+
+// The browser may allow no storage.
+function store() {
+  try {
+    sessionStorage.typed = JSON.stringify(typed);
+  } catch {}
+}
+
+function load({ person }) {
+  try {
+    if (person && sessionStorage.person !== person) {
+      delete sessionStorage.typed; // somebody else has signed in
+      sessionStorage.person = person;
+    }
+    typed = JSON.parse(sessionStorage.typed);
+  } catch {}
+}
+
+function kept(form) {
+  const key = form && conversation() + form.dataset.keep;
+  for (const each in typed) {
+    const { at, sent } = typed[each];
+    if (Date.now() - at > DAY || (sent && each !== key && !location.pathname.startsWith("/account/"))) delete typed[each];
+  }
+  store();
+  if (!form) return;
+  const fields = [...form.elements].filter(({ name, type }) => name && !/hidden|submit|password/.test(type));
+  for (const field of fields) {
+    const given = typed[key]?.fields[field.name];
+    if (given === undefined) continue;
+    if (field.type === "radio") field.checked = field.value === given;
+    else if (field.type !== "select-one" || [...field.options].some(({ value }) => value === given)) field.value = given;
+  }
+  form.addEventListener("input", () => {
+    const given = new FormData(form);
+    typed[key] = { at: Date.now(), fields: Object.fromEntries(fields.map(({ name }) => [name, given.get(name) ?? undefined])) };
+    store();
+  });
+}
+
+// A sent answer is dropped once another page follows, and all of a conversation with its end.
+function sending({ dataset }, { name, value } = {}) {
+  const id = conversation();
+  if (name === "action" && ["SAVE", "CLOSE", "DISCONNECT"].includes(value)) {
+    for (const each in typed) if (each.startsWith(id)) delete typed[each];
+  } else if (typed[id + dataset.keep]) typed[id + dataset.keep].sent = true;
+  store();
+}
+
 // --- A page that waits ----------------------------------------------------------------------------------------------
 
 // Asks for the next page until it is one that does not wait. Asks less often while that fails, and never while hidden.
@@ -142,6 +197,7 @@ function waiting(note) {
 
 // Returns the element that should get the focus, if there is one.
 function ready(rest) {
+  kept(first("[data-keep]"));
   const search = first("[data-search]");
   const list = first("[data-list]");
   if (search && list) searchable(search, list, rest);
@@ -158,6 +214,8 @@ const main = first("main");
 const busy = first(".busy");
 let slow;
 let here = location.pathname;
+load(document.body.dataset);
+for (const button of all(".switch [form]")) button.removeAttribute("form"); // without script they bring along what was typed
 ready()?.focus();
 addEventListener("submit", sentOnce);
 // Back loads the earlier page as it does without script: a step keeps no copy of it.

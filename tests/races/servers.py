@@ -307,7 +307,9 @@ class Tab:
         """Where the form with these fields goes, and what: these, and what stands in it."""
         name = next(iter(fields), "csrfmiddlewaretoken")
         form = next(
-            each for each in reversed(forms(self.page)) if name in each.names and not {"language", "theme"} & each.names
+            each
+            for each in reversed(forms(self.page))
+            if name in each.names and each.address not in ("/language/", "/theme/")
         )
         if "provider" in fields:
             fields["provider"] = next(each.value for each in form.buttons if fields["provider"] in each.words)
