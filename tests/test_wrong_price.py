@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from tariffs.models import Location, RateDay, Tariff, WrongPrice
 from tests.test_faults import NIGHT_AND_DAY
+from tests.test_languages import NAMES, latin
 
 pytestmark = pytest.mark.django_db
 SAID = "My bill says 24.50p from 16:00 to 19:00."
@@ -305,3 +306,14 @@ def test_it_is_in_the_customers_file_and_goes_with_the_account(report, client, a
     assert "I think." in data
     alice.delete()
     assert not WrongPrice.objects.exists()
+
+
+def test_every_text_of_the_page_and_of_its_errors_is_translated(place, client, arabic):
+    [link] = links(client, f"/locations/{place.pk}/")
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "ar"
+    pages = [client.get(link), client.post(link, {"start": "", "said": ""}), client.get(f"{link}&date=x")]
+    pages.append(client.get(f"{link}&date={timezone.now().date() - timedelta(days=100)}"))
+    for page in pages:
+        text = re.sub(r"[0-9a-f-]{32,36}", "", page.content.decode())
+        assert 'dir="rtl"' in text
+        assert latin(text) <= set(NAMES.split())
