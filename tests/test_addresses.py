@@ -101,6 +101,13 @@ def test_a_state_has_a_list_and_any_of_its_names_is_known():
     assert form("JP", address_line1="1", state="東京都", post_code="1000005").is_valid()
 
 
+def test_a_state_that_is_not_in_the_list_is_not_lost():
+    assert '<option value="New Texas" selected>' in str(form_for(page("US", state="New Texas"))["state"])
+    again = form("US", address_line1="", city="Austin", state="New Texas", post_code="78701")
+    assert '<option value="New Texas" selected>' in str(again["state"])
+    assert "New Texas" not in str(form("CA", city="Austin", state="New Texas", change="address")["state"])
+
+
 def test_what_flatpeak_knows_of_a_field_that_the_country_does_not_have_is_shown_and_sent_back():
     on = page("GB", state="Greater London", country_code="GB")
     assert asked("GB", on)["state"] == "County, state or region (optional)"

@@ -106,6 +106,10 @@ class AddressForm(RouteForm):
             self.initial.update({name: self.given[name] for name in self.fields if name in self.given})
             self.initial["country_code"] = self.country
             self.initial["state"] = self.rule.state(str(self.initial.get("state") or ""))
+        if "state" in self.fields and self.rule.states and not changes:
+            state = str(self["state"].value() or "")
+            if state not in self.rule.states:  # a name that the list does not have must not get lost
+                self.fields["state"].widget.choices += [(state, state)] if state else []
 
     def build(self) -> None:
         self.fields["country_code"] = CountryField()
