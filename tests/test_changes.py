@@ -144,6 +144,15 @@ def test_it_disconnects_at_one_press(managed):
     assert Tariff.objects.get().state == Tariff.State.DISCONNECTED
 
 
+def test_a_disconnected_tariff_offers_to_be_connected_again_only(managed):
+    Tariff.objects.update(state=Tariff.State.DISCONNECTED)
+    managed.get(managed.path + "?direction=IMPORT")
+    assert "Disconnected since" in managed.text
+    assert "Connect it again" in managed.text
+    assert "Check or change it" not in managed.text
+    assert "Disconnect this tariff" not in managed.text
+
+
 def test_where_flatpeak_fails_the_summary_is_shown_with_the_reason(managed, sandbox):
     with sandbox.lock:
         fault = {"call": "connect.summary_fixed_confirm", "fault": "status_500"}

@@ -104,6 +104,11 @@ def at_login(stage):
     return stage.walk.leave()
 
 
+def declined(stage):
+    stage.walk.get(sign_in_at_provider(at_login(stage), "decline"))
+    return stage.walk.path
+
+
 def left(stage):
     at_login(stage)
     stage.walk.post(stage.session, {})
@@ -406,6 +411,8 @@ CUSTOMER = {
     "one location, unfinished": unfinished,
     "thirty locations": thirty,
     "location deleted": saved("delete/"),
+    "tariff": saved("tariff/"),
+    "tariff failed": lambda stage: failed(stage) + "tariff/",
     "start": "/connect/",
     "start unfinished": lambda stage: route("rate_fixed_capture")(stage) and "/connect/",
     **{f"connect {name}": route(name) for name in PAGES if "/" not in name},
@@ -426,6 +433,7 @@ CUSTOMER = {
     },
     "connect session_redirect": to_provider("Octopus Energy"),
     "connect session_redirect left": left,
+    "connect session_redirect declined": declined,
     "connect other browser asked": other_browser(),
     "connect other browser no": other_browser("no"),
     "connect two other browsers": other_browsers,
