@@ -362,7 +362,7 @@ def test_an_account_is_deleted_after_the_password_with_everything_here_and_at_fl
     assert asked.request["PATH_INFO"] == "/account/reauthenticate/"
     assert "Confirm your password" in asked.content.decode()
     wrong = client.post("/account/reauthenticate/?next=/account/delete/", {"password": "wrong"})
-    assert "Incorrect password" in wrong.content.decode()
+    assert "This password is not correct" in wrong.content.decode()
     assert client.post("/account/delete/")["Location"] == "/account/reauthenticate/?next=%2Faccount%2Fdelete%2F"
     assert django_user_model.objects.exists()
     client.post("/account/reauthenticate/", PASSWORD)
