@@ -250,7 +250,6 @@ def test_every_text_of_the_pages_and_of_their_errors_goes_through_gettext(arabic
     seen().answer(term="date")
     seen().answer(term="unknown")
     seen().act("SAVE")
-    seen()
     location = f"/locations/{walk.session.location_id}/"
     for place in (
         "",

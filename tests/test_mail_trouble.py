@@ -132,7 +132,7 @@ def test_an_address_that_was_refused_can_sign_up_later(client, mail_server, djan
     client.post("/account/signup/", NEW)
     mail_server.clear()
     client.post("/account/signup/", NEW)
-    assert client.post("/account/confirm-email/", confirmation(mail.outbox[0]))["Location"] == "/"
+    assert client.post("/account/confirm-email/", confirmation(mail.outbox[0]))["Location"] == "/connect/"
     assert django_user_model.objects.get().email == "new@example.com"
 
 
