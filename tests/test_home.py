@@ -21,7 +21,7 @@ def text_of(response):
     [
         ("en-gb", ["one day in London", "from 03:00 to 06:00: 14.87p", "£2.97", "£7.26"]),
         ("de", ["ein Tag in Berlin", "von 02:00 bis 05:00", "22,77 ct", "4,55 €", "8,22 €"]),
-        ("fr", ["une journée à Paris", "de 02:00 à 05:00", "3,09 €", "6,12 €"]),
+        ("fr", ["une journée à Paris", "de 2 h à 5 h", "3,09 €", "6,12 €"]),
     ],
 )
 def test_it_shows_a_day_and_what_it_tells_in_the_visitors_language(client, sandbox, language, said):
