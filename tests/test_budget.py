@@ -37,7 +37,7 @@ def files_of(response):
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("css/app.css", 4_150),
+        ("css/app.css", 4_100),
         ("js/app.js", 2_400),
         ("js/search.js", 2_800),
         ("js/prices.js", 1_500),
