@@ -99,6 +99,14 @@ def test_a_change_sends_each_answer_once(summary, sandbox):
     ] == [1] * 3
 
 
+def test_where_connect_takes_no_answer_to_an_earlier_page_it_goes_back_or_says_so(summary, sandbox, release):
+    sandbox.state["switches"]["earlier_answers"] = "refuse"
+    change(summary, "Price per kWh", cost="31")
+    assert summary.shows is Kind.SUMMARY
+    assert ("31.00p" in summary.text) is (release == "anode")  # which has BACK
+    assert ("This can't be changed by itself." in summary.text) is (release == "zero")
+
+
 def test_a_change_in_place_is_one_answer(summary):
     response = summary.client.post(
         changes(summary)["Price per kWh"], {"cost": "31", "newest": summary.session.newest}, headers={"Part": "main"}
