@@ -144,7 +144,7 @@ def journey(page: Page) -> Iterator[tuple[str, float]]:
     fill(page, next(ADDRESSES))  # a new one: who connects an address twice is asked about it
     yield "address", press(page, "Continue")
     yield "provider", press(page, "Ecotricity")
-    yield "structure", press(page, "One price, all the time")
+    yield "structure", press(page, "One price at all times")
     fill(page, {"cost": "28.15"})
     yield "price", press(page, "Continue")
     fill(page, {"tariff_name": "Simple"})

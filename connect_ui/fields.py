@@ -33,7 +33,7 @@ class PercentageField(NumberField):
     LEAST, MOST = -100, 1000
 
     def __init__(self, **options: Any) -> None:
-        wrong = gettext("Type a percentage between −100 and 1000.")
+        wrong = gettext("Enter a percentage between −100 and 1000.")
         limits = [MinValueValidator(self.LEAST, wrong), MaxValueValidator(self.MOST, wrong)]
         super().__init__(widget=SignedInput("%"), validators=limits, **options)
 
@@ -76,7 +76,7 @@ class RateField(NumberField):
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value is not None and not self.signed and value <= 0:
-            raise forms.ValidationError(gettext("The price must be above 0."), code="invalid")
+            raise forms.ValidationError(gettext("Enter a price above 0."), code="invalid")
 
 
 @lru_cache(maxsize=16)
@@ -99,7 +99,7 @@ def _country_options(language: str, chosen: str, likely: tuple[str, ...]) -> Saf
     unknown = _options({} if chosen else {"": gettext("Choose a country")}, "")
     if not first:
         return unknown + _options(everywhere, chosen)
-    groups = [(gettext("Likely"), _options(first, chosen))]
+    groups = [(gettext("Suggested"), _options(first, chosen))]
     groups.append((gettext("All countries"), _options(everywhere, "" if chosen in first else chosen)))
     return unknown + format_html_join("", '<optgroup label="{}">{}</optgroup>', groups)
 

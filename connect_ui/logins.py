@@ -99,7 +99,7 @@ def back(request: HttpRequest, pk: UUID) -> HttpResponse:
     """FlatPeak sends the browser here after a login. Redirect at once to an address without the secret and the token."""
     session = ConnectSession.objects.here().filter(pk=pk).first()
     if not session or not session.made_return(getattr(request, "return_secret", "")):
-        messages.info(request, gettext("This sign-in is over. Nothing was connected."))
+        messages.info(request, gettext("This sign-in has ended. Nothing was connected."))
         return redirect("home")
     did = done(request).get(key(session))
     if did == LEFT and request.user.pk == session.user_id:

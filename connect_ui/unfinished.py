@@ -20,5 +20,5 @@ def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     """End a conversation before anything is connected, and lead back to the list; a GET follows a sign-in, and only leads."""
     session = own(request, pk)
     if request.method == "POST" and session.may_be_discarded and not give_up(session):
-        messages.info(request, gettext("An answer is under way. Try again in a minute."))
+        messages.info(request, gettext("We are still sending your last answer. Try again in a minute."))
     return redirect("connect_ui:start" if request.POST.get("then") == "start" else "tariffs:locations")

@@ -31,12 +31,10 @@ from .routes import Kind, form_for, row
 from .wishes import fulfil
 
 State = ConnectSession.State
-AGAIN = _(
-    "We can't see that you have signed in. Open the sign-in once more: your provider may remember you, and you come back."
-)
+AGAIN = _("You don't seem to have signed in yet. Open the sign-in again. Your provider may still know you.")
 UNCHANGED = _("This can't be changed by itself. Choose “No, change it” to answer the questions again.")
 NEWS = timedelta(minutes=10)  # for how long after its end a conversation leads to the rates with a message
-NOT_BEGUN = _("FlatPeak did not let us begin. It is not your fault, and we have been told: please try again later.")
+NOT_BEGUN = _("We could not start. It is not your fault, and we know about it. Try again later.")
 
 
 def own(request: HttpRequest, pk: UUID) -> ConnectSession:
@@ -110,7 +108,7 @@ def catch_up(request: HttpRequest, session: ConnectSession, held: bool = False, 
         if mine and session.is_held:
             messages.info(request, AGAIN)
         elif mine and is_back and session.is_at_login:
-            said = gettext("The sign-in was not finished, so nothing was connected. Try again, or type your prices.")
+            said = gettext("You did not finish signing in, so nothing was connected. Try again, or enter your prices.")
             messages.info(request, said)
     return mine
 
@@ -226,7 +224,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     if action == "CLOSE" and answered.row.is_stored and action not in answered.actions:
         return finish(request, session)
     if action and action not in answered.actions:
-        messages.error(request, gettext("That is not possible here any more."))
+        messages.error(request, gettext("You can't do that here any more."))
         return lead(request, "newest", at_newest, session.pk)
     if form is None and not action:
         raise Http404
@@ -239,7 +237,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         if answered.led_to and answered.answer == answer:  # a double click, or the same answer again
             return lead(request, "page", at_page, session.pk, answered.led_to)
         answered.keep(form.typed() if form else {})
-        said = gettext("This question was answered already, so nothing was sent. Here is where you are.")
+        said = gettext("You already answered that question, so we sent nothing. Go on from here.")
         messages.info(request, said)
         return lead(request, "page", at_page, session.pk, session.newest)
     if form and answered.row.asks == "address" and (tariff := already.connected(answered, form)):
@@ -268,7 +266,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     if not mine:
         return render(request, "connect_ui/wait.html", {"session": session})
     if action.startswith("WRONG_TARIFF"):
-        messages.success(request, gettext("Thank you. FlatPeak will look into it."))
+        messages.success(request, gettext("Thank you. We passed this on, and it will be checked."))
     if summary != answered.number and shown and session.is_open:
         try:
             repeat_later(session, answered, summary)
@@ -301,7 +299,7 @@ def finish(request: HttpRequest, session: ConnectSession) -> HttpResponse:
         if mine and not session.is_unsettled:
             session.end(State.LEFT)
         elif mine and settle(session):
-            said = gettext("FlatPeak has your tariff. Its prices appear here as soon as it has told us its number.")
+            said = gettext("Your tariff is connected. Its prices appear here soon.")
             messages.info(request, said)
             return redirect("tariffs:locations")
     return lead(request, "newest", at_newest, session.pk)

@@ -17,7 +17,7 @@ from tariffs.models import Location
 from .example import example
 
 OWED_PER_VISIT = 2  # exchanges that a visit waits for; the worker makes the rest
-FORM_EXPIRED = _("This form had expired, so nothing was sent. What you entered is still here: press the button again.")
+FORM_EXPIRED = _("This page timed out, so we sent nothing. What you entered is still here. Press the button again.")
 
 
 @login_not_required

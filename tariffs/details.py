@@ -18,7 +18,7 @@ OPEN_ENDED = "0001-01-01"  # how zero writes the end of a contract without one
 
 # FlatPeak's names for the structures. DYNAMIC and STATIC are told of some tariffs, and are never among the choices.
 STRUCTURES = {
-    "FIXED": _("One price, all the time"),
+    "FIXED": _("One price at all times"),
     "TIME_OF_DAY": _("Different prices at different times"),
     "MARKET": _("A price that follows the market"),
     "DYNAMIC": _("A price that changes often"),

@@ -45,8 +45,8 @@ class NumberField(forms.Field):
     widget = UnitInput
     units: Mapping[str, int] = {"": 0}
     default_error_messages = {
-        "invalid": _("Type a number, for example 24.5."),
-        "ambiguous": _("This can mean two numbers. Type %(first)s or %(second)s."),
+        "invalid": _("Enter a number, for example 24.5."),
+        "ambiguous": _("This could be two numbers. Enter %(first)s or %(second)s."),
     }
 
     def to_python(self, value: Any) -> Decimal | None:
@@ -85,7 +85,7 @@ class TimeField(forms.TimeField):
     """A time of day."""
 
     widget = forms.TimeInput({"type": "time"}, format="%H:%M")
-    default_error_messages = {"invalid": _("Type a time of day, for example 23:30.")}
+    default_error_messages = {"invalid": _("Enter a time, for example 23:30.")}
 
     def to_python(self, value: Any) -> datetime.time | None:
         if value in self.empty_values:

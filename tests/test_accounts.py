@@ -192,7 +192,7 @@ def test_pages_that_are_not_there_and_requests_that_are_wrong_have_pages_of_ours
     assert response.status_code == 404
     assert "My locations" in response.content.decode()
     assert client.get("/connect/not-an-id/").status_code == 404
-    assert "Something went wrong" in render_to_string("500.html")
+    assert "Sorry, something went wrong" in render_to_string("500.html")
 
 
 def signed_in(user, **options):
@@ -314,7 +314,7 @@ def protected(charlie, settings):
     browser = signed_in(charlie)
     page = browser.get("/admin/", follow=True)
     assert page.request["PATH_INFO"] == "/account/second-factor/totp/activate/"
-    assert "The administration asks for a second factor" in page.content.decode()
+    assert "Set up a second factor here first" in page.content.decode()
     secret = page.context["form"].secret
     assert page.content.decode().count("<svg") == 2  # the site's mark and the code
     assert not re.search("data:|style=|<style", page.content.decode())  # which the Content-Security-Policy forbids
@@ -411,7 +411,7 @@ def test_recovery_codes_that_are_replaced_while_they_are_read_are_read_again(cli
 def test_the_summary_says_which_field_is_empty(client):
     page = client.post("/account/login/", {}).content.decode()
     summary = page[page.index("There is a problem") :].partition("</div>")[0]
-    assert re.findall(r">([^<>\n]+)</a>", summary) == ["Type your e-mail address.", "Type your password."]
+    assert re.findall(r">([^<>\n]+)</a>", summary) == ["Enter your e-mail address.", "Enter your password."]
 
 
 def test_the_browser_is_told_what_account_fields_are_for(client, alice):

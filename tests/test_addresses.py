@@ -88,9 +88,9 @@ def test_what_the_country_does_not_require_may_be_empty_and_the_rest_may_not():
     assert form("AE", address_line1="1 Example Street", state="Dubai").is_valid()
     lacking = form("US", address_line1="1 Example Street")
     assert {name: list(errors) for name, errors in lacking.errors.items()} == {
-        "city": ["Type the town or city."],
+        "city": ["Enter the town or city."],
         "state": ["Choose the state."],
-        "post_code": ["Type the ZIP code."],
+        "post_code": ["Enter the ZIP code."],
     }
 
 
@@ -119,7 +119,7 @@ def test_what_flatpeak_knows_of_a_field_that_the_country_does_not_have_is_shown_
 def test_an_unusual_post_code_is_asked_about_once():
     typed = {"address_line1": "Example 1", "city": "Berlin", "post_code": "1011"}
     first = form("DE", **typed)
-    assert first.errors["post_code"] == ["Postcode: usually like 26133. Correct yours, or continue if it is right."]
+    assert first.errors["post_code"] == ["Postcode: most look like 26133. Change yours, or continue if it is right."]
     again = form("DE", **typed, sure=first.doubts["post_code"])
     assert again.is_valid()
     assert again.to_data()["postal_address"]["post_code"] == "1011"
@@ -152,7 +152,7 @@ def test_a_post_code_is_sent_as_the_country_writes_it(country, typed, sent):
 def test_a_field_that_the_form_hides_is_shown_if_flatpeak_rejects_it(walk):
     walk.start(country="GH")  # the sandbox wants a post code everywhere
     walk.answer(country_code="GH", address_line1="Barnes Road", city="Accra")
-    assert walk.errors() == {"post_code": ["Type the postcode."]}
+    assert walk.errors() == {"post_code": ["Enter the postcode."]}
     assert 'name="post_code"' in walk.response.content.decode()
     assert "Barnes Road" in walk.response.content.decode()
     walk.answer(country_code="GH", address_line1="Barnes Road", city="Accra", post_code="GA-030-7653")

@@ -70,7 +70,7 @@ def test_every_list_costs_the_same_queries_whatever_its_rows(
 
 @pytest.mark.parametrize(
     ("structure", "words"),
-    [("DYNAMIC", "A price that changes often"), ("FIXED", "One price, all the time"), ("ADVANCED", "ADVANCED")],
+    [("DYNAMIC", "A price that changes often"), ("FIXED", "One price at all times"), ("ADVANCED", "ADVANCED")],
 )
 def test_how_a_price_works_is_said_in_words(stored, client, empty_cache, structure, words):
     Tariff.objects.update(structure=structure)

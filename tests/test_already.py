@@ -11,7 +11,7 @@ from tariffs.models import Location, Tariff
 pytestmark = pytest.mark.django_db
 
 State = ConnectSession.State
-ASKED = "This address is connected already"
+ASKED = "You have already connected this address"
 
 
 @pytest.fixture

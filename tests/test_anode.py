@@ -60,7 +60,7 @@ def test_a_login_comes_back_to_the_connected_tariff(walk, sandbox):
 def test_a_tariff_that_is_still_read_is_stored_as_pending(walk, later, done):
     walk.to_providers().provider("EDF").log_in_at_provider("unreachable")
     assert walk.route == "tariff_connection_pending"
-    assert "Your tariff is being read" in walk.text
+    assert "We are reading your tariff" in walk.text
     settle_by(walk, later, done)
     assert Tariff.objects.get().state == Tariff.State.PENDING
 
@@ -216,7 +216,7 @@ def test_only_the_newest_page_goes_back_or_ends_at_flatpeak(walk):
 def test_a_wrong_tariff_is_reported_once(by_hand):
     assert "This is not my tariff" in by_hand.text
     by_hand.act("WRONG_TARIFF_REPORT")
-    assert "Thank you. FlatPeak will look into it." in by_hand.text
+    assert "Thank you. We passed this on, and it will be checked." in by_hand.text
     assert by_hand.route == "tariff_summary"
     assert "This is not my tariff" not in by_hand.text
 

@@ -256,7 +256,7 @@ def approve_and_close_the_tab(walk):
     """The link to the login is followed, wherever, and nobody comes back from it; the owner says that they signed in."""
     sign_in_at_provider(walk.leave())
     walk.post(f"/connect/{walk.session.pk}/", {})
-    assert "We can't see that you have signed in." in walk.text
+    assert "You don't seem to have signed in yet." in walk.text
 
 
 def end_with_the_token(walk, later, press):

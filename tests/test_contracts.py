@@ -81,7 +81,7 @@ def test_the_last_day_has_prices_where_it_belongs_to_the_contract(walk, contract
     for hour in (0, 12, 23):
         text = look(0, hour)
         assert walk.price
-        assert "The contract ends on Monday 15 June 2026. There are no prices after it." in text
+        assert "The contract ends on Monday 15 June 2026. There are no prices after that." in text
         assert "Connect the new contract" not in text
 
 
@@ -141,7 +141,7 @@ def test_after_its_end_the_page_offers_to_connect_the_new_one(walk, contract, sw
         assert not AGAIN.search(text)
     assert Tariff.objects.get().rates == "ended"
     assert "contract ended" in walk.get("/locations/").text
-    for path, words in {"day/": "There are no prices after it", "week/": "There are no prices after it"}.items():
+    for path, words in {"day/": "There are no prices after that", "week/": "There are no prices after that"}.items():
         assert words in walk.get(look.path + path).text
     content = walk.client.get(look.path + "rates.json").json()
     assert (content["contract_end"], content["rates"]) == ("2026-06-15", [])
@@ -242,5 +242,5 @@ def test_who_waits_for_the_prices_of_a_contract_that_has_ended_is_told_by_mail(w
     assert Tariff.objects.get().state == "connected"
     assert send_due(Wait.objects.get())
     assert mailoutbox[-1].subject == "Your electricity contract has ended"
-    assert "The last day of its contract is Sunday 31 March 2019, so there are no prices." in mailoutbox[-1].body
+    assert "Its contract ends on Sunday 31 March 2019, so there are no prices." in mailoutbox[-1].body
     assert not Wait.objects.exists()

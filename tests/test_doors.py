@@ -367,7 +367,7 @@ def test_a_question_whose_form_has_expired_is_asked_again_with_what_was_typed(st
     response = strict.post(walk.path, form)
     html = response.content.decode()
     assert response.status_code == 403
-    assert "This form had expired, so nothing was sent." in html
+    assert "This page timed out, so we sent nothing." in html
     assert 'value="1 Example Street"' in html
     assert dict(sandbox.counts) == calls
     answer = strict.post(walk.path, form | {"csrfmiddlewaretoken": token(response)})
@@ -391,7 +391,7 @@ def test_what_another_site_filled_in_is_not_shown(strict, walk):
     response = strict.post(walk.path, walk.ADDRESS, headers={"origin": "https://evil.example"})
     html = response.content.decode()
     assert response.status_code == 403
-    assert "This form was open too long" in html
+    assert "This page timed out" in html
     assert "Example Street" not in html
 
 
@@ -407,10 +407,10 @@ def test_elsewhere_an_expired_form_has_a_page_that_leads_back_to_it(strict, sand
     response = strict.post("/connect/", {"direction": "IMPORT", "country_code": "GB"})
     html = response.content.decode()
     assert response.status_code == 403
-    assert "Nothing was sent." in html
+    assert "We sent nothing." in html
     assert 'href="/connect/"' in html
     assert dict(sandbox.counts) == calls
-    assert "Nothing was sent." in Client(enforce_csrf_checks=True).post("/account/login/").content.decode()
+    assert "We sent nothing." in Client(enforce_csrf_checks=True).post("/account/login/").content.decode()
 
 
 @pytest.mark.parametrize("checks", [True, False], ids=["without a token", "with one"])
@@ -451,11 +451,11 @@ def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, m
     monkeypatch.setattr("tariffs.screens.views.render", breaks(OperationalError()))
     pages[503] = client.get("/locations/")
     said = {
-        400: "Your browser sent something we can’t read",
-        403: "You may not open this page",
+        400: "We can’t read what your browser sent",
+        403: "You can’t open this page",
         404: "Page not found",
-        429: "That was too often",
-        500: "Something went wrong",
+        429: "You tried too often",
+        500: "Sorry, something went wrong",
         503: "Back in a moment",
     }
     for status, response in pages.items():
@@ -463,7 +463,7 @@ def test_every_error_has_a_page_with_a_plain_sentence(client, alice, settings, m
         assert response.status_code == status
         assert re.findall(r"<h1>(.*?)</h1>", html) == [said[status]]
         assert re.search(r'<p class="why">[A-Z][^<]+\.</p>', html)
-        assert ">Go to the start</a>" in html
+        assert ">Go to the start page</a>" in html
         assert "css/app.css" in html
         assert "default-src 'none'" in response["Content-Security-Policy"]
         assert "no-store" in response["Cache-Control"]

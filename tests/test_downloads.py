@@ -336,13 +336,13 @@ def test_what_flatpeak_could_not_be_asked_for_and_is_not_there_at_all_is_no_empt
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("?start=tomorrow", "start: Type a day as year-month-day, for example 2026-10-25."),
-        ("?start=2026-02-30", "start: Type a day as year-month-day, for example 2026-10-25."),
+        ("?start=tomorrow", "start: Enter a day as year-month-day, for example 2026-10-25."),
+        ("?start=2026-02-30", "start: Enter a day as year-month-day, for example 2026-10-25."),
         ("?start=2020-01-01", "start: Choose a day from 22 Nov 2025 to 7 Dec 2026."),
         ("?start=2026-11-01&end=2026-12-08", "end: Choose a day from 22 Nov 2025 to 7 Dec 2026."),
-        ("?start=2026-11-02&end=2026-11-01", "end: The last day is before the first."),
-        ("?end=2026-11-01", "start: Give the first day too."),
-        ("?start=2026-08-01&end=2026-10-30", "end: Choose 90 days at most."),
+        ("?start=2026-11-02&end=2026-11-01", "end: The last day must be after the first day."),
+        ("?end=2026-11-01", "start: Enter the first day too."),
+        ("?start=2026-08-01&end=2026-10-30", "end: Choose no more than 90 days."),
     ],
 )
 def test_days_that_cannot_be_are_refused_with_a_sentence_and_no_call(take, asked, query, sentence):
@@ -465,7 +465,7 @@ def test_without_a_direction_what_is_disconnected_gives_way_to_what_is_not(take,
 @pytest.mark.parametrize("query", ["?direction=SIDEWAYS", "?direction=import", "?direction=", "?direction=%00"])
 def test_an_unknown_direction_is_refused_with_a_sentence(take, asked, query):
     Tariff.objects.update(due_at=NOW)
-    sentence = "direction must be IMPORT (what you pay) or EXPORT (what you are paid)."
+    sentence = "direction must be IMPORT (you buy) or EXPORT (you sell)."
     as_csv, as_json = take("csv", query), take("json", query)
     assert (as_csv.status_code, as_csv.content.decode()) == (400, sentence + "\n")
     assert as_csv["Content-Type"] == "text/plain; charset=utf-8"

@@ -217,7 +217,7 @@ def test_a_location_is_deleted_after_a_question_here_and_at_flatpeak(walk, clien
     assert counts(sandbox) == (0, 0)
     response = delete(client, location)
     assert response.request["PATH_INFO"] == "/locations/"
-    assert "The location is deleted.</p>" in response.content.decode()
+    assert "We deleted the location.</p>" in response.content.decode()
     for model in (Location, Tariff, RateDay, Wait, ConnectSession, Page):
         assert not model.objects.exists()
     assert Customer.objects.exists()
@@ -233,7 +233,7 @@ def test_a_second_press_deletes_nothing_and_leads_to_the_list(client, location, 
     delete(client, location)
     response = delete(client, location)
     assert response.request["PATH_INFO"] == "/locations/"
-    assert "There is no such location in your list.</p>" in response.content.decode()
+    assert "This location is not in your list.</p>" in response.content.decode()
     assert (counts(sandbox), Erasure.objects.count()) == ((1, 0), 1)
 
 
@@ -327,7 +327,7 @@ def test_a_location_of_another_flatpeak_account_goes_here_and_waits_there(client
     settings.FLATPEAK_REALM = "acc_real"
     assert f"{location.pk}/delete/" in client.get(f"/locations/{location.pk}/").content.decode()
     response = delete(client, location)
-    assert "FlatPeak is asked again" in response.content.decode()
+    assert "also deleting your data at FlatPeak" in response.content.decode()
     assert not Location.objects.exists()
     assert run() == "deletions: 0 tried, 0 failed, 0 left\n"
     assert counts(sandbox) == (0, 0)
@@ -368,7 +368,7 @@ def test_an_account_is_deleted_after_the_password_with_everything_here_and_at_fl
     client.post("/account/reauthenticate/", PASSWORD)
     page = client.post("/account/delete/", follow=True)
     assert page.request["PATH_INFO"] == "/"
-    assert "Your account is deleted." in page.content.decode()
+    assert "We deleted your account." in page.content.decode()
     assert client.get("/locations/").status_code == elsewhere.get("/locations/").status_code == 302
     for model in (django_user_model, Customer, Location, Tariff, RateDay, Wait, ConnectSession, Page):
         assert not model.objects.exists()
@@ -384,7 +384,7 @@ def test_an_account_is_deleted_after_the_password_with_everything_here_and_at_fl
 def test_a_press_that_the_password_interrupts_is_done_after_it(client, location, django_user_model):
     asked = client.post("/account/delete/")
     page = client.post(asked["Location"], PASSWORD | {"next": "/account/delete/"}, follow=True)
-    assert "Your account is deleted." in page.content.decode()
+    assert "We deleted your account." in page.content.decode()
     assert not django_user_model.objects.exists()
 
 
@@ -400,7 +400,7 @@ def test_the_question_before_an_account_goes_deletes_nothing(client, location, d
 def test_one_press_waits_for_three_calls_at_most_and_the_rest_is_owed(walk, client, location, sandbox):
     for _ in range(3):
         walk.fixed(cost="30")
-    assert "FlatPeak is asked again" in confirm(client).content.decode()
+    assert "also deleting your data at FlatPeak" in confirm(client).content.decode()
     assert counts(sandbox) == (3, 0)
     assert run() == "deletions: 2 tried, 0 failed, 0 left\n"
     assert counts(sandbox) == (4, 1)
@@ -410,7 +410,7 @@ def test_one_press_waits_for_three_calls_at_most_and_the_rest_is_owed(walk, clie
 def test_one_press_waits_for_one_failure_at_most(walk, client, location, flatpeak_says):
     walk.fixed(cost="30")
     flatpeak_says(DOWN)
-    assert "FlatPeak is asked again" in confirm(client).content.decode()
+    assert "also deleting your data at FlatPeak" in confirm(client).content.decode()
     assert sorted(Erasure.objects.values_list("attempts", flat=True)) == [0, 0, 1]
 
 
@@ -431,7 +431,7 @@ def test_what_cannot_be_learnt_before_the_account_goes_is_learnt_and_deleted_lat
     with monkeypatch.context() as down:
         down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
-        assert "asked again until it has deleted everything" in confirm(client).content.decode()
+        assert "also deleting your data at FlatPeak" in confirm(client).content.decode()
     assert not django_user_model.objects.exists()
     owed = Erasure.objects.get()
     assert (owed.kind, walk.token in owed.encrypted_token) == ("conversation", False)
@@ -485,7 +485,7 @@ def test_a_token_that_tells_nothing_any_more_is_done_with(walk, client, monkeypa
 def test_who_connected_nothing_leaves_without_a_call(client, alice, sandbox, django_user_model):
     client.force_login(alice)
     Customer.objects.create(user=alice)  # asked for a tariff once, and never finished
-    assert "Your account is deleted." in confirm(client).content.decode()
+    assert "We deleted your account." in confirm(client).content.decode()
     assert not django_user_model.objects.exists()
     assert not Erasure.objects.exists()
     assert sum(sandbox.counts.values()) == 0
@@ -513,7 +513,7 @@ def test_while_flatpeak_is_down_it_is_asked_again_later_and_later_until_it_is_do
 ):
     flatpeak_says(DOWN)
     response = delete(client, location)
-    assert "FlatPeak is asked again" in response.content.decode()
+    assert "also deleting your data at FlatPeak" in response.content.decode()
     assert not Location.objects.exists()
     assert run() == "deletions: 0 tried, 0 failed, 0 left\n"
     later(minutes=2)
@@ -534,7 +534,7 @@ def test_while_flatpeak_is_down_it_is_asked_again_later_and_later_until_it_is_do
 
 def test_what_flatpeak_no_longer_has_is_done(client, location, sandbox):
     sandbox.state["locations"].clear()
-    assert "FlatPeak is asked again" not in delete(client, location).content.decode()
+    assert "also deleting your data at FlatPeak" not in delete(client, location).content.decode()
     assert Erasure.objects.get().last_result == "404"
 
 

@@ -180,7 +180,7 @@ def test_an_id_of_another_user_is_stored_for_neither_and_reported(walk, client, 
     monkeypatch.setattr(flatpeak, "exchange", lambda *told: working(*told) | {which: theirs[which]})
     client.force_login(bob)
     bobs = Walk(client).fixed()
-    assert "This location is somebody else’s" in bobs.text
+    assert "This address is in another account" in bobs.text
     assert bobs.session.state == State.CONFLICT
     assert "is stored for another user" in caplog.text
     assert Location.objects.get().customer.user.email == "alice@example.com"

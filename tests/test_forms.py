@@ -255,7 +255,7 @@ def test_a_message_about_the_region_stands_at_the_top_where_no_region_is_asked()
 
 
 def test_a_code_that_nobody_heard_of_has_flatpeaks_own_sentence_if_that_is_for_people():
-    for message, words in (("Zero.", "FlatPeak did not take this"), ("This is too much.", "says: “This is too much.”")):
+    for message, words in (("Zero.", "We could not use this"), ("This is too much.", "use this: “This is too much.”")):
         form = answered("rate_fixed_capture")
         form.add_rejection(Rejected("Connect", 422, {"code": "cost_odd", "message": message}))
         assert words in all_errors(form)["cost"][0]
@@ -425,12 +425,12 @@ def test_a_price_is_sent_exactly_as_it_was_typed():
 @pytest.mark.parametrize(
     ("currency", "direction", "cost", "said"),
     [
-        ("GBP", "IMPORT", "28.15", "28.15p (£0.2815) per kWh: about £760 to pay for 2,700 kWh in a year."),
-        ("GBP", "EXPORT", "15", "15.00p (£0.15) per kWh: about £405 paid to you for 2,700 kWh in a year."),
-        ("GBP", "IMPORT", "100", "100.00p (£1.00) per kWh: about £2,700 to pay for 2,700 kWh in a year."),
-        ("EUR", "IMPORT", "30,12", "30.12c (€0.3012) per kWh: about €1,054 to pay for 3,500 kWh in a year."),
-        ("JPY", "IMPORT", "31", "31.00 ¥ (JP¥31.00) per kWh: about JP¥124,000 to pay for 4,000 kWh in a year."),
-        ("XTS", "IMPORT", "2", "2.00 XTS (XTS2.00) per kWh: about XTS7,000 to pay for 3,500 kWh in a year."),
+        ("GBP", "IMPORT", "28.15", "28.15p (£0.2815) per kWh. You pay about £760 for 2,700 kWh a year."),
+        ("GBP", "EXPORT", "15", "15.00p (£0.15) per kWh. You get about £405 for 2,700 kWh a year."),
+        ("GBP", "IMPORT", "100", "100.00p (£1.00) per kWh. You pay about £2,700 for 2,700 kWh a year."),
+        ("EUR", "IMPORT", "30,12", "30.12c (€0.3012) per kWh. You pay about €1,054 for 3,500 kWh a year."),
+        ("JPY", "IMPORT", "31", "31.00 ¥ (¥31.00) per kWh. You pay about ¥124,000 for 4,000 kWh a year."),
+        ("XTS", "IMPORT", "2", "2.00 XTS (XTS2.00) per kWh. You pay about XTS7,000 for 3,500 kWh a year."),
     ],
 )
 def test_a_price_is_said_back_in_both_units_and_as_a_years_bill(currency, direction, cost, said):
@@ -488,13 +488,13 @@ def test_a_possible_price_is_not_asked_about(currency, cost):
 @pytest.mark.parametrize(
     ("currency", "cost", "said"),
     [
-        ("GBP", "245", "245.00p per kWh would cost about £6,615 a year. Correct it, or continue"),
-        ("GBP", "281500", "281,500.00p per kWh would cost about £7,600,500 a year. Correct it, or continue"),
-        ("GBP", "126", "126.00p per kWh would cost about £3,402 a year. Correct it, or continue"),
-        ("GBP", "2.4", "2.40p per kWh would cost about £65 a year. Correct it, or continue"),
-        ("GBP", "0.0001", "0.00p per kWh would cost about £0 a year. Correct it, or continue"),
-        ("JPY", "3100", "3,100.00 ¥ per kWh would cost about JP¥12,400,000 a year. Correct it, or continue"),
-        ("HUF", "3650", "3,650.00 HUF per kWh would cost about HUF12,775,000 a year. Correct it, or continue"),
+        ("GBP", "245", "245.00p per kWh would cost about £6,615 a year. Change it, or continue"),
+        ("GBP", "281500", "281,500.00p per kWh would cost about £7,600,500 a year. Change it, or continue"),
+        ("GBP", "126", "126.00p per kWh would cost about £3,402 a year. Change it, or continue"),
+        ("GBP", "2.4", "2.40p per kWh would cost about £65 a year. Change it, or continue"),
+        ("GBP", "0.0001", "0.00p per kWh would cost about £0 a year. Change it, or continue"),
+        ("JPY", "3100", "3,100.00 ¥ per kWh would cost about ¥12,400,000 a year. Change it, or continue"),
+        ("HUF", "3650", "3,650.00 HUF per kWh would cost about HUF\xa012,775,000 a year. Change it, or continue"),
     ],
 )
 def test_a_price_far_from_what_is_usual_is_asked_about_once_with_the_bill_of_a_year(currency, cost, said):
@@ -515,8 +515,8 @@ def test_less_is_usual_for_what_is_sold():
 @pytest.mark.parametrize(
     ("field", "text", "said"),
     [
-        ("fixed", "51", "51.00p on top of each kWh would add about £1,377 a year."),
-        ("fixed", "-51", "-51.00p on each kWh would take off about £1,377 a year."),
+        ("fixed", "51", "51.00p more for each kWh would cost you about £1,377 a year."),
+        ("fixed", "-51", "51.00p off each kWh would save you about £1,377 a year."),
         ("percentage", "61", "This percentage would add about £412 a year."),
         ("percentage", "-61", "This percentage would take off about £412 a year."),
     ],
@@ -524,7 +524,7 @@ def test_less_is_usual_for_what_is_sold():
 def test_a_surcharge_far_from_what_is_usual_is_asked_about_once(field, text, said):
     on = page("market_surcharge_capture", regions=None)
     first = form_for(on, sent({field: text}))
-    assert first.errors == {field: [f"{said} Correct it, or continue if it is right."]}
+    assert first.errors == {field: [f"{said} Change it, or continue if it is right."]}
     assert form_for(on, sent({field: text, "sure": text})).is_valid()
     assert form_for(on, sent({field: text.replace("1", "0")})).is_valid()
 
@@ -602,7 +602,7 @@ def test_day_and_night_are_said_back_with_the_mean_of_all_hours():
     assert said == [
         "07:00 to 23:00: 30.00p (£0.30) per kWh",
         "23:00 to 07:00: 9.50p (£0.095) per kWh",
-        "If you used the same at every hour: about £626 to pay for 2,700 kWh in a year.",
+        "If you use the same amount every hour, you pay about £626 for 2,700 kWh a year.",
     ]
 
 
@@ -713,11 +713,14 @@ def test_a_discount_is_chosen_beside_the_amount_and_shown_so_again():
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({}, "The market price plus 0.00p (£0.00) per kWh, and 0 % on that sum."),
-        ({"fixed": "2.5", "percentage": "5"}, "The market price plus 2.50p (£0.025) per kWh, and 5 % on that sum."),
+        ({}, "The market price plus 0.00p (£0.00) per kWh, then 0% of the result on top."),
+        (
+            {"fixed": "2.5", "percentage": "5"},
+            "The market price plus 2.50p (£0.025) per kWh, then 5% of the result on top.",
+        ),
         (
             {"fixed": "-3", "percentage": "18,5"},
-            "The market price minus 3.00p (£0.03) per kWh, and 18.5 % on that sum.",
+            "The market price minus 3.00p (£0.03) per kWh, then 18.5% of the result on top.",
         ),
     ],
 )
@@ -832,11 +835,11 @@ def test_a_contract_is_sent_in_utc(typed, known_start, data):
 
 def test_what_is_wrong_with_the_dates_is_said():
     end_first = answered("contract_term_capture", contract_end_date="2026-06-15")
-    assert all_errors(end_first) == {"contract_end_date": ["This is before the first day."]}
+    assert all_errors(end_first) == {"contract_end_date": ["The last day must be after the first day."]}
     one_day = answered("contract_term_capture", contract_start_date="2099-06-16", contract_end_date="2099-06-16")
     assert one_day.is_valid()
     no_year = answered("contract_term_capture", contract_end_date="0027-06-15")
-    assert "Type the year with four digits." in no_year.errors["contract_end_date"]
+    assert "Enter the year with four digits, for example 2027." in no_year.errors["contract_end_date"]
 
 
 @pytest.mark.parametrize(
@@ -861,7 +864,7 @@ def test_a_last_day_that_is_over_in_the_country_is_asked_about_once(monkeypatch,
     first = answered("contract_term_capture", on=on, **dates)
     assert first.is_valid() is not asks
     if asks:
-        assert "has passed. Correct the date, or continue" in all_errors(first)["contract_end_date"][0]
+        assert "is in the past. Change the date, or continue" in all_errors(first)["contract_end_date"][0]
         again = answered("contract_term_capture", on=on, **dates, sure=list(first.doubts.values()))
         assert again.is_valid()
         assert again.to_data() == {"contract_end_date": f"{end}T00:00:00Z"}

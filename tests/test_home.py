@@ -35,7 +35,7 @@ def test_it_shows_a_day_and_what_it_tells_in_the_visitors_language(client, sandb
 
 def test_the_example_is_named_as_one(client):
     assert "An example" in text_of(client.get("/"))
-    assert "Made-up prices" in text_of(client.get("/"))
+    assert "made-up prices" in text_of(client.get("/"))
 
 
 def test_it_costs_no_query_and_the_day_is_made_once(client, django_assert_num_queries):

@@ -117,7 +117,7 @@ def test_an_answer_that_was_given_already_leads_to_where_it_led(walk, sandbox, s
     assert sandbox.counts["connect"] == sent
     other = step(cost="30", newest=newest)
     assert other["Content-Location"] == led_to
-    assert "This question was answered already" in other.content.decode()
+    assert "You already answered that question" in other.content.decode()
     assert "answered already" not in walk.get(led_to).text  # it was said once
 
 

@@ -157,12 +157,12 @@ def test_a_contract_that_has_ended_is_asked_about_and_then_taken(walk):
     walk.by_hand().answer(cost="28.15").answer(tariff_name="Simple")
     ended = {"term": "date", "contract_end_date": "2019-03-31"}
     walk.answer(**ended)
-    said = "31 March 2019 has passed. Correct the date, or continue if your contract really ended then."
+    said = "31 March 2019 is in the past. Change the date, or continue if your contract ended then."
     assert walk.errors() == {"contract_end_date": [said]}
     assert '<input type="hidden" name="sure" value="2019-03-31">' in walk.response.content.decode()
     walk.answer(**ended, sure="2019-03-31")
     assert "ended on 31 March 2019" in walk.text
-    assert "This contract has ended. If you have a new one, choose “No, change it”." in walk.text
+    assert "This contract has ended. If you have a new one, change the tariff." in walk.text
     walk.save()
     assert str(stored().contract_end) == "2019-03-31"
 
@@ -190,7 +190,7 @@ def test_a_tariff_in_progress_is_waited_for_and_then_ready(walk, sandbox, later)
     tariff = stored()
     assert tariff.state == Tariff.State.PENDING
     walk.get(f"/locations/{tariff.location.pk}/")
-    assert "still being read" in walk.text
+    assert "still reading your tariff" in walk.text
     assert 'http-equiv="refresh"' in walk.response.content.decode()
     later(minutes=3)
     walk.get(f"/locations/{tariff.location.pk}/")
@@ -244,7 +244,7 @@ def test_nothing_is_disconnected_before_anything_is_connected(walk):
     assert not Location.objects.exists()
     walk.save()
     walk.post("/connect/", {"location": Location.objects.get().pk, "direction": "IMPORT"})
-    assert "We then stop reading this tariff" in walk.text
+    assert "We stop reading this tariff" in walk.text
     walk.act("DISCONNECT")
     assert Tariff.objects.get().state == Tariff.State.DISCONNECTED
 

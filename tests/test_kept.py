@@ -169,7 +169,7 @@ def test_an_answer_to_a_question_that_was_answered_already_is_there_on_going_bac
     page = walk.start().path
     walk.address()
     walk.post(page, TYPED | {"post_code": "LS1 1UR", "country_code": "GB", "newest": "1"})
-    assert "This question was answered already" in walk.text
+    assert "You already answered that question" in walk.text
     assert shows_what_was_typed(walk.get(page).response)
 
 

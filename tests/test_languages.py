@@ -166,7 +166,7 @@ def test_the_mail_that_prices_are_there_is_in_the_language_of_who_waits(alice):
     assert send_due(Wait.objects.get())
     [message] = mail.outbox
     assert message.subject == "Ihre Strompreise sind da"
-    assert "Ihr Tarif bei Badenova wurde gelesen." in message.body
+    assert "wir haben Ihren Tarif bei Badenova gelesen." in message.body
     assert translation.get_language() == "en-gb"
 
 

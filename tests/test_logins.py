@@ -128,7 +128,7 @@ def test_the_secret_is_of_no_use_once_the_other_browser_has_brought_it(login, wa
     back = sign_in_at_provider(login)
     other.get(back)
     walk.get(back)
-    assert "Answer in the other browser" in walk.text
+    assert "Answer in your other browser" in walk.text
     has_nothing_of(login, walk)
 
 
@@ -138,9 +138,9 @@ def test_the_other_browser_is_asked_also_if_the_owner_has_brought_the_secret_bef
     walk.get(back)
     assert walk.route.startswith("summary_")
     other.get(back)
-    assert "Do you want this to be connected?" in other.text
+    assert "Do you want to connect this tariff?" in other.text
     walk.act("SAVE")
-    assert "Answer in the other browser" in walk.text
+    assert "Answer in your other browser" in walk.text
     assert not Location.objects.exists()
     other.post(other.path, {"answer": "no"})
     assert walk.get(f"/connect/{walk.session.pk}/").response.status_code == 410
@@ -160,7 +160,7 @@ def test_an_answer_that_is_under_way_when_the_other_browser_comes_is_not_kept(lo
     monkeypatch.setattr("tariffs.flatpeak.answer", meanwhile)
     walk.act("SAVE")
     monkeypatch.setattr("tariffs.flatpeak.answer", send)
-    assert "Answer in the other browser" in walk.text
+    assert "Answer in your other browser" in walk.text
     assert not Location.objects.exists()
     other.post(other.path, {"answer": "yes"})
     walk.get(f"/connect/{walk.session.pk}/").act("SAVE")
@@ -192,7 +192,7 @@ def test_the_page_that_waits_goes_on_by_itself_after_the_yes(login, walk, other)
     other.get(sign_in_at_provider(login))
     walk.get(f"/connect/{walk.session.pk}/")
     [onwards] = re.findall(r'http-equiv="refresh" content="10; url=([^"]+)"', walk.response.content.decode())
-    assert "Answer in the other browser" in walk.get(onwards).text
+    assert "Answer in your other browser" in walk.get(onwards).text
     other.post(other.path, {"answer": "yes"})
     assert walk.get(onwards).route.startswith("summary_")
 
@@ -205,7 +205,7 @@ def test_a_no_ends_it_and_a_new_token_is_needed_to_go_on(login, walk, other, san
     assert (old.state, old.encrypted_token, old.last_error_code) == (State.EXPIRED, "", "login_declined")
     for way in ("", f"{old.newest}/"):
         assert walk.get(f"/connect/{old.pk}/{way}").response.status_code == 410
-        assert "Another browser said no" in walk.text
+        assert "Somebody answered no" in walk.text
     walk.get(back)
     walk.get(f"/connect/callback/?fp_cot={walk.token}")
     assert not Location.objects.exists()
@@ -220,7 +220,7 @@ def test_looking_at_the_question_changes_nothing_and_anything_else_is_no_answer(
     other.get(sign_in_at_provider(login))
     for act in (lambda: other.get(other.path), lambda: other.post(other.path, {"answer": "perhaps"})):
         act()
-        assert "Do you want this to be connected?" in other.text
+        assert "Do you want to connect this tariff?" in other.text
         assert walk.session.login == Login.ASKED
 
 
@@ -258,7 +258,7 @@ def test_an_answer_from_another_site_is_refused(login, walk, other):
 def test_who_signed_in_in_another_browser_of_their_own_goes_on_there(login, walk, other, alice):
     other.client.force_login(alice)
     other.get(sign_in_at_provider(login))
-    assert "Do you want this to be connected?" in other.text
+    assert "Do you want to connect this tariff?" in other.text
     assert other.post(other.path, {"answer": "yes"}).route.startswith("summary_")
 
 
@@ -267,8 +267,8 @@ def test_who_comes_back_once_more_after_the_yes_is_asked_once_more(login, walk, 
     back = sign_in_at_provider(login)
     other.get(back).post(other.path, {"answer": "yes"})
     walk.post(f"/connect/{walk.session.pk}/", {})
-    assert "Do you want this to be connected?" in other.get(back).text
-    assert "Answer in the other browser" in walk.act("SAVE").text
+    assert "Do you want to connect this tariff?" in other.get(back).text
+    assert "Answer in your other browser" in walk.act("SAVE").text
     other.post(other.path, {"answer": "yes"})
     walk.get(f"/connect/{walk.session.pk}/")
     assert walk.act("SAVE").route == "session_complete"
@@ -323,7 +323,7 @@ def test_on_a_shared_computer_the_cookie_of_who_was_there_before_is_no_yes(login
     if who == "bob":
         shared.client.force_login(bob)
     shared.get(sign_in_at_provider(login))
-    assert "Do you want this to be connected?" in shared.text
+    assert "Do you want to connect this tariff?" in shared.text
     assert walk.session.login == Login.ASKED
 
 
@@ -347,7 +347,7 @@ def test_who_comes_when_all_is_over_is_told_for_whom_it_was_connected(login, wal
     back = sign_in_at_provider(login)
     walk.get(back).act("SAVE")
     other.get(back)
-    assert "Your tariff was connected" in other.text
+    assert "Your tariff is connected" in other.text
     assert "a•••@example.com" in other.text
     assert "alice" not in other.text
 
@@ -417,7 +417,7 @@ def test_a_secret_that_was_used_lets_nobody_in_a_second_time(login, walk, sandbo
 def test_a_login_that_was_cancelled_has_another_secret_the_next_time(login, walk, sandbox):
     back = walk.way_back(sandbox)
     walk.get(back)
-    assert "sign-in was not finished" in walk.text
+    assert "did not finish signing in" in walk.text
     sign_in_at_provider(walk.leave())
     before = walk.session.newest
     walk.get(back)
@@ -463,7 +463,7 @@ def test_a_connected_location_is_as_safe(walk, sandbox, other):
     other.get(sign_in_at_provider(walk.leave()))
     for way in ("a reload", "I have signed in already", "returned", "callback"):
         WAYS_ON[way](walk, sandbox)
-        assert "Answer in the other browser" in walk.text
+        assert "Answer in your other browser" in walk.text
     assert location.tariffs.get().provider == "Ecotricity"
     walk.post(f"/connect/{walk.session.pk}/again/", {})
     assert walk.route == "session_redirect"
@@ -493,7 +493,7 @@ def test_who_comes_back_to_another_account_of_flatpeak_is_told_that_it_is_over(l
     back = sign_in_at_provider(login)
     for realm, live in (("acc_other", False), ("sandbox", True)):
         settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE = realm, live
-        assert "This sign-in is over" in walk.get(back).text
+        assert "This sign-in has ended" in walk.get(back).text
         assert walk.session.login == Login.AWAY
 
 
@@ -506,7 +506,7 @@ def test_the_town_that_is_shown_is_the_one_that_was_said_last(walk, other):
 
 def test_a_page_that_was_opened_before_says_how_to_go_on(login, walk):
     walk.post(f"/connect/{walk.session.pk}/", {})
-    assert "Open the sign-in once more" in walk.text
+    assert "Open the sign-in again" in walk.text
     assert "Go to the sign-in" in walk.text
 
 

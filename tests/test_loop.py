@@ -90,7 +90,7 @@ def test_another_answer_to_an_answered_page_is_not_sent_and_says_so(walk, sandbo
     before = posts(sandbox)
     walk.post(f"/connect/{page.session_id}/{page.number}/", {"cost": "30", "newest": newest})
     assert walk.route == "tariff_name_capture"
-    assert "answered already, so nothing was sent" in walk.text
+    assert "already answered that question, so we sent nothing" in walk.text
     assert posts(sandbox) == before
 
 
@@ -254,7 +254,7 @@ def test_a_wrong_input_never_leaves_the_server(walk, sandbox):
     assert walk.errors().keys() == {"provider"}
     assert "Choose your provider from the list." in walk.text
     walk.act("SAVE")
-    assert "not possible here" in walk.text
+    assert "can't do that here" in walk.text
     assert posts(sandbox) == before
 
 
@@ -262,7 +262,7 @@ def test_a_wrong_input_never_leaves_the_server(walk, sandbox):
 def test_an_unusable_answer_keeps_the_input_and_a_second_press_goes_on(walk, provider):
     walk.to_providers().provider(provider)
     assert (walk.route, walk.response.status_code) == ("provider_select", 503)
-    assert "Nothing you typed is lost" in walk.text
+    assert "We kept what you entered" in walk.text
     assert walk.provider(provider).route == "tariff_structure_select"
 
 
@@ -296,14 +296,14 @@ def test_an_answer_that_never_arrived_is_sent_again(walk, unreachable):
 def test_an_expired_token_says_so_and_lets_start_again(walk):
     walk.to_providers().provider("Test: token expires here")
     assert walk.response.status_code == 410
-    assert "This took too long" in walk.text
+    assert "This page timed out" in walk.text
     assert walk.session.state == ConnectSession.State.EXPIRED
     assert walk.get(f"/connect/{walk.session.pk}/").response.status_code == 410
 
 
 def test_an_unknown_page_is_kept_and_said_plainly_and_reported(walk, caplog):
     walk.to_providers().provider("Test: unknown page")
-    assert "does not know (“sandbox_unknown_page”)" in walk.text
+    assert "is new to us (“sandbox_unknown_page”)" in walk.text
     assert "unknown route 'sandbox_unknown_page'" in caplog.text
     assert Page.objects.get(route="sandbox_unknown_page").number == walk.session.newest
     assert walk.post(f"/connect/{walk.session.pk}/", {}).route == "provider_select"
@@ -319,9 +319,9 @@ def test_the_error_page_says_what_flatpeak_says_and_lets_go_on(walk):
 def test_a_conversation_without_its_first_page_can_be_tried_again(walk, unreachable):
     unreachable()
     walk.start()
-    assert "FlatPeak did not answer" in walk.text
+    assert "We got no answer" in walk.text
     walk.post(walk.path, {})
-    assert "FlatPeak did not answer" in walk.text
+    assert "We got no answer" in walk.text
     unreachable(False)
     assert walk.post(walk.path, {}).route == "postal_address_capture"
 
@@ -333,7 +333,7 @@ def test_where_flatpeak_refuses_the_first_question_its_reason_is_given(walk, mon
 
     monkeypatch.setattr(flatpeak, "answer", refuse)
     walk.start()
-    assert "FlatPeak did not let us begin" in walk.text
+    assert "We couldn't start" in walk.text
     assert "Exports are not served in this country." in walk.text
     assert "Exports are not served in this country." in walk.post(walk.path, {}).text
 
@@ -345,7 +345,7 @@ def test_without_a_token_the_start_page_says_so_and_keeps_the_choice(walk, monke
     def fail(body):
         raise flatpeak.Unavailable("POST /connect/tariff/token: no answer")
 
-    for broken, status, words in ((refuse, 502, "did not let us begin"), (fail, 503, "can't be reached")):
+    for broken, status, words in ((refuse, 502, "could not start"), (fail, 503, "can't look up prices")):
         monkeypatch.setattr(flatpeak, "create_connect_token", broken)
         walk.start(country="DE")
         assert (walk.response.status_code, ConnectSession.objects.count()) == (status, 0)
@@ -378,7 +378,7 @@ def test_the_search_works_without_script(walk):
     walk.to_providers().get(walk.path, data={"q": "octopus"})
     assert [p["display_name"] for p in walk.response.context["found"]] == ["Octopus Energy"]
     walk.get(walk.path, data={"q": "another one"})
-    assert "Nothing matches “another one”" in walk.text
+    assert "We found nothing for “another one”" in walk.text
 
 
 # --- start
@@ -488,7 +488,7 @@ def test_a_login_that_was_not_finished_shows_the_same_page_and_says_so(walk, san
     session = walk.session
     walk.get(walk.way_back(sandbox))
     assert walk.route == "session_redirect"
-    assert "sign-in was not finished" in walk.text
+    assert "did not finish signing in" in walk.text
     assert walk.session.newest == session.newest
 
 
@@ -512,7 +512,7 @@ def test_a_return_that_flatpeak_does_not_answer_can_be_tried_again(walk, unreach
     unreachable()
     walk.get(walk.way_back(sandbox))
     assert walk.route == "session_redirect"
-    assert "can't be reached" in walk.text
+    assert "can't look up prices" in walk.text
     unreachable(False)
     walk.post(f"/connect/{walk.session.pk}/again/", {})
     assert walk.log_in_at_provider("approve").route.startswith("summary_")
@@ -527,7 +527,7 @@ def test_a_conversation_of_another_account_is_shown_as_such(walk, settings, sand
     before = posts(sandbox)
     walk.answer(cost="28.15")
     assert walk.response.status_code == 410
-    assert "another FlatPeak account" in walk.text
+    assert "changed its account at FlatPeak" in walk.text
     assert posts(sandbox) == before
 
 
@@ -564,9 +564,9 @@ def test_pages_and_answers_cost_few_queries(walk, client, django_assert_max_num_
 def test_who_comes_back_signed_out_is_asked_signs_in_and_goes_on(walk, client, alice):
     walk.to_providers().provider("Octopus Energy")
     walk.log_in_at_provider("approve", meanwhile=lambda: client.post("/account/logout/"))
-    assert "Do you want this to be connected?" in walk.text
+    assert "Do you want to connect this tariff?" in walk.text
     walk.post(walk.path, {"answer": "yes"})
-    [onwards] = re.findall(r'<a href="([^"]+)">It is my account', walk.response.content.decode())
+    [onwards] = re.findall(r'<a href="([^"]+)">This is my account', walk.response.content.decode())
     assert walk.get(onwards).path == "/account/login/"
     assert "Octopus" not in walk.text
     address = walk.response.redirect_chain[-1][0]

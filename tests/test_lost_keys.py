@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession
-from flatpeak_app.operations import attention
+from flatpeak_app.operations import needs
 from flatpeak_app.web.vault import KEY_MISSING
 from tariffs import flatpeak
 from tariffs.erasure import erase
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def owed(walk, monkeypatch):
-    """Alice's conversation, which is over, and whose exchange FlatPeak did not answer."""
+    """Alice's conversation, which is over, and whose exchange We got no answer."""
 
     def fail(*told):
         raise flatpeak.Unavailable("GET /connect/tariff/token: no answer")
@@ -36,7 +36,7 @@ def test_an_erasure_without_its_key_stays_open_and_is_shown_until_the_key_is_bac
     settings.TOKEN_KEYS = ["another key of the same length as most"]
     assert erase(lost) is False
     assert (Erasure.objects.get().done_at, sandbox.counts["exchange"]) == (None, before)
-    [case] = attention.deletions(timezone.now() + timedelta(days=2)).cases
+    [case] = needs.deletions(timezone.now() + timedelta(days=2)).cases
     assert case.said == KEY_MISSING
     settings.TOKEN_KEYS = [*settings.TOKEN_KEYS, *keys]
     assert erase(Erasure.objects.get())
@@ -48,7 +48,7 @@ def test_an_exchange_without_its_key_stays_owed_and_is_shown_until_the_key_is_ba
     settings.TOKEN_KEYS = ["another key of the same length as most"]
     assert exchange_owed(owed) is False
     assert sandbox.counts["exchange"] == before
-    [case] = attention.exchanges(timezone.now() + timedelta(hours=2)).cases
+    [case] = needs.exchanges(timezone.now() + timedelta(hours=2)).cases
     assert case.said == KEY_MISSING
     settings.TOKEN_KEYS = [*settings.TOKEN_KEYS, *keys]
     assert exchange_owed(ConnectSession.objects.get())

@@ -13,7 +13,7 @@ from tests.test_accounts import NEW, PASSWORD, mailed_code, signed_in
 
 pytestmark = pytest.mark.django_db
 
-REFUSED = "Our message was refused at this address."
+REFUSED = "This address did not accept our message."
 
 
 @pytest.fixture(autouse=True)

@@ -75,7 +75,7 @@ def test_nobody_discards_what_is_anothers_or_with_a_mere_visit(walk, bob):
 def test_what_is_being_answered_is_not_discarded(walk):
     walk.by_hand()
     ConnectSession.objects.update(claimed_until=timezone.now() + timedelta(minutes=1))
-    assert "An answer is under way. Try again in a minute." in discard(walk).text
+    assert "We are still sending your last answer. Try again in a minute." in discard(walk).text
     assert walk.session.state == State.OPEN
 
 

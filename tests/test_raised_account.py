@@ -107,13 +107,13 @@ def press(walk, typed):
 
 
 def go_on(walk, typed):
-    """Press on to the end: "Go on" where the conversation is over, and the newest page's button otherwise."""
+    """Press on to the end: "Continue" where the conversation is over, and the newest page's button otherwise."""
     for _ in range(25):
         session = walk.session
         if session.state not in (State.OPEN, State.OWED, State.EXPIRED):
             return
         if session.state == State.EXPIRED:
-            assert "Go on" in walk.text
+            assert "Continue" in walk.text
             walk.post(f"/connect/{session.pk}/again/", {})
         elif session.state == State.OWED:
             walk.get(f"/connect/{session.pk}/")

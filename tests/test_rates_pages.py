@@ -187,7 +187,7 @@ def test_at_local_midnight_the_old_tomorrow_is_today_without_a_call(look, asked,
     at(monkeypatch, datetime(2026, 11, 24, tzinfo=UTC))
     page = look()
     assert "Now 24.00p per kWh until 01:00." in page
-    assert "Wednesday 25 November 2026 Not published yet. FlatPeak is asked again today at 16:00." in page
+    assert "Wednesday 25 November 2026 Not published yet. We check again today at 16:00." in page
     assert len(asked) == 1
 
 
@@ -274,7 +274,7 @@ def test_an_answer_of_confidence_0_is_asked_for_again_within_10_seconds(noon, ta
     asked.answer = lambda start, end: hourly(start, end, confidence=0)
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    assert "take them as an estimate" in page
+    assert "are estimates until" in page
     assert '<meta http-equiv="refresh" content="5">' in page
     tariff.refresh_from_db()
     assert NOW < tariff.due_at <= NOW + timedelta(seconds=10)
@@ -298,7 +298,7 @@ def test_a_pending_tariff_whose_prices_are_an_estimate_is_still_pending(noon, ta
     Tariff.objects.update(state="pending")
     asked.answer = lambda start, end: hourly(start, end, confidence=0)
     client.force_login(alice)
-    assert "take them as an estimate" in client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "are estimates until" in client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert Tariff.objects.get().state == "pending"
 
 
@@ -313,7 +313,7 @@ def test_who_comes_while_the_first_answer_is_under_way_is_told_and_looks_again(n
     asked.answer = look_meanwhile
     client.get(f"/locations/{tariff.location_id}/")
     assert len(asked) == 1
-    assert "The prices are being fetched." in pages[0]
+    assert "We are getting the prices." in pages[0]
     assert '<meta http-equiv="refresh" content="5">' in pages[0]
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "12.00p" in page
@@ -331,15 +331,15 @@ def midnight_gap(monkeypatch, asked, tariff):
 
 
 WHEREVER = {
-    "": "The prices are being fetched.",
-    "day/?date=2026-11-24": "We are asking for these prices.",
-    "day/?date=2026-11-25": "We are asking for these prices.",
-    "week/?date=2026-11-24": "We are asking for these prices.",
-    "rates.csv": "We are asking for these rates.",
-    "rates.json": "We are asking for these rates.",
+    "": "We are getting the prices.",
+    "day/?date=2026-11-24": "We are getting these prices.",
+    "day/?date=2026-11-25": "We are getting these prices.",
+    "week/?date=2026-11-24": "We are getting these prices.",
+    "rates.csv": "We are getting these rates.",
+    "rates.json": "We are getting these rates.",
     "/locations/": "being fetched",
 }
-NEVER = ("has no prices", "not known. FlatPeak is asked again", "Not published yet", "price not known")
+NEVER = ("has no prices", "We check again", "Not published yet", "price not known")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -397,7 +397,7 @@ def test_a_question_whose_asker_died_is_under_way_no_longer_than_its_claim(
     claim = Tariff.objects.get().claimed_until
     client.force_login(alice)
     address = f"/locations/{tariff.location_id}/day/?date=2026-11-24"
-    assert "We are asking for these prices." in client.get(address).content.decode()
+    assert "We are getting these prices." in client.get(address).content.decode()
     at(monkeypatch, claim)
     asked.answer = hourly
     assert "We are asking" not in client.get(address).content.decode()
@@ -421,8 +421,8 @@ def test_a_tariff_that_is_changed_meanwhile_is_asked_for_anew(noon, tariff, aske
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"state": "failed"}, "Your provider’s data could not be read."),
-        ({"rates": "pending"}, "Your tariff is still being read."),
+        ({"state": "failed"}, "We couldn’t read your provider’s data."),
+        ({"rates": "pending"}, "We are still reading your tariff."),
         ({"state": "disconnected"}, "This tariff is disconnected"),
     ],
 )
@@ -439,7 +439,7 @@ def test_a_day_that_is_asked_for_says_so_beside_the_one_that_is_known(look, clie
     Tariff.objects.update(due_at=NOW + timedelta(seconds=9), claimed_until=NOW + timedelta(seconds=9))
     page = look()
     assert "Now 12.00p" in page
-    assert "Tuesday 24 November 2026 The prices are being fetched. This page looks again by itself." in page
+    assert "Tuesday 24 November 2026 We are getting the prices. This page updates itself." in page
     assert '<meta http-equiv="refresh" content="5">' in client.get(f"/locations/{tariff.location_id}/").content.decode()
 
 
@@ -489,9 +489,9 @@ def test_rates_that_arrive_make_a_pending_tariff_a_connected_one(noon, tariff, a
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (refused("no_tariff_connected"), "no_tariff_connected", "no tariff is connected here any more"),
-        (refused("no_price_data"), "no_price_data", "has no prices for it yet"),
-        (flatpeak.Unavailable("GET /tariffs/rates: no answer"), "unavailable", "could not be asked just now"),
+        (refused("no_tariff_connected"), "no_tariff_connected", "This tariff is no longer connected"),
+        (refused("no_price_data"), "no_price_data", "There are no prices for this tariff yet"),
+        (flatpeak.Unavailable("GET /tariffs/rates: no answer"), "unavailable", "can't get new prices right now"),
     ],
 )
 def test_what_went_wrong_is_said_and_asked_again_after_a_minute(noon, tariff, asked, client, alice, error, code, words):
@@ -523,11 +523,11 @@ def set_zone(noon, tariff, asked, monkeypatch):
 @pytest.mark.parametrize(
     ("zone", "words"),
     [
-        ("Mars/Olympus", "We were told the time zone Mars/Olympus for this address, and don’t know it."),
-        ("Europe", "We were told the time zone Europe for this address, and don’t know it."),
-        ("two\nlines", "We were told no time zone for this address."),
-        ("x" * 300, "We were told no time zone for this address."),
-        (None, "We were told no time zone for this address."),
+        ("Mars/Olympus", "We don’t know this address’s time zone (Mars/Olympus)."),
+        ("Europe", "We don’t know this address’s time zone (Europe)."),
+        ("two\nlines", "We don’t know this address’s time zone."),
+        ("x" * 300, "We don’t know this address’s time zone."),
+        (None, "We don’t know this address’s time zone."),
     ],
 )
 def test_an_unknown_time_zone_is_said_and_asked_for_again_after_a_quarter_of_an_hour(
@@ -536,7 +536,7 @@ def test_an_unknown_time_zone_is_said_and_asked_for_again_after_a_quarter_of_an_
     calls = set_zone(zone)
     page = look()
     assert words in page
-    assert "look again every quarter of an hour" in page
+    assert "check again every 15 minutes" in page
     assert "in a minute" not in page
     assert "time zone not known" in client.get("/locations/").content.decode()
     kept = Tariff.objects.get()
@@ -566,7 +566,7 @@ def test_other_days_say_that_the_time_zone_is_not_known(set_zone, tariff, asked,
     set_zone("Mars/Olympus")
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/{path}").content.decode()
-    assert "time zone Mars/Olympus" in page
+    assert "time zone (Mars/Olympus)" in page
     assert "in a minute" not in page
     assert "FlatPeak has no prices" not in page
     assert asked == []
@@ -579,7 +579,7 @@ def test_a_download_says_that_the_time_zone_is_not_known(set_zone, tariff, clien
     for form in ("csv", "json"):
         response = client.get(f"/locations/{tariff.location_id}/rates.{form}{query}")
         assert response.status_code == 503
-        assert "time zone is not known here" in response.content.decode()
+        assert "time zone, so there are no rates" in response.content.decode()
 
 
 def test_details_that_fail_again_later_lose_nothing(noon, tariff, asked, monkeypatch):
@@ -708,7 +708,7 @@ def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, ali
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "<h3>Tuesday 24 November 2026</h3>" in page
-    assert "Not published yet. FlatPeak is asked again tomorrow at 00:00." in page
+    assert "Not published yet. We check again tomorrow at 00:00." in page
     assert "<figcaption>Today: " in page  # the chart leaves out the day without rates
 
 
@@ -734,7 +734,7 @@ def test_a_price_that_is_not_known_now_is_no_number(noon, tariff, asked, client,
     asked.answer = lambda start, end: hourly(start, end - timedelta(hours=40))
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    assert "The price at this moment is not known." in page
+    assert "We don't know the price right now." in page
     assert 'class="price"' not in page
     assert "price not known" in client.get("/locations/").content.decode()
 
@@ -764,7 +764,7 @@ def test_prices_are_as_old_as_the_oldest_of_those_shown(noon, tariff, asked, cli
 def test_a_failed_tariff_says_what_to_do(noon, tariff, asked, client, alice):
     Tariff.objects.update(state="failed", due_at=NOW + timedelta(hours=1))
     client.force_login(alice)
-    assert "could not be read" in client.get(f"/locations/{tariff.location_id}/").content.decode()
+    assert "We couldn’t read your provider’s data." in client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert "could not be read" in client.get("/locations/").content.decode()
 
 
@@ -783,7 +783,7 @@ def test_my_locations_lists_mine_with_the_price_now(noon, tariff, asked, client,
     client.force_login(bob)
     page = client.get("/locations/").content.decode()
     assert "1 Example Street" not in page
-    assert "Nothing here yet" in page
+    assert "You have no locations yet" in page
 
 
 @pytest.mark.parametrize("elsewhere", [{"account": "acc_other"}, {"live_mode": True}], ids=str)
@@ -976,9 +976,9 @@ def test_a_window_over_midnight_names_both_days(look, asked):
 
 def test_one_price_is_the_same_at_all_times(look, asked):
     asked.answer = prices(*["20"] * 30)
-    assert "The price is the same at all times known." in look()
+    assert "The price is the same at all times we know." in look()
     assert "Cheapest 1 hour: any time from today 12:30 to 15:00," in look(direction="IMPORT", hours="1", before="15:00")
-    assert "The price is the same at all times known. 7 kWh then cost £1.40." in look(
+    assert "The price is the same at all times we know. 7 kWh then cost £1.40." in look(
         direction="IMPORT", hours="1", kwh="7"
     )
 
@@ -1054,22 +1054,22 @@ def test_such_a_night_may_be_the_one_of_a_clock_change(look, asked, monkeypatch,
 def test_where_there_is_no_window_it_says_why_and_when_to_look_again(look, asked):
     asked.answer = prices("20", "30")
     page = look()
-    assert "Prices are known until today 14:00, without 3 hours on end. Look again after today 16:00." in page
+    assert "We know the prices until today 14:00, but not of 3 hours in a row. Check again after today 16:00." in page
     page = look(direction="IMPORT", hours="2", before="18:00")
-    why = "There is no stretch of 2 hours with known prices that is over by today 18:00. "
-    assert why + "Look again after today 16:00." in page
+    why = "We don't know the prices of 2 hours in a row before today 18:00. "
+    assert why + "Check again after today 16:00." in page
     asked.answer = lambda start, end: {
         "data": prices("20", "30", first=NOW)(start, end)["data"]
         + prices("20", first=NOW + timedelta(hours=3))(start, end)["data"]
     }
     Tariff.objects.update(due_at=NOW)
     page = look(direction="IMPORT", hours="3", before="16:20")
-    assert "that is over by today 16:20. Choose fewer hours or a later time." in page
+    assert "before today 16:20. Choose fewer hours or a later time." in page
 
 
 def test_where_nothing_ahead_is_known_a_question_of_ones_own_is_answered_too(look, asked):
     asked.answer = lambda start, end: {"data": [], "next_update": "2026-11-23T16:00:00Z"}
-    assert "No price of the time ahead is known. Look again after today 16:00." in look(direction="IMPORT", hours="1")
+    assert "We don't know the next prices yet. Check again after today 16:00." in look(direction="IMPORT", hours="1")
     assert "Choose one of 1, 2, 3, 4, 6, 8 hours." in look(400, direction="IMPORT", hours="7")
 
 
@@ -1171,7 +1171,7 @@ def test_a_tariff_of_one_price_answers_a_wrong_question_with_a_sentence(look, as
     asked.answer = by_clock((0, 24, "28.15"))
     assert "Cheapest time" not in look()
     assert "Choose one of 1, 2, 3, 4, 6, 8 hours." in look(400, direction="IMPORT", hours="5")
-    assert "The price is the same at all times known." in look(direction="IMPORT", hours="4")
+    assert "The price is the same at all times we know." in look(direction="IMPORT", hours="4")
 
 
 def test_what_is_sold_looks_for_the_dearest(look, asked):
@@ -1187,11 +1187,11 @@ def test_what_is_sold_looks_for_the_dearest(look, asked):
     [
         ({"hours": "5"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
         ({"hours": "x"}, "Choose one of 1, 2, 3, 4, 6, 8 hours."),
-        ({"hours": "1", "before": "25:00"}, "Type a time of day, for example 23:30."),
-        ({"hours": "3", "before": "15:29"}, "3 hours do not fit between now and 15:29. Choose fewer hours"),
-        ({"hours": "1", "before": "13:00"}, "An hour does not fit between now and 13:00. Choose fewer hours"),
+        ({"hours": "1", "before": "25:00"}, "Enter a time, for example 23:30."),
+        ({"hours": "3", "before": "15:29"}, "There are fewer than 3 hours until 15:29. Choose fewer hours"),
+        ({"hours": "1", "before": "13:00"}, "There is less than an hour until 13:00. Choose a later time."),
         *[
-            ({"hours": "1", "kwh": kwh}, "Type the energy in kWh")
+            ({"hours": "1", "kwh": kwh}, "Enter the energy in kWh")
             for kwh in ("-1", "0", "1e9", "abc", "NaN", "9" * 50, "1001")
         ],
         ({}, "This field is required."),
@@ -1218,19 +1218,19 @@ def test_a_query_for_another_direction_changes_nothing(look, asked):
 def test_what_comes_next_and_where_the_price_stands_are_said(look, asked):
     asked.answer = prices("10", "30", "20")
     page = look()
-    assert "10.00p per kWh, low for today then 30.00p from 13:00" in page
+    assert "10.00p per kWh, low then 30.00p from 13:00" in page
     asked.answer = prices("30", "10")
     Tariff.objects.update(due_at=NOW)
-    assert "high for today" in look()
+    assert "high" in look()
     asked.answer = prices("20", "10", "30")
     Tariff.objects.update(due_at=NOW)
-    assert "middle for today" in look()
+    assert "usual" in look()
 
 
-@pytest.mark.parametrize(("cents", "level"), [("9.9", "low"), ("10.1", "middle"), ("20", "middle"), ("20.1", "high")])
+@pytest.mark.parametrize(("cents", "level"), [("9.9", "low"), ("10.1", "usual"), ("20", "usual"), ("20.1", "high")])
 def test_a_price_is_low_below_a_third_of_the_way_and_high_above_two(look, asked, cents, level):
     asked.answer = prices(cents, "0", "30")
-    assert f"{level} for today" in look()
+    assert re.search(rf"\b{level}\b", look().split("Now ", 1)[1][:80])
 
 
 @pytest.mark.parametrize(
@@ -1452,7 +1452,7 @@ def test_a_past_day_is_asked_for_once_and_kept(look_at, asked):
 def test_a_past_day_without_prices_is_not_asked_for_again(look_at, asked, empty_cache):
     asked.answer = lambda start, end: {"data": []}
     for _ in range(2):
-        assert "FlatPeak has no prices for this day." in look_at("day", date="2026-11-20")
+        assert "There are no prices for this day." in look_at("day", date="2026-11-20")
         cache.clear()
     assert len(asked) == 1
 
@@ -1546,9 +1546,9 @@ def test_a_day_that_had_a_gap_while_it_lasted_is_asked_for_again_when_it_is_over
 @pytest.mark.parametrize(
     ("hours", "date", "words"),
     [
-        (0, "2026-11-24", "Not published yet. FlatPeak is asked again today at 16:00."),
-        (12, "2026-11-25", "Not published yet. FlatPeak is asked again today at 00:45."),  # it was never asked for
-        (0, "2026-11-26", "FlatPeak has no prices for this day."),
+        (0, "2026-11-24", "Not published yet. We check again today at 16:00."),
+        (12, "2026-11-25", "Not published yet. We check again today at 00:45."),  # it was never asked for
+        (0, "2026-11-26", "There are no prices for this day."),
     ],
 )
 def test_tomorrow_is_not_published_yet_rather_than_without_prices(look_at, asked, monkeypatch, hours, date, words):
@@ -1603,7 +1603,7 @@ def test_a_week_says_which_days_are_an_estimate(look_at, asked):
 
 def test_an_estimate_is_said_at_the_price(look, asked):
     asked.answer = lambda start, end: hourly(start, end, confidence="0.9")
-    assert "12.00p per kWh, an estimate, middle for today" in look()
+    assert "12.00p per kWh, an estimate, usual" in look()
 
 
 def test_a_mean_counts_each_rate_by_its_length(look_at, asked):
@@ -1619,8 +1619,8 @@ def test_a_day_not_known_is_no_number(look_at, asked):
 @pytest.mark.parametrize(
     ("date", "words"),
     [
-        ("2026-02-30", "Type a day as year-month-day"),
-        ("yesterday", "Type a day as year-month-day"),
+        ("2026-02-30", "Enter a day as year-month-day"),
+        ("yesterday", "Enter a day as year-month-day"),
         ("", "Choose a day."),
         ("2020-01-01", "Choose a day from 22 Nov 2025 to 7 Dec 2026."),
         ("9999-12-31", "Choose a day from"),
@@ -1640,7 +1640,7 @@ def test_without_a_date_it_is_today(look_at):
 def test_when_flatpeak_is_down_the_page_says_what_is_missing(look_at, asked):
     asked.answer = flatpeak.Unavailable("GET /tariffs/rates: no answer")
     for _ in range(2):  # every look asks again
-        assert "FlatPeak could not be asked for what is missing here." in look_at("day", date="2026-11-20")
+        assert "We can't get the missing prices right now." in look_at("day", date="2026-11-20")
     assert len(asked) == 2
     asked.answer = lambda start, end: by_clock((0, 24, "10"))(start, end)
     assert "10.00p" in look_at("day", date="2026-11-20")
@@ -1649,7 +1649,7 @@ def test_when_flatpeak_is_down_the_page_says_what_is_missing(look_at, asked):
 def test_when_flatpeak_refuses_it_is_left_alone_for_a_minute_and_the_page_says_so(look_at, asked):
     asked.answer = flatpeak.Rejected("GET /tariffs/rates", 429, {})
     for _ in range(2):
-        assert "FlatPeak could not be asked for what is missing here." in look_at("day", date="2026-11-20")
+        assert "We can't get the missing prices right now." in look_at("day", date="2026-11-20")
     assert len(asked) == 1
     cache.clear()
     asked.answer = lambda start, end: by_clock((0, 24, "10"))(start, end)
@@ -1659,7 +1659,7 @@ def test_when_flatpeak_refuses_it_is_left_alone_for_a_minute_and_the_page_says_s
 def test_when_flatpeak_has_no_prices_for_a_day_that_is_an_answer(look_at, asked):
     asked.answer = refused("no_price_data")
     for _ in range(2):
-        assert "FlatPeak has no prices for this day." in look_at("day", date="2026-11-20")
+        assert "There are no prices for this day." in look_at("day", date="2026-11-20")
     assert len(asked) == 1
 
 
@@ -1667,7 +1667,7 @@ def test_a_422_that_is_about_the_question_is_no_answer_about_prices(look_at, ask
     asked.answer = refused("time_range_invalid")
     for _ in range(2):
         page = look_at("day", date="2026-11-20")
-        assert "FlatPeak could not be asked for what is missing here." in page
+        assert "We can't get the missing prices right now." in page
         assert "FlatPeak has no prices" not in page
     assert len(asked) == 1
     assert not RateDay.objects.exists()
@@ -1675,7 +1675,7 @@ def test_a_422_that_is_about_the_question_is_no_answer_about_prices(look_at, ask
 
 def test_the_code_counts_and_not_the_status(look_at, asked):
     asked.answer = flatpeak.Rejected("GET /tariffs/rates", 409, {"code": "no_price_data"})
-    assert "FlatPeak has no prices for this day." in look_at("day", date="2026-11-20")
+    assert "There are no prices for this day." in look_at("day", date="2026-11-20")
 
 
 @pytest.mark.parametrize("date", ["2026-11-20", "2026-11-23", "2026-11-26"])
@@ -1690,7 +1690,7 @@ def test_who_looks_at_a_day_while_it_is_asked_for_is_told_that_it_is(look_at, as
 
     asked.answer = answer
     page = look_at("day", date=date)
-    assert "We are asking for these prices. Look again in a minute." in seen[0]
+    assert "We are getting these prices. Check again in a minute." in seen[0]
     assert "FlatPeak has no prices" not in seen[0]
     assert "We are asking" not in page
     assert len(asked) == 1
@@ -1700,7 +1700,7 @@ def test_a_day_of_a_tariff_that_is_still_being_read_is_not_said_to_have_no_price
     Tariff.objects.update(state="pending")
     asked.answer = refused("pending_connect")
     for _ in range(2):
-        assert "We are asking for these prices." in look_at("day", date="2026-11-20")
+        assert "We are getting these prices." in look_at("day", date="2026-11-20")
     assert len(asked) == 1
 
 
@@ -1961,9 +1961,9 @@ def test_a_list_is_true_as_long_as_each_of_its_locations_and_then_asks_what_is_d
 @pytest.mark.parametrize(
     ("zone", "made"),
     [
-        ("Europe/London", "As of Mon 23 Nov, 12:30. All times: London (UTC)."),
-        ("Asia/Kathmandu", "As of Mon 23 Nov, 18:15. All times: Kathmandu (UTC+05:45)."),
-        ("", "As of Mon 23 Nov, 12:30. All times: UTC."),
+        ("Europe/London", "As of Mon 23 Nov, 12:30. All times are in London (UTC)."),
+        ("Asia/Kathmandu", "As of Mon 23 Nov, 18:15. All times are in Kathmandu (UTC+05:45)."),
+        ("", "As of Mon 23 Nov, 12:30. All times are in UTC."),
     ],
 )
 def test_each_page_says_when_it_was_made_on_the_locations_clock(look, look_at, client, tariff, zone, made):
@@ -1982,7 +1982,7 @@ def test_my_locations_in_several_zones_were_made_at_one_time(look, client, tarif
     location._state.adding = True
     location.save()
     Tariff.objects.create(location=location, direction="IMPORT", due_at=NOW + timedelta(hours=1))
-    assert "As of Mon 23 Nov, 12:30. All times: UTC." in client.get("/locations/").content.decode()
+    assert "As of Mon 23 Nov, 12:30. All times are in UTC." in client.get("/locations/").content.decode()
 
 
 def test_a_page_brought_up_to_date_asks_flatpeak_no_more_than_a_look(look, look_at, asked, monkeypatch):

@@ -559,7 +559,7 @@ def test_a_customer_is_told_once_that_the_rates_have_arrived(add, asked, clock, 
     assert mail.to == ["alice@example.com"]
     assert mail.subject == "Your electricity prices are here"
     assert f"\nhttp://localhost:8000/locations/{tariff.location_id}/\n" in mail.body
-    assert "with Example & Sons has been read" in mail.body
+    assert "read your tariff with Example & Sons" in mail.body
     assert not Wait.objects.exists()
 
 
@@ -577,7 +577,7 @@ def test_a_customer_is_told_once_that_the_rates_have_not_arrived_after_48_hours(
     run()
     [mail] = mailoutbox
     assert mail.to == ["alice@example.com"]
-    assert mail.subject == "We could not read your tariff yet"
+    assert mail.subject == "We couldn't read your tariff yet"
     assert f"\nhttp://localhost:8000/locations/{tariff.location_id}/\n" in mail.body
     asked.answer = rates
     clock(hours=101)
@@ -627,7 +627,7 @@ def test_the_48_hours_begin_when_the_tariff_became_pending_not_when_it_was_first
     run()
     clock(hours=48)
     run()
-    assert [mail.subject for mail in mailoutbox] == ["We could not read your tariff yet"]
+    assert [mail.subject for mail in mailoutbox] == ["We couldn't read your tariff yet"]
 
 
 def test_a_tariff_that_fails_while_it_is_waited_for_is_late_too(add, asked, clock, mailoutbox):
@@ -637,7 +637,7 @@ def test_a_tariff_that_fails_while_it_is_waited_for_is_late_too(add, asked, cloc
     Tariff.objects.update(state="failed")
     clock(hours=48)
     run()
-    assert [mail.subject for mail in mailoutbox] == ["We could not read your tariff yet"]
+    assert [mail.subject for mail in mailoutbox] == ["We couldn't read your tariff yet"]
 
 
 def test_flatpeak_that_is_down_for_two_days_is_late_too(add, asked, clock, mailoutbox):
@@ -647,7 +647,7 @@ def test_flatpeak_that_is_down_for_two_days_is_late_too(add, asked, clock, mailo
         clock(hours=hours)
         with pytest.raises(CommandError):
             run()
-    assert [mail.subject for mail in mailoutbox] == ["We could not read your tariff yet"]
+    assert [mail.subject for mail in mailoutbox] == ["We couldn't read your tariff yet"]
 
 
 def test_a_tariff_that_was_connected_from_the_start_has_no_mail(add, asked, clock, mailoutbox):

@@ -17,10 +17,10 @@ def said(status, message=FOR_PEOPLE, code="never_heard_of", retry_after=None):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (401, "did not let this through"),
-        (403, "did not let this through"),
-        (409, "was not ready"),
-        (429, "too much to do"),
+        (401, "could not send your answer"),
+        (403, "could not send your answer"),
+        (409, "were not ready"),
+        (429, "busy right now"),
     ],
 )
 def test_what_is_not_about_the_answer_is_said_in_our_words(status, words):
@@ -30,7 +30,7 @@ def test_what_is_not_about_the_answer_is_said_in_our_words(status, words):
 
 @pytest.mark.parametrize("status", [200, 400, 404, 422])
 def test_what_is_about_the_answer_is_quoted(status):
-    assert said(status).startswith(f"FlatPeak says: “{FOR_PEOPLE}” ")
+    assert said(status).startswith(f"We could not use this answer: “{FOR_PEOPLE}” ")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_message_has_an_end():
     ],
 )
 def test_a_429_says_when_to_try_again(seconds, words):
-    assert said(429, retry_after=seconds).endswith(f"please try again in {words}.")
+    assert said(429, retry_after=seconds).endswith(f"Try again in {words}.")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ def test_a_429_says_when_to_try_again(seconds, words):
 )
 def test_each_says_what_happened_what_is_kept_and_what_to_do(error):
     words = refusals.sentence(error)
-    assert words.startswith("FlatPeak ")
-    assert "Nothing you typed is lost: please " in words
-    assert "try again" in words
+    assert words.startswith("We")
+    assert "We kept what you entered. " in words
+    assert "try again" in words.lower()

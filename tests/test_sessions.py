@@ -179,7 +179,7 @@ def test_an_address_gets_so_many_mails_a_day_known_or_not(verified, settings, pu
 
     settings.MAILS_PER_DAY = 3
     assert [reset().status_code for n in range(5)] == [302, 302, 302, 429, 429]
-    assert "We have sent many messages to this address today." in reset().content.decode()
+    assert "We have sent too many messages to this address today." in reset().content.decode()
     assert len(mail.outbox) == 3
     assert Client().post("/account/password/reset/", {"email": "other@example.com"}).status_code == 302
     put_on(days=1)

@@ -194,7 +194,7 @@ def test_nothing_that_was_typed_breaks_a_page(shown, route):
 @pytest.mark.parametrize("route", ["plan_structure", SCRIPT, "../base", "unknown", "page", "", "x" * 10_000])
 def test_a_route_that_nobody_heard_of_is_named(shown, route):
     html = shown(page(route, DATA["summary_tou_confirm"]))
-    assert "<h1>A question we can't show yet</h1>" in html
+    assert "<h1>We can't show this question yet</h1>" in html
     assert route == SCRIPT or f"“{route}”" in html
 
 
@@ -204,7 +204,7 @@ def test_a_route_that_nobody_heard_of_is_named(shown, route):
 def test_an_error_stands_in_the_summary_and_at_its_field_and_the_input_stays(shown):
     typed = QueryDict("cost=abc")
     html = shown(page("rate_fixed_capture"), form=form_for(page("rate_fixed_capture"), typed))
-    assert '<a href="#id_cost">Type a number, for example 24.5.</a>' in html
+    assert '<a href="#id_cost">Enter a number, for example 24.5.</a>' in html
     assert 'aria-invalid="true"' in html
     assert 'value="abc"' in html
     assert "<title>Error: " in html
@@ -236,8 +236,8 @@ def test_a_list_shows_what_was_searched_and_what_was_chosen(shown):
     assert re.findall(r'name="provider" value="(\w+)"', html) == ["prv_1", "prv_2"]
     assert 'value="prv_2" aria-current="true"' in html
     assert "2 of 3" in html
-    assert "Nothing matches “zzz”." in shown(page("provider_select"), query="zzz")
-    assert "The list is empty here." in shown(page("provider_select", {}))
+    assert "We found nothing for “zzz”." in shown(page("provider_select"), query="zzz")
+    assert "This list is empty." in shown(page("provider_select", {}))
 
 
 def test_only_the_actions_of_the_page_are_offered(shown):
@@ -347,7 +347,7 @@ def test_a_summary_of_changing_prices_has_a_chart_and_a_table(shown):
             "market_surcharge_capture",
             {"currency_code": "GBP"},
             "fixed=&percentage=",
-            "plus 0.00p (£0.00) per kWh, and 0 %",
+            "plus 0.00p (£0.00) per kWh, then 0%",
         ),
         (
             "rate_tod_capture",

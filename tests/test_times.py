@@ -15,7 +15,7 @@ PASSWORD = "correct horse battery"
 
 def test_a_summary_names_the_zone_of_its_times(walk):
     walk.to_providers().provider("Octopus Energy").log_in_at_provider()
-    assert re.search(r"All times: London \(UTC(\+01:00)?\)\.", walk.text)
+    assert re.search(r"All times are in London \(UTC(\+01:00)?\)\.", walk.text)
 
 
 def test_a_summary_without_times_names_none(walk):
@@ -25,7 +25,7 @@ def test_a_summary_without_times_names_none(walk):
 
 def test_prices_by_time_of_day_are_asked_for_in_the_locations_time(walk):
     walk.by_hand(structure="TIME_OF_DAY")
-    assert "The times are those of the address." in walk.text
+    assert "Use the local time at the address." in walk.text
 
 
 @pytest.mark.parametrize("path", ["/connect/", "/locations/"])
@@ -49,7 +49,7 @@ def test_a_mail_about_a_change_names_the_zone_of_its_time(client, alice, monkeyp
 def test_each_page_of_the_admin_names_the_zone_of_its_times(client, charlie, settings, path):
     settings.STAFF_MFA = False
     client.force_login(charlie)
-    assert "All times: UTC" in client.get(f"/admin/{path}").content.decode()
+    assert "All times are in UTC" in client.get(f"/admin/{path}").content.decode()
 
 
 def test_a_deletion_is_named_by_its_time_with_the_zone():

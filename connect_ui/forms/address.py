@@ -15,16 +15,16 @@ from .base import LONGEST, RouteForm
 # What a country calls each field, and what to do if it is empty, by the kinds of `Rules`.
 NAMES = {
     "city": {
-        "city": (_("Town or city"), _("Type the town or city.")),
-        "post_town": (_("Town or city"), _("Type the town or city.")),
-        "district": (_("District"), _("Type the district.")),
-        "suburb": (_("Suburb or town"), _("Type the suburb or town.")),
+        "city": (_("Town or city"), _("Enter the town or city.")),
+        "post_town": (_("Town or city"), _("Enter the town or city.")),
+        "district": (_("District"), _("Enter the district.")),
+        "suburb": (_("Suburb or town"), _("Enter the suburb or town.")),
     },
     "post_code": {
-        "postal": (_("Postcode"), _("Type the postcode.")),
-        "zip": (_("ZIP code"), _("Type the ZIP code.")),
-        "eircode": (_("Eircode"), _("Type the Eircode.")),
-        "pin": (_("PIN code"), _("Type the PIN code.")),
+        "postal": (_("Postcode"), _("Enter the postcode.")),
+        "zip": (_("ZIP code"), _("Enter the ZIP code.")),
+        "eircode": (_("Eircode"), _("Enter the Eircode.")),
+        "pin": (_("PIN code"), _("Enter the PIN code.")),
     },
     "state": {
         "area": (_("Area"), _("Choose the area.")),
@@ -51,7 +51,7 @@ LINES = {
 }
 AUTOCOMPLETE = {"city": "address-level2", "state": "address-level1", "post_code": "postal-code"}
 LENGTHS = {"city": 100, "state": 100, "post_code": 20}
-STREET = (_("Street and number"), _("Type the street and the number."))
+STREET = (_("Street and number"), _("Enter the street and the number."))
 
 
 def text_field(
@@ -159,7 +159,7 @@ class AddressForm(RouteForm):
         if typed := self.cleaned_data.get("post_code"):
             self.cleaned_data["post_code"] = self.rule.post_code(typed) or typed
             if not self.rule.post_code(typed):
-                said = gettext("%(field)s: usually like %(example)s. Correct yours, or continue if it is right.")
+                said = gettext("%(field)s: most look like %(example)s. Change yours, or continue if it is right.")
                 label, _missing = NAMES["post_code"][self.rule.kinds["post_code"]]
                 self.ask_once("post_code", said % {"field": label, "example": self.rule.examples[0]})
 

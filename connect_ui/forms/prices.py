@@ -27,7 +27,7 @@ class PriceForm(RouteForm):
         return str(self.page.data.get("currency_code") or "")
 
     def price_field(self, label: str, **options: Any) -> RateField:
-        required = {"required": gettext("Type the price of a kilowatt-hour.")}
+        required = {"required": gettext("Enter the price of a kilowatt-hour.")}
         return RateField(currency=self.currency, label=label, error_messages=required, **options)
 
     @property
@@ -51,7 +51,7 @@ class PriceForm(RouteForm):
         """Ask once about a value, with the bill of an ordinary year at a price per kWh."""
         bill = money.amount(abs(year) * money.unit(self.currency).year, self.currency)
         values = {"price": money.price(rate, self.currency), "bill": bill}
-        asked = [sentences[0] % values, *sentences[1:], gettext("Correct it, or continue if it is right.")]
+        asked = [sentences[0] % values, *sentences[1:], gettext("Change it, or continue if it is right.")]
         self.ask_once(name, " ".join(asked))
 
     def in_words(self, rate: Decimal) -> str:
@@ -75,8 +75,8 @@ class FixedPriceForm(PriceForm):
         self.doubt("cost")
 
     def said_back(self, data: JSON) -> list[str]:
-        bought = gettext("%(price)s: about %(bill)s to pay for %(use)s kWh in a year.")
-        sold = gettext("%(price)s: about %(bill)s paid to you for %(use)s kWh in a year.")
+        bought = gettext("%(price)s. You pay about %(bill)s for %(use)s kWh a year.")
+        sold = gettext("%(price)s. You get about %(bill)s for %(use)s kWh a year.")
         return [self.year(data["cost"], bought, sold)]
 
 
@@ -97,7 +97,7 @@ class TimedPricesForm(PriceForm):
         more = 1 if self.is_bound and "add" in self.data else 0
         self.count = min(max(int(asked) + more if re.fullmatch(r"\d{1,2}", asked) else known, 2), self.MOST)
         for n in range(self.count):
-            begins = gettext("Price %(n)s begins at") % {"n": n + 1}
+            begins = gettext("Price %(n)s starts at") % {"n": n + 1}
             self.fields[f"start_{n}"] = TimeField(label=begins, required=False)
             self.fields[f"cost_{n}"] = self.price_field(gettext("Price %(n)s per kWh") % {"n": n + 1}, required=False)
 
@@ -130,16 +130,16 @@ class TimedPricesForm(PriceForm):
             if f"start_{n}" in self.errors or f"cost_{n}" in self.errors or (start is None and cost is None):
                 continue
             if start is None:
-                self.add_error(f"start_{n}", gettext("When does this price begin?"))
+                self.add_error(f"start_{n}", gettext("When does this price start?"))
             elif cost is None:
-                self.add_error(f"cost_{n}", gettext("What does it cost from then on?"))
+                self.add_error(f"cost_{n}", gettext("What is the price from then?"))
             elif start in begins:
-                self.add_error(f"start_{n}", gettext("Another price begins at this time already."))
+                self.add_error(f"start_{n}", gettext("Another price already starts at this time."))
             else:
                 begins[start] = f"cost_{n}"
                 self.doubt(f"cost_{n}")
         if not self.errors and len(begins) < 2:
-            raise forms.ValidationError(gettext("Give at least two prices that begin at different times."))
+            raise forms.ValidationError(gettext("Enter at least two prices that start at different times."))
 
     def to_data(self) -> JSON:
         typed = [(self.cleaned_data.get(f"start_{n}"), self.cleaned_data.get(f"cost_{n}")) for n in range(self.count)]
@@ -152,8 +152,8 @@ class TimedPricesForm(PriceForm):
 
     def said_back(self, data: JSON) -> list[str]:
         line = gettext("%(start)s to %(end)s: %(price)s")
-        bought = gettext("If you used the same at every hour: about %(bill)s to pay for %(use)s kWh in a year.")
-        sold = gettext("If you sold the same at every hour: about %(bill)s paid to you for %(use)s kWh in a year.")
+        bought = gettext("If you use the same amount every hour, you pay about %(bill)s for %(use)s kWh a year.")
+        sold = gettext("If you sell the same amount every hour, you get about %(bill)s for %(use)s kWh a year.")
         return [
             line % {"start": of_day(start), "end": of_day(end), "price": self.in_words(h["cost"])}
             for h in data["hours"]
@@ -179,15 +179,15 @@ class SurchargeForm(PriceForm):
 
     def build(self) -> None:
         self.fields["fixed"] = self.price_field(
-            gettext("Fixed amount on top"),
+            gettext("Fixed amount per kWh"),
             signed=True,
             required=False,
-            help_text=gettext("Leave it empty if there is none."),
+            help_text=gettext("Leave this empty if there is none."),
         )
         self.fields["percentage"] = PercentageField(
-            label=gettext("Percentage on top"),
+            label=gettext("Percentage"),
             required=False,
-            help_text=gettext("Taken of the market price and the fixed amount. Leave it empty if there is none."),
+            help_text=gettext("Applies to the market price plus the fixed amount. Leave this empty if there is none."),
         )
         regions = self.page.data.get("regions")
         if isinstance(regions, list) and regions:
@@ -201,9 +201,9 @@ class SurchargeForm(PriceForm):
         fixed, percentage = (self.cleaned_data.get(name) or Decimal(0) for name in ("fixed", "percentage"))
         usual = money.unit(self.currency).ordinary
         if usual and abs(fixed) > 2 * usual:
-            more = gettext("%(price)s on top of each kWh would add about %(bill)s a year.")
-            less = gettext("%(price)s on each kWh would take off about %(bill)s a year.")
-            self.question("fixed", [more if fixed > 0 else less], fixed, fixed)
+            more = gettext("%(price)s more for each kWh would cost you about %(bill)s a year.")
+            less = gettext("%(price)s off each kWh would save you about %(bill)s a year.")
+            self.question("fixed", [more if fixed > 0 else less], abs(fixed), fixed)
         if usual and abs(percentage) > 60:
             more = gettext("This percentage would add about %(bill)s a year.")
             less = gettext("This percentage would take off about %(bill)s a year.")
@@ -216,8 +216,8 @@ class SurchargeForm(PriceForm):
     def said_back(self, data: JSON) -> list[str]:
         surcharge = data["surcharge"]
         if surcharge["fixed"] < 0:
-            said = gettext("The market price minus %(price)s, and %(percentage)s %% on that sum.")
+            said = gettext("The market price minus %(price)s, then %(percentage)s%% of the result on top.")
         else:
-            said = gettext("The market price plus %(price)s, and %(percentage)s %% on that sum.")
+            said = gettext("The market price plus %(price)s, then %(percentage)s%% of the result on top.")
         prices = {"price": self.in_words(abs(surcharge["fixed"])), "percentage": money.plain(surcharge["percentage"])}
         return [said % prices]

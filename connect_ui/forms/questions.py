@@ -27,8 +27,8 @@ class StartForm(forms.Form):
     direction = forms.ChoiceField(
         label=_("What is the tariff for?"),
         choices=[
-            ("IMPORT", _("Electricity that I buy")),
-            ("EXPORT", _("Electricity that I sell, for example from solar panels")),
+            ("IMPORT", _("Electricity I buy")),
+            ("EXPORT", _("Electricity I sell, for example from solar panels")),
         ],
         widget=forms.RadioSelect,
     )
@@ -46,7 +46,7 @@ class StartForm(forms.Form):
 
     def clean(self) -> None:
         if not self.cleaned_data.get("location") and not self.cleaned_data.get("country_code"):
-            self.add_error("country_code", gettext("Choose the country that you use electricity in."))
+            self.add_error("country_code", gettext("Choose the country where you use electricity."))
 
 
 class ListForm(RouteForm):
@@ -122,19 +122,19 @@ class NameForm(RouteForm):
 
 
 class ProviderNameForm(NameForm):
-    key, label, missing = "provider", _("Name of your provider"), _("Type the name of your provider.")
+    key, label, missing = "provider", _("Name of your provider"), _("Enter the name of your provider.")
 
 
 class TariffNameForm(NameForm):
-    key, label, missing = "tariff", _("Name of your tariff"), _("Type the name of your tariff.")
+    key, label, missing = "tariff", _("Name of your tariff"), _("Enter the name of your tariff.")
 
 
 class StructureForm(RouteForm):
     """Page data `{"options": ["FIXED", "TIME_OF_DAY", "MARKET"]}`; answer `{"options": [one]}`."""
 
     MORE = {
-        "FIXED": _("Every unit costs the same, day and night."),
-        "TIME_OF_DAY": _("For example a cheaper price at night."),
+        "FIXED": _("You pay the same price day and night."),
+        "TIME_OF_DAY": _("For example, a lower price at night."),
         "MARKET": _("It changes every hour or half hour."),
     }
     codes = {"option_invalid": "options", "option_not_supported": "options"}
@@ -174,7 +174,7 @@ class RegionForm(RouteForm):
 
 def _day(label: Any) -> forms.DateField:
     # A browser sends the year 27 for "27", and FlatPeak takes the year 1 for a contract without an end.
-    whole_year = MinValueValidator(date(1970, 1, 1), _("Type the year with four digits."))
+    whole_year = MinValueValidator(date(1970, 1, 1), _("Enter the year with four digits, for example 2027."))
     widget = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
     return forms.DateField(label=label, required=False, widget=widget, validators=[whole_year])
 
@@ -187,9 +187,13 @@ class ContractForm(RouteForm):
 
     term = forms.ChoiceField(
         label=_("Does your contract end?"),
-        choices=[("date", _("It ends on a date")), ("open", _("It has no end date")), ("unknown", _("I don't know"))],
+        choices=[
+            ("date", _("Yes, on a date I know")),
+            ("open", _("No, it has no end date")),
+            ("unknown", _("I don't know")),
+        ],
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose one of the three.")},
+        error_messages={"required": _("Choose an answer.")},
     )
     contract_end_date = _day(_("Last day of the contract"))
     contract_start_date = _day(_("First day (optional)"))
@@ -205,11 +209,11 @@ class ContractForm(RouteForm):
         start, end = (self.cleaned_data.get(f"contract_{name}_date") for name in ("start", "end"))
         if self.cleaned_data.get("term") == "date" and "contract_end_date" not in self.errors:
             if not end:
-                self.add_error("contract_end_date", gettext("Give the date, or choose that you don't know it."))
+                self.add_error("contract_end_date", gettext("Enter the date, or choose “I don't know”."))
             elif start and end < start:
-                self.add_error("contract_end_date", gettext("This is before the first day."))
+                self.add_error("contract_end_date", gettext("The last day must be after the first day."))
             elif end < today_in(self.page.session.country_code, timezone.now()):
-                said = gettext("%(day)s has passed. Correct the date, or continue if your contract really ended then.")
+                said = gettext("%(day)s is in the past. Change the date, or continue if your contract ended then.")
                 self.ask_once("contract_end_date", said % {"day": in_words(end)})
 
     def field_of(self, code: str) -> str | None:

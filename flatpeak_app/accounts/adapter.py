@@ -32,7 +32,7 @@ from .models import User
 logger = logging.getLogger(__name__)
 
 INCORRECT_CODE = _("This code is not correct, or it is no longer valid.")
-TOO_MANY_MAILS = _("We have sent many messages to this address today. Please try again tomorrow.")
+TOO_MANY_MAILS = _("We have sent too many messages to this address today. Try again tomorrow.")
 
 
 class Accounts(DefaultAccountAdapter):
@@ -49,9 +49,9 @@ class Accounts(DefaultAccountAdapter):
         "invalid_or_expired_key": _("This link is no longer valid."),
         "invalid_password_reset": _("This link is no longer valid."),
         "max_email_addresses": _("You can have %d addresses at most."),
-        "rate_limited": _("That was too often. Please wait five minutes, then try again."),
-        "same_as_current": _("This is what you have now. Type another one."),
-        "too_many_login_attempts": _("There were too many failed attempts. Please wait five minutes, then try again."),
+        "rate_limited": _("You tried too often. Wait five minutes, then try again."),
+        "same_as_current": _("This is what you have now. Enter another one."),
+        "too_many_login_attempts": _("Too many tries failed. Wait five minutes, then try again."),
         "unknown_email": _("There is no account with this address."),
         "unverified_primary_email": _("Confirm your e-mail address first."),
     }

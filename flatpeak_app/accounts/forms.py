@@ -26,13 +26,13 @@ class Words(NamedTuple):
     help: Any = None  # None: as allauth has it, which is the link for a forgotten password
 
 
-EMAIL = Words(_("E-mail address"), _("Type your e-mail address."))
-CODE = Words(_("Code"), _("Type the code."))
+EMAIL = Words(_("E-mail address"), _("Enter your e-mail address."))
+CODE = Words(_("Code"), _("Enter the code."))
 FIELDS = {
     "login": EMAIL,
     "email": EMAIL,
-    "password": Words(_("Password"), _("Type your password.")),
-    "oldpassword": Words(_("Your password now"), _("Type the password that you have now.")),
+    "password": Words(_("Password"), _("Enter your password.")),
+    "oldpassword": Words(_("Your password now"), _("Enter the password that you have now.")),
     "password1": Words(
         _("New password"), _("Choose a password."), _("8 characters or more, and nothing that is easy to guess.")
     ),

@@ -40,7 +40,7 @@ def send(message: EmailMessage, name: str) -> None:
     except Exception as error:  # whatever a mail backend raises
         logger.warning("the mail %r was not sent: %s", name, type(error).__name__)
         if is_permanent(error):
-            refused = _("Our message was refused at this address. Check the address, or use another one.")
+            refused = _("This address did not accept our message. Check it, or use another one.")
             raise NotTaken(ValidationError(refused, code="refused")) from None
         raise ServerDown from None
 

@@ -103,7 +103,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
         exchange_owed(session)
     erased = erase_account(user)
     logout(request)
-    deleted = gettext("Your account is deleted.")
+    deleted = gettext("We deleted your account.")
     messages.success(request, deleted if erased else f"{deleted} {LATER}")
     return forget(redirect("home"))
 

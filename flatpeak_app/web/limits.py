@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .site import WAIT, too_many_requests
 
-TOO_MANY = _("There were too many requests within a minute. Please try again in a minute.")
+TOO_MANY = _("You did that too often within a minute. Try again in a minute.")
 View = Callable[..., HttpResponse]
 
 

@@ -20,7 +20,7 @@ from ..times import of_day
 
 HOURS = (1, 2, 3, 4, 6, 8)
 WRONG_HOURS = format_lazy(_("Choose one of {hours} hours."), hours=", ".join(map(str, HOURS)))
-WRONG_ENERGY = _("Type the energy in kWh, above 0 and up to 1000.")
+WRONG_ENERGY = _("Enter the energy in kWh, above 0 and up to 1000.")
 
 
 class EnergyField(NumberField):
@@ -55,7 +55,7 @@ class CheapestForm(forms.Form):
         coerce=int,
         error_messages={"invalid_choice": WRONG_HOURS},
     )
-    before = TimeField(label=_("Over by (optional)"), required=False)
+    before = TimeField(label=_("Finished by (optional)"), required=False)
     kwh = EnergyField(
         label=_("Energy in kWh (optional)"),
         required=False,
@@ -69,8 +69,8 @@ class CheapestForm(forms.Form):
         given["deadline"] = next_time(before, self.zone, self.now) if before else None
         if hours and before and given["deadline"] - self.now < timedelta(hours=hours):
             said = ngettext(
-                "An hour does not fit between now and %(time)s. Choose fewer hours or a later time.",
-                "%(hours)s hours do not fit between now and %(time)s. Choose fewer hours or a later time.",
+                "There is less than an hour until %(time)s. Choose a later time.",
+                "There are fewer than %(hours)s hours until %(time)s. Choose fewer hours or a later time.",
                 hours,
             )
             self.add_error("before", said % {"hours": hours, "time": of_day(before)})

@@ -24,11 +24,9 @@ from .forms import SpanForm
 from .views import readable_location
 
 COLUMNS = "valid_from,valid_to,local_from,local_to,rate,currency,unit,confidence,carbon_intensity"
-NOT_ASKED = _("FlatPeak could not be asked for these rates, and none are stored. Please try again in a minute.")
-NO_ZONE = _(
-    "This location’s time zone is not known here, so there are no rates. We look again in a quarter of an hour."
-)
-ASKED_NOW = _("We are asking for these rates. Please try again in a minute.")
+NOT_ASKED = _("We can't get these rates right now. Try again in a minute.")
+NO_ZONE = _("We don’t know this location’s time zone, so there are no rates. We check again in 15 minutes.")
+ASKED_NOW = _("We are getting these rates. Try again in a minute.")
 
 
 def exact(number: Decimal | None) -> str | None:
@@ -59,7 +57,7 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     location = readable_location(request, pk)
     direction = request.GET.get("direction")
     if direction not in (None, "IMPORT", "EXPORT"):
-        return refused(gettext("direction must be IMPORT (what you pay) or EXPORT (what you are paid)."), form)
+        return refused(gettext("direction must be IMPORT (you buy) or EXPORT (you sell)."), form)
     today = now.astimezone(location.local_zone).date()
     span = SpanForm(today, request.GET)
     if not span.is_valid():

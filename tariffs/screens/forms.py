@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from ..money import locale
 
-INVALID = _("Type a day as year-month-day, for example 2026-10-25.")
+INVALID = _("Enter a day as year-month-day, for example 2026-10-25.")
 
 
 def day_field(label: Any, **options: Any) -> forms.DateField:
@@ -54,11 +54,11 @@ class SpanForm(DaysForm):
     def clean(self) -> None:
         start, end = self.cleaned_data.get("start"), self.cleaned_data.get("end")
         if end and not start and not self.errors:
-            self.add_error("start", gettext("Give the first day too."))
+            self.add_error("start", gettext("Enter the first day too."))
         elif start and end and end < start:
-            self.add_error("end", gettext("The last day is before the first."))
+            self.add_error("end", gettext("The last day must be after the first day."))
         elif start and end and (end - start).days >= self.LONGEST:
-            self.add_error("end", gettext("Choose %(days)s days at most.") % {"days": self.LONGEST})
+            self.add_error("end", gettext("Choose no more than %(days)s days.") % {"days": self.LONGEST})
 
     def days(self, today: datetime.date) -> list[datetime.date]:
         start = self.cleaned_data["start"] or today

@@ -25,7 +25,7 @@ from .forms import DateForm
 from .sections import days_around, sections
 from .shown import MINUTE, changes, first_of, history_of, is_awaited
 
-LATER = _("FlatPeak is asked again until it has deleted everything too.")
+LATER = _("We're also deleting your data at FlatPeak.")
 ASKED_PER_LIST = 3  # the most calls to FlatPeak for which one view of "My locations" waits
 
 
@@ -138,8 +138,8 @@ def delete_location(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return render(request, "tariffs/delete_location.html", {"location": get_object_or_404(mine)})
     if not (location := mine.first()):  # pressed twice, or in another tab too
-        messages.info(request, gettext("There is no such location in your list."))
+        messages.info(request, gettext("This location is not in your list."))
         return redirect("tariffs:locations")
-    deleted = gettext("The location is deleted.")
+    deleted = gettext("We deleted the location.")
     messages.success(request, deleted if erase_location(location) else f"{deleted} {LATER}")
     return redirect("tariffs:locations")

@@ -55,7 +55,7 @@ def contract_reason(tariff: Tariff, day: Day, now: datetime, zone: ZoneInfo) -> 
     if day.date > end:
         over = end < now.astimezone(zone).date()
         said = gettext("The contract ended on %(day)s.") if over else gettext("The contract ends on %(day)s.")
-        said += " " + gettext("There are no prices after it.")
+        said += " " + gettext("There are no prices after that.")
     elif day.known_until:
         said = gettext("The last day of the contract is %(day)s, and its prices end here.")
     elif day.date == end:

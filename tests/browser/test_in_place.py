@@ -32,7 +32,7 @@ def watched(visit):
 
 
 def to_price(visit):
-    visit.to_providers().provider("Ecotricity").structure("One price, all the time")
+    visit.to_providers().provider("Ecotricity").structure("One price at all times")
     return visit.on(re.compile("What do you pay"))
 
 
@@ -227,7 +227,7 @@ def test_an_answer_without_a_network_stays_in_its_form_until_there_is_one(visit,
     to_price(visit).type({"Price per kWh": "28.15"}).page.context.set_offline(True)
     watch.expected.add(urlsplit(visit.page.url).path)
     visit.button("Continue").click()
-    note = visit.page.get_by_role("alert").filter(has_text="You are offline, so nothing was sent.")
+    note = visit.page.get_by_role("alert").filter(has_text="You are offline, so we sent nothing.")
     expect(note).to_be_in_viewport()
     expect(visit.field("Price per kWh")).to_have_value("28.15")
     visit.page.context.set_offline(False)

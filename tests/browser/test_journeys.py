@@ -31,12 +31,12 @@ def test_somebody_new_signs_up_and_types_a_fixed_price(visitor):
 
 def test_day_and_night_prices_are_typed_with_a_third_one_added(visit):
     visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
-    visit.on("What are your prices, and when do they begin?")
-    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "30"})
-    visit.type({"Price 2 begins at": "23:00", "Price 2 per kWh": "9,5"})
+    visit.on("What are your prices, and when do they start?")
+    visit.type({"Price 1 starts at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 starts at": "23:00", "Price 2 per kWh": "9,5"})
     visit.press("Add another price")
     expect(visit.field("Price 2 per kWh")).to_have_value("9,5")
-    visit.type({"Price 3 begins at": "16:00", "Price 3 per kWh": "41"}).press("Continue")
+    visit.type({"Price 3 starts at": "16:00", "Price 3 per kWh": "41"}).press("Continue")
     visit.sees("16:00 to 23:00: 41.00p (£0.41) per kWh", "23:00 to 07:00: 9.50p (£0.095) per kWh")
     visit.name_and_term().save().to_rates().pays("(30.00|41.00|9.50)p", until=" until [^.]+").sees(
         "30.00p", "41.00p", "9.50p"
@@ -47,9 +47,9 @@ def test_day_and_night_prices_are_typed_with_a_third_one_added(visit):
 def test_a_market_price_is_typed_with_its_surcharge_and_region(visit):
     visit.to_providers().provider("Test: asks for the region")
     visit.on("What does your provider add to the market price?")
-    visit.type({"Fixed amount on top": "2.5", "Percentage on top": "5"})
+    visit.type({"Fixed amount per kWh": "2.5", "Percentage": "5"})
     visit.field("Your region").select_option(index=1)
-    visit.press("Continue").sees("plus 2.50p (£0.025) per kWh, and 5 %").name_and_term()
+    visit.press("Continue").sees("plus 2.50p (£0.025) per kWh, then 5%").name_and_term()
     visit.save().to_rates().pays(until=" until [^.]+")
     expect(visit.page.get_by_role("img", name=re.compile("^Today( and tomorrow)?. Lowest"))).to_be_visible()
     assert only_tariff().structure == "MARKET"
@@ -63,8 +63,8 @@ def test_a_login_in_another_browser_is_asked_about_and_the_page_that_waits_goes_
     other = open_visit()
     other.page.goto(there)
     other.page.get_by_role("button", name="Approve").click()
-    other.on("Do you want this to be connected?").sees("Octopus Energy", "a•••@example.com")
-    visit.open(path.removesuffix("login/")).on("Answer in the other browser")
+    other.on("Do you want to connect this tariff?").sees("Octopus Energy", "a•••@example.com")
+    visit.open(path.removesuffix("login/")).on("Answer in your other browser")
     other.press("Yes, connect it").on("Thank you")
     expect(visit.page.get_by_role("heading", name="Is this your tariff?")).to_be_visible()
     visit.save().to_rates().sees("Octopus Energy").pays()
@@ -85,14 +85,14 @@ def test_a_tariff_is_chosen_from_the_providers_own(visit):
 
 
 def test_what_is_sold_is_connected(visit):
-    visit.start("Electricity that I sell, for example from solar panels").address()
+    visit.start("Electricity I sell, for example from solar panels").address()
     visit.on("Who buys your electricity?").provider("Ecotricity").fixed_price("15").name_and_term().save()
     visit.to_rates().sees("What you are paid").pays("15.00p")
     assert only_tariff().direction == "EXPORT"
 
 
 def test_a_provider_that_is_not_listed_is_typed_once(visit):
-    visit.to_providers().search("Village Power").sees("Nothing matches “Village Power”.")
+    visit.to_providers().search("Village Power").sees("We found nothing for “Village Power”.")
     visit.press("My provider is not listed").on("What is your provider called?")
     expect(visit.field("Name of your provider")).to_have_value("Village Power")
     visit.press("Continue").fixed_price("20").name_and_term().save().to_rates().sees("Village Power").pays("20.00p")
@@ -100,9 +100,9 @@ def test_a_provider_that_is_not_listed_is_typed_once(visit):
 
 
 def test_a_tariff_that_is_not_listed_is_typed_once(visit):
-    visit.to_providers().provider("SSE").on("Which tariff do you have?").search("Green night").sees("Nothing matches")
+    visit.to_providers().provider("SSE").on("Which tariff do you have?").search("Zebra").sees("We found nothing")
     visit.press("My tariff is not listed").fixed_price("20").on("What is your tariff called?")
-    expect(visit.field("Name of your tariff")).to_have_value("Green night")
+    expect(visit.field("Name of your tariff")).to_have_value("Zebra")
     visit.name_and_term("Green night").save().to_rates().sees("Green night").pays("20.00p")
     assert only_tariff().name == "Green night"
 
@@ -117,7 +117,7 @@ def test_the_address_is_changed_on_the_way(visit):
 
 def test_three_pages_back_in_the_browser_and_on_again_with_other_answers(visit):
     visit.to_providers().provider("Ecotricity").fixed_price("28.15").on("What is your tariff called?")
-    visit.type({"Name of your tariff": "Simple"}).press("Continue").on("Until when does your contract run?")
+    visit.type({"Name of your tariff": "Simple"}).press("Continue").on("When does your contract end?")
     for question in (
         "What is your tariff called?",
         "What do you pay for a kilowatt-hour?",
@@ -133,7 +133,7 @@ def test_three_pages_back_in_the_browser_and_on_again_with_other_answers(visit):
 def test_a_tariff_in_progress_becomes_ready_while_its_page_is_open(visit, later, monkeypatch):
     monkeypatch.setattr("tariffs.screens.shown.look_again", lambda tariff, now: look_again(tariff, now) and 1)
     visit.to_providers().provider("Test: pending for 2 minutes").log_in_at("Test: pending for 2 minutes")
-    visit.on("Your tariff is being read").press("Save and wait").to_rates().sees("still being read")
+    visit.on("We are reading your tariff").press("Save and wait").to_rates().sees("still reading your tariff")
     assert only_tariff().state == Tariff.State.PENDING
     if visit.script:  # the page does not reload while it waits
         visit.page.get_by_role("main").evaluate("main => main.read = true")
@@ -147,7 +147,7 @@ def test_a_tariff_in_progress_becomes_ready_while_its_page_is_open(visit, later,
 
 def test_a_failed_tariff_is_connected_again(visit):
     visit.to_providers().provider("Test: cannot be read").log_in_at("Test: cannot be read")
-    visit.on("Your tariff is being read").press("Save and wait").to_rates().manage()
+    visit.on("We are reading your tariff").press("Save and wait").to_rates().manage()
     visit.press("Connect it again")
     visit.provider("Octopus Energy").log_in_at("Octopus Energy", "Approve").save()
     visit.to_rates().sees("Octopus Energy").pays()
@@ -166,7 +166,7 @@ def test_a_disconnected_tariff_stays_in_the_list_and_says_so(visit):
 
 def test_somebody_who_reads_german_connects_a_tariff_and_sees_its_prices(open_visit):
     visit = open_visit("phone", locale="de-DE", timezone_id="Europe/Berlin")
-    visit.open("/").on("Wissen, was Ihr Strom kostet, Stunde für Stunde").click_link("Registrieren")
+    visit.open("/").on("Sehen Sie Stunde für Stunde, was Ihr Strom kostet").click_link("Konto anlegen")
     visit.on("Konto anlegen").fill(email="dora@example.com", password1="correct horse battery").press("Konto anlegen")
     visit.on("Verbinden Sie Ihren Tarif")
     expect(visit.field("Land")).to_have_value("DE")
@@ -174,13 +174,13 @@ def test_somebody_who_reads_german_connects_a_tariff_and_sees_its_prices(open_vi
     visit.press("Los geht’s").on("Wo verbrauchen Sie diesen Strom?").press("Weiter")
     visit.sees("Es gibt ein Problem", "Geben Sie die Postleitzahl ein.")
     visit.type({"Straße und Hausnummer": "Beispielstraße 1", "Stadt oder Gemeinde": "Berlin", "Postleitzahl": "10115"})
-    visit.press("Weiter").on("Wer ist Ihr Stromanbieter?").search("zzz").sees("Nichts passt zu „zzz“.")
+    visit.press("Weiter").on("Wer ist Ihr Stromanbieter?").search("zzz").sees("Wir haben nichts zu „zzz“ gefunden.")
     visit.search("baden").press("Badenova").on("Wie wird Ihr Preis gebildet?").choose("Ein Preis, rund um die Uhr")
     visit.on("Was zahlen Sie für eine Kilowattstunde?").type({"Preis pro kWh": "28,15"})
     visit.sees("28,15 ct (0,2815 €) pro kWh, etwa 985 € im Jahr bei 3.500 kWh")
-    visit.press("Weiter").sees("28,15 ct (0,2815 €) pro kWh: Sie zahlen etwa 985 € für 3.500 kWh im Jahr.")
+    visit.press("Weiter").sees("28,15 ct (0,2815 €) pro kWh. Sie zahlen etwa 985 € für 3.500 kWh im Jahr.")
     visit.on("Wie heißt Ihr Tarif?").type({"Name Ihres Tarifs": "Einfach"}).press("Weiter")
-    visit.on("Bis wann läuft Ihr Vertrag?").field("Ich weiß es nicht").check()
+    visit.on("Wann endet Ihr Vertrag?").field("Ich weiß es nicht").check()
     visit.press("Weiter").on("Ist das Ihr Tarif?").press("Ja, speichern")
     visit.sees("Ihr Tarif ist verbunden.", "Was Sie zahlen", "Jetzt 28,15 ct pro kWh.")
     expect(visit.page.locator("html")).to_have_attribute("lang", "de")

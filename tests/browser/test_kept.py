@@ -83,22 +83,22 @@ def test_a_sign_out_takes_it_away(visit):
 
 
 def test_a_question_that_was_left_by_going_back_is_still_half_filled(visit):
-    visit.to_providers().provider("Ecotricity").structure("One price, all the time")
+    visit.to_providers().provider("Ecotricity").structure("One price at all times")
     visit.fill(cost="28.15").press("Continue").on("What is your tariff called?").fill(tariff_name="Night owl")
     visit.click_link("Back").fill(cost="29").press("Continue").on("What is your tariff called?")
     expect(visit.page.locator('[name="tariff_name"]')).to_have_value("Night owl")
 
 
 def test_nothing_is_left_after_the_end(visit):
-    visit.to_providers().provider("Ecotricity").structure("One price, all the time")
+    visit.to_providers().provider("Ecotricity").structure("One price at all times")
     visit.fill(cost="28.15").press("Continue").name_and_term().press("Yes, save it")
     visit.on("1 Example Street, London, N1 1AA")
     assert stored(visit) == "{}"
 
 
 def test_the_begin_is_kept_too(visit):
-    visit.open("/connect/").field("Electricity that I sell, for example from solar panels").check()
+    visit.open("/connect/").field("Electricity I sell, for example from solar panels").check()
     visit.page.locator("select").select_option("CH")
     visit.page.reload()
-    expect(visit.field("Electricity that I sell, for example from solar panels")).to_be_checked()
+    expect(visit.field("Electricity I sell, for example from solar panels")).to_be_checked()
     expect(visit.page.locator("select")).to_have_value("CH")

@@ -159,7 +159,7 @@ def test_what_is_true_still_is_not_asked_for_when_it_is_seen_again(open_page, cl
 @only("phone")
 def test_what_is_typed_opened_read_and_in_view_stays(open_page, clock):
     visit = open_page()
-    visit.main.get_by_text("Over by a time, or with the cost").click()
+    visit.main.get_by_text("Set a deadline or see the cost").click()
     visit.main.get_by_text("Earlier today").click()
     visit.main.locator(".chart svg").press("ArrowRight")
     energy = visit.field("Energy in kWh (optional)")
@@ -204,7 +204,7 @@ def test_who_listens_is_told_the_new_sentence_and_nothing_else(open_page, clock)
 @only("phone")
 def test_prices_that_were_waited_for_come_in_place_and_are_told(open_page, clock, asked):
     asked.answer = refused("pending_connect")
-    visit = open_page().sees("Your tariff is still being read.")
+    visit = open_page().sees("We are still reading your tariff.")
     visit.page.evaluate(TOLD)
     asked.answer = hourly
     clock.pass_by(visit, minutes=1)

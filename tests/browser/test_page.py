@@ -42,7 +42,7 @@ def tab_to(visit, locator, most=60):
 
 
 def to_fixed_price(visit):
-    visit.to_providers().provider("Ecotricity").structure("One price, all the time")
+    visit.to_providers().provider("Ecotricity").structure("One price at all times")
     return visit.on("What do you pay for a kilowatt-hour?")
 
 
@@ -129,14 +129,14 @@ def test_script_and_server_put_what_is_found_in_the_same_order(visit):
 def test_a_wrong_price_is_told_at_its_field_and_kept(visit, sandbox):
     to_fixed_price(visit).type({"Price per kWh": "cheap"}).press("Continue")
     summary, field = visit.page.get_by_role("alert"), visit.field("Price per kWh")
-    expect(summary).to_contain_text("Type a number, for example 24.5.")
+    expect(summary).to_contain_text("Enter a number, for example 24.5.")
     expect(field).to_have_value("cheap")
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(field).to_have_accessible_description(re.compile("Type a number, for example 24.5."))
+    expect(field).to_have_accessible_description(re.compile("Enter a number, for example 24.5."))
     expect(visit.page).to_have_title(re.compile("^Error: "))
     if visit.script:
         expect(summary).to_be_focused()
-    summary.get_by_role("link", name="Type a number").click()
+    summary.get_by_role("link", name="Enter a number").click()
     if visit.script:
         expect(field).to_be_focused()
     expect(field).to_be_in_viewport()
@@ -218,9 +218,9 @@ def test_reloading_a_page_sends_nothing(visit, sandbox):
 @only("desktop")
 def test_the_date_is_asked_of_those_whose_contract_ends(visit):
     to_fixed_price(visit).type({"Price per kWh": "28.15"}).press("Continue").on("What is your tariff called?")
-    visit.type({"Name of your tariff": "Simple"}).press("Continue").on("Until when does your contract run?")
+    visit.type({"Name of your tariff": "Simple"}).press("Continue").on("When does your contract end?")
     expect(visit.field("Last day of the contract")).to_be_hidden()
-    visit.field("It ends on a date").check()
+    visit.field("Yes, on a date I know").check()
     visit.type({"Last day of the contract": "2031-06-15"})
     visit.press("Continue").on("Is this your tariff?").sees("15 June 2031")
 
@@ -253,7 +253,7 @@ def test_the_keyboard_alone_leads_through_connect(visit, sandbox):
     keyboard.press("Tab")
     expect(visit.page.get_by_role("link", name="Skip to the content")).to_be_focused()
     keyboard.press("Enter")
-    tab_to(visit, visit.field("Electricity that I buy"), most=2)
+    tab_to(visit, visit.field("Electricity I buy"), most=2)
     tab_to(visit, visit.button("Start"))
     keyboard.press("Enter")
     visit.on("Where do you use this electricity?")
@@ -282,8 +282,8 @@ def test_the_keyboard_alone_leads_through_connect(visit, sandbox):
     expect(visit.field("Name of your tariff")).to_be_focused()
     keyboard.type("Simple")
     keyboard.press("Enter")
-    visit.on("Until when does your contract run?")
-    tab_to(visit, visit.field("It ends on a date"))
+    visit.on("When does your contract end?")
+    tab_to(visit, visit.field("Yes, on a date I know"))
     keyboard.press("ArrowUp")
     expect(visit.field("I don't know")).to_be_checked()
     keyboard.press("Enter")
@@ -325,12 +325,12 @@ def test_what_is_long_fits_320_pixels(open_visit, sign_in):
 def test_prices_with_many_digits_and_hours_fit_320_pixels(open_visit, sign_in):
     visit = sign_in(open_visit(**NARROW))
     visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
-    visit.on("What are your prices, and when do they begin?").press("Add another price")
+    visit.on("What are your prices, and when do they start?").press("Add another price")
     expect(visit.field("Price 3 per kWh")).to_be_visible()
-    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "123456789"}).press("Continue")
+    visit.type({"Price 1 starts at": "07:00", "Price 1 per kWh": "123456789"}).press("Continue")
     expect(visit.page.get_by_role("alert")).to_be_visible()
     fits(visit)
-    visit.type({"Price 1 per kWh": "30.12345678", "Price 2 begins at": "23:00", "Price 2 per kWh": "9.5"})
+    visit.type({"Price 1 per kWh": "30.12345678", "Price 2 starts at": "23:00", "Price 2 per kWh": "9.5"})
     visit.press("Continue").name_and_term("Simple")
     fits(visit.on("Is this your tariff?"))
     visit.press("No, change it").provider("Test: market only").press("Continue").name_and_term("A" * 200)
@@ -350,8 +350,8 @@ def last_long_day():
 @only("desktop")
 def test_the_chart_is_read_out_by_arrow_keys_and_by_the_pointer(visit):
     visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
-    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "30"})
-    visit.type({"Price 2 begins at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
+    visit.type({"Price 1 starts at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 starts at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
     visit.name_and_term("Simple").save().to_rates()
     chart, said = visit.page.locator(".chart svg"), visit.page.locator(".readout")
     chart.focus()
@@ -367,8 +367,8 @@ def test_the_chart_is_read_out_by_arrow_keys_and_by_the_pointer(visit):
 
 def test_the_cheapest_time_other_days_and_downloads_work_from_the_rates_page(visit):
     visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
-    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "30"})
-    visit.type({"Price 2 begins at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
+    visit.type({"Price 1 starts at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 starts at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
     visit.name_and_term("Simple").save().to_rates()
     visit.link("2").click()
     visit.sees("2 hours:")
@@ -389,8 +389,8 @@ def test_the_language_is_switched_on_any_page_and_stays(visitor, screen):
     visitor.open("/account/login/?next=/connect/").on("Sign in").press("Deutsch").on("Anmelden")
     expect(visitor.page).to_have_url(re.compile(r"/account/login/\?next=/connect/$"))
     expect(visitor.button("Deutsch")).to_have_attribute("aria-current", "true")
-    visitor.open("/").on("Wissen, was Ihr Strom kostet, Stunde für Stunde")
-    visitor.press("Français").on("Sachez ce que coûte votre électricité, heure par heure")
+    visitor.open("/").on("Sehen Sie Stunde für Stunde, was Ihr Strom kostet")
+    visitor.press("Français").on("Voyez ce que coûte votre électricité, heure par heure")
 
 
 # German has the longest words; French has words between those of the others.

@@ -19,13 +19,13 @@ def by_hand(visit):
 
 def day_and_night(visit):
     visit.provider("Ecotricity").structure("Different prices at different times")
-    visit.type({"Price 1 begins at": "07:00", "Price 1 per kWh": "30"})
-    visit.type({"Price 2 begins at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue").name_and_term().save()
+    visit.type({"Price 1 starts at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 starts at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue").name_and_term().save()
 
 
 def market(visit):
     visit.provider("Test: market only").on("What does your provider add to the market price?")
-    visit.type({"Fixed amount on top": "2.5", "Percentage on top": "5"}).press("Continue").name_and_term().save()
+    visit.type({"Fixed amount per kWh": "2.5", "Percentage": "5"}).press("Continue").name_and_term().save()
 
 
 def library(visit):
@@ -34,7 +34,7 @@ def library(visit):
 
 def pending(visit):
     visit.provider("Test: pending for 2 minutes").log_in_at("Test: pending for 2 minutes")
-    visit.on("Your tariff is being read").press("Save and wait")
+    visit.on("We are reading your tariff").press("Save and wait")
 
 
 def tariff_not_listed(visit):

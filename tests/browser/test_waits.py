@@ -18,7 +18,7 @@ def test_a_slow_answer_says_after_a_second_what_for_until_the_next_page_is_there
     visit.button("Continue").click()
     visit.page.wait_for_timeout(500)
     expect(busy).to_be_empty()
-    expect(busy).to_have_text("We are looking for the providers at your address. Please wait.", timeout=3000)
+    expect(busy).to_have_text("We are looking for the providers at your address.", timeout=3000)
     expect(busy).to_be_in_viewport()
     expect(busy).to_have_attribute("role", "status")
     visit.on("Who is your electricity provider?")
@@ -42,9 +42,9 @@ def leaves(visit, locator, text):
 def test_a_link_to_prices_says_that_they_are_fetched(visit):
     visit.connect_fixed().open("/locations/").on("My locations")
     visit.page.evaluate("addEventListener('click', (event) => event.preventDefault())")
-    leaves(visit, visit.page.get_by_role("link", name="1 Example Street"), "We are fetching the prices. Please wait.")
+    leaves(visit, visit.page.get_by_role("link", name="1 Example Street"), "We are fetching the prices.")
 
 
 def test_a_form_that_is_no_question_says_that_it_is_sent(visit):
     visit.open("/account/logout/").page.route("**/account/logout/", lambda route: None)
-    leaves(visit, visit.main.get_by_role("button"), "We are sending what you entered. Please wait.")
+    leaves(visit, visit.main.get_by_role("button"), "We are sending what you entered.")

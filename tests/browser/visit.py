@@ -88,15 +88,15 @@ class Visit:
         return self
 
     def sign_up(self, email="dora@example.com", password="correct horse battery"):
-        self.open("/").on("Know what your electricity costs, hour by hour").click_link("Sign up")
+        self.open("/").on("See what your electricity costs, hour by hour").click_link("Sign up")
         self.on("Create your account").fill(email=email, password1=password).press("Create your account")
         return self.on("Connect your tariff")
 
-    def start(self, direction="Electricity that I buy"):
+    def start(self, direction="Electricity I buy"):
         self.open("/connect/").on("Connect your tariff")
         return self.begin(direction)
 
-    def begin(self, direction="Electricity that I buy"):
+    def begin(self, direction="Electricity I buy"):
         self.field(direction).check()
         return self.press("Start").on("Where do you use this electricity?")
 
@@ -124,12 +124,12 @@ class Visit:
         return self.leave_by(self.choices.filter(has_text=name))
 
     def fixed_price(self, price="28.15"):
-        self.structure("One price, all the time").on(re.compile("What (do you pay|are you paid) for a kilowatt-hour"))
+        self.structure("One price at all times").on(re.compile("What (do you pay|are you paid) for a kilowatt-hour"))
         return self.type({"Price per kWh": price}).press("Continue")
 
     def name_and_term(self, name="Simple"):
         self.on("What is your tariff called?").type({"Name of your tariff": name}).press("Continue")
-        self.on("Until when does your contract run?").field("I don't know").check()
+        self.on("When does your contract end?").field("I don't know").check()
         return self.press("Continue")
 
     def log_in_at(self, provider, outcome=""):

@@ -1,4 +1,4 @@
-"""What FlatPeak says: each page, each other answer, each error, spoilt."""
+"""What The reason we were given: each page, each other answer, each error, spoilt."""
 
 import pytest
 from hypothesis import strategies as st

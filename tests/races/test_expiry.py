@@ -28,7 +28,7 @@ def test_it_says_so_and_goes_on_at_the_same_question_with_what_was_typed(site, t
     site.control(advance=90_000)
     form, button = next(each for each in buttons_of(tab.page) if each[1].words not in ("Back", "Leave"))
     tab.ask("POST", *tab.sent_by(form, button, **typed)).settle()
-    assert "This took too long" in tab.text
+    assert "This page timed out" in tab.text
     assert site.statuses[410]
     tab.press_on("Go on").settle()
     new = sessions[0]

@@ -69,7 +69,7 @@ def test_what_one_worker_learns_of_a_flatpeak_that_is_silent_another_knows(sever
         tabs[6].answer()
         assert site.counts == before  # so it waited for nothing
         for tab in tabs:
-            assert "Nothing you typed is lost" in tab.text
+            assert "We kept what you entered" in tab.text
             assert 'value="28.15"' in tab.page
         assert [get(port, "/healthz").status_code for port in ports] == [200, 200]
         site.control(faults=[])

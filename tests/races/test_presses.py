@@ -64,7 +64,7 @@ def test_going_on_after_too_long_leads_to_the_same_question_in_every_tab(site, t
     tab.walk_to("cost")
     site.control(advance=90_000)
     tab.answer()
-    assert "This took too long" in tab.text
+    assert "This page timed out" in tab.text
     site.delay(50)
     tabs = together(tab, 3)
     assert [each.step for each in tabs] == ["cost"] * 3

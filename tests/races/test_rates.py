@@ -31,5 +31,5 @@ def test_of_many_who_look_before_the_first_answer_one_asks_and_the_others_are_to
     tabs = [tab.another() for _ in range(VIEWERS)]
     at_once(*(lambda each=each: each.get(path) for each in tabs))
     assert site.priced == asked + 1
-    assert all("28.15p" in each.text or "The prices are being fetched." in each.text for each in tabs)
+    assert all("28.15p" in each.text or "We are getting the prices." in each.text for each in tabs)
     assert "28.15p" in tab.get(path).text

@@ -200,7 +200,7 @@ def test_a_callback_after_the_last_answer_was_lost_finishes_the_conversation(sit
     before, address = site.sent, callback()
     site.control(faults=[{"call": "connect", "fault": "answer_lost"}])
     tab.answer()
-    assert "Nothing you typed is lost" in tab.text
+    assert "We kept what you entered" in tab.text
     tab.get(address)
     assert tab.is_connected
     assert site.sent == before + 1

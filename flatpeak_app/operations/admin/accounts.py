@@ -42,7 +42,7 @@ def to_second_factor(request: HttpRequest, extra_context: dict[str, object] | No
         return redirect("admin:index")
     if is_mfa_enabled(request.user, [Authenticator.Type.TOTP]):
         return redirect(reverse("mfa_reauthenticate", query={"next": get_next_redirect_url(request) or "/"}))
-    messages.info(request, _("The administration asks for a second factor. Set yours up here, then open it again."))
+    messages.info(request, _("Set up a second factor here first. Then open the administration again."))
     return redirect("mfa_activate_totp")
 
 
