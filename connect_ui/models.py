@@ -138,6 +138,11 @@ class ConnectSession(Queued):
     def is_open(self) -> bool:
         return self.state == self.State.OPEN and self.is_here
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended and can't go on, not even in a new one with the same answers."""
+        return self.state not in (self.State.OPEN, self.State.OWED, self.State.EXPIRED)
+
     @cached_property
     def is_connected(self) -> bool:
         """Whether its location has a connected tariff in its direction."""
@@ -248,7 +253,15 @@ class ConnectSession(Queued):
         changed = {name: value for name in names if (value := getattr(self, name)) != self._read[name]}
         self._read |= changed
         mine = ConnectSession.objects.filter(pk=self.pk, claimed_until=self.claimed_until)
-        return bool(mine.update(**changed | given))
+        kept = bool(mine.update(**changed | given))
+        if kept and "state" in changed and self.is_over:
+            self.forget_typed()
+        return kept
+
+    def forget_typed(self) -> None:
+        """Delete what was typed, which nobody needs after the end. Connect's own pages stay for KEEP_TYPED_DAYS."""
+        self.pages.update(typed={})
+        self.pages.filter(answer__has_key="data").update(answer=None)
 
     def release(self) -> bool:  # type: ignore[override]
         """Write the columns that were changed and give the claim back; False if it was lost, or given back before."""
@@ -294,6 +307,8 @@ class ConnectSession(Queued):
     def end(self, state: str) -> None:
         """End the session in this state, and wipe the token."""
         self.state, self.ended_at, self.encrypted_token, self.due_at = state, timezone.now(), "", None
+        if self.is_over:
+            self.not_listed = {}
 
 
 @receiver(pre_delete, sender=ConnectSession)

@@ -211,17 +211,38 @@ def test_what_was_typed_is_deleted_after_so_many_days_and_the_rest_stays(walk, s
     assert walk.path == "/locations/"
 
 
-def test_a_name_that_was_searched_for_goes_with_what_was_typed(walk, settings):
+def typed(session):
+    """What is stored of what was typed: answers and form fields by route, and names that were searched for."""
+    pages = [page for page in session.pages.all() if page.typed or "data" in (page.answer or {})]
+    return {page.route: (page.answer, page.typed) for page in pages}, session.not_listed
+
+
+@pytest.mark.parametrize("end", ["saved", "discarded"])
+def test_what_was_typed_goes_with_the_end(walk, end):
+    walk.to_providers().act("PROVIDER_MISSING", q="Mine").answer(provider_name="Mine").answer(options="FIXED")
+    walk.answer(cost="28.15").name_and_term()
+    assert typed(walk.session)[0].keys() > {"address", "provider_name", "fixed_price"}
+    assert typed(walk.session)[1] == {"provider": "Mine"}
+    if end == "discarded":
+        walk.post(f"/connect/{walk.session.pk}/discard/", {})
+    else:
+        walk.act("SAVE")
+    assert walk.session.is_over
+    assert typed(walk.session) == ({}, {})
+
+
+def test_what_was_typed_in_one_that_timed_out_stays_until_it_is_purged(walk, settings):
     settings.KEEP_TYPED_DAYS = 3
     walk.to_providers().act("PROVIDER_MISSING", q="Mine").answer(provider_name="Mine").answer(options="FIXED")
-    walk.answer(cost="28.15").name_and_term().act("SAVE")
+    ConnectSession.objects.update(expires_at=timezone.now())
     purge()
     age(days=2)
     purge()
-    assert walk.session.not_listed == {"provider": "Mine"}
+    assert typed(walk.session)[0].keys() == {"address", "provider_name", "structure"}
+    assert typed(walk.session)[1] == {"provider": "Mine"}
     age(days=3)
     purge()
-    assert walk.session.not_listed == {}
+    assert typed(walk.session) == ({}, {})
 
 
 def test_an_unfinished_one_is_closed_when_its_token_expires_and_its_answers_go_later(walk, later, alice):

@@ -114,9 +114,9 @@ def test_the_download_has_the_account_its_locations_their_rates_and_every_answer
     assert data["rates"][0]["segments"][0][2] == "0.2817"
     [conversation] = data["conversations"]
     assert conversation["location"] == place["id"]
-    typed = {page["route"]: page["typed"] for page in data["pages"] if page["session"] == conversation["id"]}
-    assert typed["fixed_price"]["cost"] == "28.17"
-    assert typed["address"]["post_code"] == "N1 1AA"
+    pages = [page for page in data["pages"] if page["session"] == conversation["id"]]
+    assert {page["route"] for page in pages} > {"address", "fixed_price"}
+    assert [page for page in pages if page["typed"] or "data" in (page["answer"] or {})] == []  # gone with its end
 
 
 def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_and_questions(

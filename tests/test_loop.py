@@ -556,7 +556,7 @@ def test_pages_and_answers_cost_few_queries(walk, client, django_assert_max_num_
     address = f"/connect/{session.pk}/{session.newest}/"
     queries(django_assert_max_num_queries, 4, lambda: client.get(address))  # a summary reads what led to it
     queries(
-        django_assert_max_num_queries, 20, lambda: client.post(address, {"action": "SAVE", "newest": session.newest})
+        django_assert_max_num_queries, 22, lambda: client.post(address, {"action": "SAVE", "newest": session.newest})
     )
     queries(django_assert_max_num_queries, 5, lambda: client.get(f"/connect/{session.pk}/{session.newest + 1}/"))
 

@@ -204,6 +204,8 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
     if owed and said in ("BACK", "CLOSE") and not session.is_unsettled:  # nothing was connected
         owed = False
         session.end(ConnectSession.State.LEFT)
+        if answered:
+            answered.typed = {}
     elif owed:
         session.owe_exchange()
     elif page.row.is_stored and not (session.location_id and (not answered or page.data == answered.data)):
