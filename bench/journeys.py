@@ -79,9 +79,9 @@ class Customer:
         return next(({"action": each} for each in ("SAVE", "CLOSE") if f'value="{each}"' in page), {})
 
     def action(self) -> str:
-        """Return the action of the page's last form that posts to Connect."""
+        """Return the action of the page's last form that posts to Connect; the start has unfinished ones below its own."""
         forms = re.findall(r'<form[^>]*method="post"[^>]*action="(/connect/[^"]*)"', self.page)
-        return forms[-1] if forms else self.path if 'name="direction"' in self.page else ""
+        return self.path if 'name="direction"' in self.page else forms[-1] if forms else ""
 
     def press(self, data: dict[str, str]) -> None:
         hidden = dict(
