@@ -61,6 +61,11 @@ def connected(tab: Tab, page: str = "") -> Tab:
     return tab.get(f"/locations/{Location.objects.get(customer__user=tab.user).pk}/{page}")
 
 
+def connected_before(tab: Tab) -> None:
+    connected(tab).get("/connect/").walk_to("address_line1")
+    tab.press(**{name: value for name, value in ANSWERS["address_line1"].items() if name != "again"})
+
+
 def failed(tab: Tab) -> None:
     back_from_login("Test: cannot be read")(tab)
     tab.press(action="SAVE").settle()
@@ -182,7 +187,10 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
     "connect_ui/expired": (expired, {}),
     "connect_ui/asked": (asked, {}),
     "connect_ui/confirm": (another_browser, {}),
+    "connect_ui/already": (connected_before, {}),
     "tariffs/rates": (connected, {}),
+    "tariffs/tariff": (lambda tab: connected(tab, "tariff/"), {}),
+    "tariffs/wrong_price": (lambda tab: connected(tab, "wrong-price/"), {"said": "My bill has another price."}),
     # deletions
     "tariffs/delete_location": (lambda tab: connected(tab, "delete/"), {}),
     "account/delete": (lambda tab: confirmed("/account/delete/")(connected(tab)), {}),

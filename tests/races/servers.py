@@ -284,7 +284,9 @@ class Tab:
 
     @property
     def step(self) -> str:
-        """Which of STEPS is in view, "" if none is."""
+        """Which of STEPS is in view, "" if none is: the page of the rates has forms that begin another conversation."""
+        if self.is_connected:
+            return ""
         named = re.findall(r'name="(\w+)"', self.page) + re.findall(r'name="action" value="(\w+)"', self.page)
         named += ["SAVE"] * (">Done</button>" in self.page)
         return next((step for step in STEPS if step in named), "")

@@ -22,7 +22,12 @@ PLACED = [(release, place) for release in RELEASES for place in PLACES if releas
 
 # What all presses of a button together ask FlatPeak for, by the address that its form goes to.
 ONE_ANSWER, ONE_RESTORE = {"answers": [1]}, {"restores": [1, 2, 3, 4]}
-CONVERSATION_EACH = {"conversations": TIMES, "restores": TIMES, "answers": [0, *(3 * times for times in TIMES)]}
+# The page of a tariff gives one answer to each new conversation.
+CONVERSATION_EACH = {
+    "conversations": TIMES,
+    "restores": TIMES,
+    "answers": [0, *TIMES, *(3 * times for times in TIMES)],
+}
 ASKED = {
     "connect_ui:page": ONE_ANSWER,
     "connect_ui:newest": ONE_RESTORE,
@@ -31,6 +36,8 @@ ASKED = {
     | {"conversations": [0, *TIMES], "restores": [1, 2, 3, 4]}
     | {"answers": [0, 2, *(3 * times for times in TIMES)]},
     "connect_ui:confirm": {},
+    "connect_ui:discard": {},
+    "tariffs:wrong_price": {},
     "tariffs:delete": {"delete_location": [1]},
     "account_delete": {"delete_location": [1], "delete_customer": [1]},
     "account_login": {},
@@ -155,9 +162,9 @@ def test_every_template_with_a_button_has_its_place():
         and "elements" not in each.parts
     }
     shown = {f"connect_ui/{each.name}" for each in ROUTES if each.kind not in (Kind.SENT, Kind.END)}
-    # tests/test_mail_trouble.py has the mail server that is down, tests/test_queue.py "Try all again". The template of
-    # "failed" shows anode's page too.
-    others = {"account/unsent", "admin/connect_ui/attention", "connect_ui/not_connected"}
+    # tests/test_mail_trouble.py has the mail server that is down. An address is confirmed by a code, not by a link. The
+    # template of "failed" shows anode's page too.
+    others = {"account/unsent", "account/email_confirm", "connect_ui/not_connected"}
     assert (with_button | shown) - PLACES.keys() == others
 
 

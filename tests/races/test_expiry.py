@@ -30,7 +30,7 @@ def test_it_says_so_and_goes_on_at_the_same_question_with_what_was_typed(site, t
     tab.ask("POST", *tab.sent_by(form, button, **typed)).settle()
     assert "This page timed out" in tab.text
     assert site.statuses[410]
-    tab.press_on("Go on").settle()
+    tab.press_on("Continue").settle()
     new = sessions[0]
     assert new.pk != old.pk
     assert new.last_route == LEADS_TO.get(place, old.last_route)

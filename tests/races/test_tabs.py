@@ -96,7 +96,7 @@ def test_a_page_from_before_the_sign_in_is_asked_again_with_what_was_typed(site,
     sign_out(other)
     other.get(tab.path).sign_in(tab.user)
     tab.press(cost="31.5")
-    assert "This form had expired" in tab.text
+    assert "This page timed out" in tab.text
     assert 'value="31.5"' in tab.page
     assert site.sent == before
     tab.finish()
@@ -137,7 +137,7 @@ def test_an_exchange_that_staff_have_tried_again_several_times_beside_a_callback
     TOTP.activate(charlie, SECRET)
     desk = site.tab().get("/account/login/?next=/admin/connect_ui/connectsession/").sign_in(charlie)
     desk.press(**code_of_app(desk))
-    assert "1 connect session" in desk.text
+    assert "1 conversation" in desk.text
     before = site.counts["exchange"]
     chosen = {"action": "try_again", "_selected_action": str(ConnectSession.objects.get().pk)}
     site.delay(300)
