@@ -51,3 +51,9 @@ def test_few_texts_name_flatpeak():
 def test_each_row_of_the_glossary_has_three_languages():
     assert len(rows()) > 15
     assert [row for row in rows() if len(row) != 5 or not all(row[:3])] == []
+
+
+def test_only_who_deletes_an_account_is_offered_to_keep_it():
+    templates = GLOSSARY.parent.parent / "templates"
+    offers = [each for each in templates.rglob("*.html") if '"Keep my account"' in each.read_text()]
+    assert [str(each.relative_to(templates)) for each in offers] == ["account/delete.html"]
