@@ -3,10 +3,14 @@
 import unicodedata
 from typing import Any
 
-from tariffs.models import Location, Tariff
+from django.db.models import F
+
+from tariffs.models import Tariff
 
 from .forms.base import RouteForm
 from .models import Page
+
+COMPARED = ("address_line1", "address_line2", "post_code", "city")
 
 
 def connected(page: Page, form: RouteForm) -> Tariff | None:
@@ -17,18 +21,22 @@ def connected(page: Page, form: RouteForm) -> Tariff | None:
     session, address = page.session, form.to_data()["postal_address"]
     if session.location_id or form.cleaned_data.get("again"):
         return None
-    mine = Location.objects.here(customer__user=session.user_id, country_code=address["country_code"])
-    tariffs = Tariff.objects.filter(location__in=mine, direction=session.direction, type=session.type)
-    tariffs = (
-        tariffs.exclude(state=Tariff.State.DISCONNECTED).select_related("location").order_by("location__created_at")
+    tariffs = Tariff.objects.here(
+        direction=session.direction,
+        type=session.type,
+        location__customer__user=session.user_id,
+        location__country_code=address["country_code"],
     )
+    mine = tariffs.exclude(state=Tariff.State.DISCONNECTED).order_by("location__created_at")
+    # Few columns: nearly every address is new, and nothing more is read of it then.
+    known = mine.values("pk", **{name: F(f"location__{name}") for name in COMPARED})
     wanted = gist(address)
-    found = next((tariff for tariff in tariffs if gist(vars(tariff.location)) == wanted), None)
+    found = next((each["pk"] for each in known if gist(each) == wanted), None)
     if found is None or session.pages.filter(typed__again="1").exists():
         return None
     page.typed = form.typed()
     page.save(update_fields=["typed"])
-    return found
+    return mine.select_related("location").get(pk=found)
 
 
 def gist(address: dict[str, Any]) -> tuple[str, ...]:
