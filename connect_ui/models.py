@@ -146,8 +146,10 @@ class ConnectSession(Queued):
     @cached_property
     def is_connected(self) -> bool:
         """Whether its location has a connected tariff in its direction."""
+        if not self.location_id:
+            return False
         here = Tariff.objects.filter(location=self.location_id, direction=self.direction)
-        return bool(self.location_id) and here.exclude(state=Tariff.State.DISCONNECTED).exists()
+        return here.exclude(state=Tariff.State.DISCONNECTED).exists()
 
     @property
     def is_at_login(self) -> bool:

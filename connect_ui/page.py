@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from tariffs.exact import ExactJSONField
 
@@ -57,7 +58,7 @@ class Page(models.Model):
     def row(self) -> routes.Route:
         return routes.row(self.route)
 
-    @property
+    @cached_property
     def actions(self) -> list[str]:
         """What the page offers, in our names; a summary before anything is connected offers no DISCONNECT."""
         kept = [] if self.row.kind is routes.Kind.QUESTION else self.row.actions

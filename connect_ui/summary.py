@@ -7,12 +7,14 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from tariffs import details, rates
 from tariffs.addresses import written
 from tariffs.screens.chart import chart, heading
-from tariffs.times import zone_in_words
+from tariffs.templatetags.prices import rate_in_words
+from tariffs.times import local, zone_in_words
 
 from .fields import in_words, today_in, zones
 from .models import Page
@@ -54,27 +56,51 @@ def describe(page: Page, now: datetime) -> dict[str, Any]:
     }
 
 
-def answers(page: Page) -> dict[str, Any]:
-    """What the customer answered on the way to a page: the number of the page that asked, by subject, and the address.
+def rows(page: Page, tariff: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """A summary's rows: what each is about, what it says, and the page to change it on, 0 if there is none."""
+    asked, address = answers(page)
+    is_newest = page.session.is_open and page.number == page.session.newest
+    direction = page.body.get("direction")
+    buys = gettext("Electricity you sell") if direction == "EXPORT" else gettext("Electricity you buy")
+    found = [
+        (gettext("Address"), address, "address"),
+        (gettext("Provider"), tariff["provider"], "provider"),
+        (gettext("Tariff"), tariff["name"], "tariff"),
+        (gettext("Price"), tariff["structure"], "structure"),
+        (gettext("Direction"), buys, ""),
+        (gettext("Contract"), tariff["contract"], "contract"),
+    ]
+    if tariff["now"] is not None:
+        said = gettext("Price per kWh")
+        if tariff["at"]:
+            said = gettext("Price at %(time)s") % {"time": local(tariff["at"], tariff["zone"])}
+        price = rate_in_words(tariff["now"], tariff["currency"], direction)
+        found.append((said, format_html("<strong>{}</strong>", price), "price"))
+    return [(what, told, asked.get(subject, 0) if is_newest else 0) for what, told, subject in found if told]
+
+
+def answers(page: Page) -> tuple[dict[str, int], str]:
+    """The numbers of the pages that led to a page, by what they ask for, and the address that was given on the way.
 
     The address is that of a known location if it was not asked for.
     """
     session = page.session
-    found: dict[str, Any] = {"address_line": str(session.location or "")}
+    asked: dict[str, int] = {}
+    address = str(session.location or "")
     if not page.came_from:
-        return found
+        return asked, address
     rows = session.pages.filter(number__lt=page.number).values_list("number", "route", "came_from", "answer")
     pages: dict[Any, Any] = {number: each for number, *each in rows}
     number = page.came_from
     while number and number in pages:
         route, came_from, answer = pages.pop(number)
         subject = row(route).asks
-        if answer and "data" in answer and subject not in found:
-            found[subject] = number
+        if answer and "data" in answer and subject not in asked:
+            asked[subject] = number
             if subject == "address":
-                found["address_line"] = written(answer["data"].get("postal_address") or {})
+                address = written(answer["data"].get("postal_address") or {})
         number = came_from
-    return found
+    return asked, address
 
 
 def contract(end: date | None, ended: bool, open_ended: bool) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from ..models import ConnectSession, Page
 from ..search import LEGAL, words
-from ..summary import answers, describe
+from ..summary import describe, rows
 
 register = template.Library()
 
@@ -80,9 +80,8 @@ def allowed_logo(url: str, hosts: Iterable[str]) -> bool:
 
 @register.simple_tag
 def summary(page: Page) -> dict[str, Any]:
-    """What a summary says; what can be changed on it while it is the newest page."""
-    is_newest = page.session.is_open and page.number == page.session.newest
-    return describe(page, timezone.now()) | {"answers": answers(page), "changes": is_newest}
+    tariff = describe(page, timezone.now())
+    return tariff | {"rows": rows(page, tariff)}
 
 
 @register.simple_tag(takes_context=True)
