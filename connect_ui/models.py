@@ -123,11 +123,11 @@ class ConnectSession(Queued):
         return cls.objects.filter(token_digest__in=vault.digests(token)).first()
 
     @classmethod
-    def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession"]:
-        """The three newest conversations that a user can go on with, loaded with the columns of a list."""
+    def unfinished(cls, user: Any) -> models.QuerySet["ConnectSession", dict[str, Any]]:
+        """What a list says of the three newest conversations that a user can go on with."""
         states = [cls.State.OPEN, cls.State.OWED]
         mine = cls.objects.here(user=user, state__in=states, expires_at__gt=timezone.now())
-        return mine.order_by("-started_at").only("state", "provider", "started_at", "due_at")[:3]
+        return mine.order_by("-started_at").values("pk", "state", "provider", "started_at", "due_at")[:3]
 
     @property
     def spoken(self) -> Release:

@@ -406,4 +406,4 @@ def test_what_can_be_gone_on_with_is_offered_newest_first_and_to_its_owner_only(
         )
     request = rf.get("/")
     request.user = alice
-    assert unfinished({"request": request}) == [kept[1], kept[0]]
+    assert [each["pk"] for each in unfinished({"request": request})] == [kept[1].pk, kept[0].pk]

@@ -85,6 +85,6 @@ def summary(page: Page) -> dict[str, Any]:
 
 
 @register.simple_tag(takes_context=True)
-def unfinished(context: Any) -> list[ConnectSession]:
+def unfinished(context: Any) -> list[dict[str, Any]]:
     """The user's conversations that can go on."""
     return list(ConnectSession.unfinished(context["request"].user))
