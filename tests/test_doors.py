@@ -662,7 +662,7 @@ def test_errors_that_nobody_caught_are_mailed_once_for_each_place_in_the_code(wa
     for n in range(5):
         walk.client.get(f"/locations/?n={n}")
     assert len(mail.outbox) == 1
-    monkeypatch.setattr("tariffs.screens.views.readable_location", fails)
+    monkeypatch.setattr("tariffs.screens.views.readable_tariffs", fails)
     for _ in range(5):
         walk.client.get(f"/locations/{uuid4()}/")
     assert len(mail.outbox) == 2

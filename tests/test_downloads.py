@@ -541,9 +541,9 @@ def test_nothing_is_changed_by_it(client, alice, address):
 
 def test_two_full_days_cost_as_many_queries_as_two_half_hours(take, tariff, sold, django_assert_num_queries):
     take()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         take()
     for day in range(22, 26):
         keep(tariff, date(2026, 11, day), whole_day(date(2026, 11, day), "Europe/London"))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         take("csv")

@@ -867,7 +867,7 @@ def test_my_locations_costs_the_same_queries_for_one_and_for_thirty(tariff, clie
     add_locations(alice, 30)
     with django_assert_num_queries(5):
         client.get("/locations/")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         client.get(f"/locations/{tariff.location_id}/")
 
 
@@ -882,14 +882,14 @@ def test_my_locations_are_in_the_order_of_their_beginning_with_what_is_bought_fi
     assert page.count('<li class="location">') == 3
 
 
-def test_the_rates_page_costs_six_queries_at_most_however_many_segments(
+def test_the_rates_page_costs_five_queries_at_most_however_many_segments(
     noon, tariff, asked, client, alice, django_assert_max_num_queries
 ):
     step = timedelta(days=2) / 2016
     asked.answer = lambda start, end: prices(*[str(n % 71) for n in range(2016)], each=step, first=start)(start, end)
     refresh(tariff, NOW)
     client.force_login(alice)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(5):
         assert client.get(f"/locations/{tariff.location_id}/").content.count(b'<th scope="row">') >= 2016
 
 
@@ -1746,7 +1746,7 @@ def view(noon, tariff, asked, client, alice):
 def test_a_second_look_in_the_same_minute_makes_nothing(view, made, monkeypatch, django_assert_num_queries):
     view()
     at(monkeypatch, NOW + timedelta(seconds=59))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert "Now 12.00p" in view()
     assert len(made) == 1
     at(monkeypatch, NOW + timedelta(seconds=60))

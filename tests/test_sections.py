@@ -27,7 +27,7 @@ def test_nobody_waits_for_another_customers_page(monkeypatch):
     def look(_):
         tariffs = SimpleNamespace(all=lambda: [Tariff(direction="IMPORT")])
         location = SimpleNamespace(pk=uuid4(), tariffs=tariffs, currency_code="GBP", time_zone="Europe/London")
-        return sections.sections(location, NOW, QueryDict())
+        return sections.sections(location, list(location.tariffs.all()), NOW, QueryDict())
 
     with ThreadPoolExecutor(2) as pool:
         assert [len(shown) for shown in pool.map(look, range(2))] == [1, 1]

@@ -127,7 +127,7 @@ def test_without_a_price_there_is_no_link_and_a_day_without_says_so(place, clien
 def test_the_link_costs_the_rates_page_no_query(place, client, django_assert_num_queries):
     path = f"/locations/{place.pk}/"
     client.get(path)
-    with django_assert_num_queries(4):  # as in test_rates_pages
+    with django_assert_num_queries(3):  # as in test_rates_pages
         client.get(path)
 
 

@@ -21,7 +21,7 @@ from ..rates.refresh import FAILED, UNKNOWN_ZONE, ask_for, under_way
 from ..rates.windows import runs
 from .day import segments_of
 from .forms import SpanForm
-from .views import readable_location
+from .views import readable_tariffs
 
 COLUMNS = "valid_from,valid_to,local_from,local_to,rate,currency,unit,confidence,carbon_intensity"
 NOT_ASKED = _("We can't get these rates right now. Try again in a minute.")
@@ -42,9 +42,9 @@ def complete_until(segments: list[rates.Segment], start: datetime, end: datetime
     return first[-1].end if first[0].start == start else start
 
 
-def chosen(location: Location, direction: str | None) -> Tariff | None:
+def chosen(tariffs: list[Tariff], direction: str | None) -> Tariff | None:
     """The tariff of the direction. Without a direction, the one for buying if it is connected, else the one for selling."""
-    found = [tariff for tariff in location.tariffs.all() if direction in (None, tariff.direction)]
+    found = [tariff for tariff in tariffs if direction in (None, tariff.direction)]
     found.sort(key=lambda tariff: (not tariff.is_read, tariff.direction != "IMPORT", tariff.type != "COMMODITY"))
     return found[0] if found else None
 
@@ -54,7 +54,7 @@ def chosen(location: Location, direction: str | None) -> Tariff | None:
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     """`form` is csv or json. A GET asks FlatPeak for the rates that are due; a HEAD never does."""
     now = timezone.now()
-    location = readable_location(request, pk)
+    location, tariffs = readable_tariffs(request, pk)
     direction = request.GET.get("direction")
     if direction not in (None, "IMPORT", "EXPORT"):
         return refused(gettext("direction must be IMPORT (you buy) or EXPORT (you sell)."), form)
@@ -63,7 +63,7 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     if not span.is_valid():
         return refused(" ".join(f"{name}: {error}" for name, errors in span.errors.items() for error in errors), form)
     days = span.days(today)
-    tariff = chosen(location, direction)
+    tariff = chosen(tariffs, direction)
     answered = ""
     if request.method == "GET" and tariff:
         if not is_too_often("ask_rates", request.user.pk):

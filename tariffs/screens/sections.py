@@ -34,13 +34,14 @@ def days_around(now: datetime) -> QuerySet[RateDay]:
     return RateDay.objects.filter(day__in=days).order_by("day")
 
 
-def sections(location: Location, now: datetime, query: QueryDict) -> list[tuple[Tariff, Section]]:
+def sections(
+    location: Location, tariffs: list[Tariff], now: datetime, query: QueryDict
+) -> list[tuple[Tariff, Section]]:
     """Each tariff of a location with its section; one query for all that are not cached.
 
     The key has the tariff's row, which every answer of FlatPeak changes, and the minute, since the page says times by it.
     The answer to a customer's own question is not cached, because there are too many of those.
     """
-    tariffs = list(location.tariffs.all())
     keys = {tariff: _key(tariff, location, now) for tariff in tariffs if query.get("direction") != tariff.direction}
     known = _cached(keys, now)
     if len(known) == len(tariffs):

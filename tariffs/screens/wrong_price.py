@@ -71,7 +71,7 @@ def wrong_price(request: HttpRequest, pk: UUID) -> HttpResponse:
     now = timezone.now()
     mine = Location.objects.here().filter(customer__user=request.user.pk).prefetch_related("tariffs")
     location = get_object_or_404(mine, pk=pk)
-    if not (tariff := chosen(location, request.GET.get("direction"))):
+    if not (tariff := chosen(list(location.tariffs.all()), request.GET.get("direction"))):
         raise Http404
     today = now.astimezone(location.local_zone).date()
     days = DateForm(today, request.GET if "date" in request.GET else {"date": str(today)})
