@@ -101,6 +101,10 @@ def test_a_customer_connects_a_tariff_and_reads_its_rates_without_the_cache(gone
 def test_the_redis_of_the_settings_is_the_forgiving_one_and_works():
     cache.set("a", 1, 60)
     assert cache.incr("a") == 2
+    assert cache.incr("a", 3) == 5
+    with pytest.raises(ValueError, match="not found"):
+        cache.incr("nothing of this name")
+    assert cache.get("nothing of this name") is None
     assert type(cache._connections[cache._alias]).__name__ == "ForgivingRedisCache"
 
 

@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 5  # seconds without a try after Redis failed, so that a Redis that hangs does not delay every command
 ENTRIES = 100_000  # per process; many, because limits are among them and a full cache drops entries
+INCREMENT = "if redis.call('exists', KEYS[1]) == 1 then return redis.call('incrby', KEYS[1], ARGV[1]) end"
 COMMANDS = ["add", "get", "set", "touch", "delete", "get_many", "has_key", "incr", "set_many", "delete_many", "clear"]
 
 
@@ -42,9 +43,16 @@ class Client(RedisCacheClient):
             self.client = super().get_client(key, write=True)
         return self.client
 
+    def incr(self, key: str, delta: int) -> int:  # type: ignore[override]
+        """Increment an existing key in one round trip, where Django takes two; raises ValueError if there is none."""
+        count: int | None = self.get_client(key, write=True).eval(INCREMENT, 1, key, delta)
+        if count is None:
+            raise ValueError(f"Key {key!r} not found.")
+        return count
+
 
 def _forgiving(command: str) -> Any:
-    redis_command = getattr(RedisCacheClient, command)
+    redis_command = getattr(Client, command)
 
     def call(self: Client, *args: Any, **kwargs: Any) -> Any:
         if time.monotonic() >= self.down_until.get(self.name, 0):
