@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.test import Client
 from django.utils import timezone, translation
+from django.utils.translation import trans_real
 
 from tariffs.models import Customer, Location, Tariff, Wait
 from tariffs.notices import send_due
@@ -168,6 +170,14 @@ def test_the_mail_that_prices_are_there_is_in_the_language_of_who_waits(alice):
     assert message.subject == "Ihre Strompreise sind da"
     assert "wir haben Ihren Tarif bei Badenova gelesen." in message.body
     assert translation.get_language() == "en-gb"
+
+
+def test_no_english_text_is_looked_for_in_empty_catalogs(client):
+    fallback = trans_real.DjangoTranslation(settings.LANGUAGE_CODE)._fallback
+    while fallback:
+        assert set(fallback._catalog) == {""}, "it has texts, so it is needed"
+        fallback = fallback._fallback
+    assert trans_real.translation(settings.LANGUAGE_CODE)._fallback is None
 
 
 def test_the_administration_is_in_english(client, charlie):

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import trans_real
 from prometheus_client import Histogram
 from whitenoise.middleware import WhiteNoiseFileResponse
 
@@ -114,17 +115,23 @@ def visible(data: QueryDict) -> QueryDict:
     return found
 
 
-@before
-def language(request: HttpRequest) -> None:
+def language(get_response: View) -> View:
     """Use the language of the account. Without one, keep what LocaleMiddleware found: cookie, then browser.
 
     The admin is always in English, because half of its texts are Django's own.
     """
-    is_admin = request.path.startswith(reverse("admin:index"))
-    chosen = settings.LANGUAGE_CODE if is_admin else getattr(request.user, "language", "")
-    if chosen in dict(settings.LANGUAGES):
-        translation.activate(chosen)
-        request.LANGUAGE_CODE = chosen
+    # English texts are in no catalog. Django would look for each in five more, which are all empty.
+    trans_real.translation(settings.LANGUAGE_CODE)._fallback = None  # type: ignore[attr-defined]
+
+    @before
+    def middleware(request: HttpRequest) -> None:
+        is_admin = request.path.startswith(reverse("admin:index"))
+        chosen = settings.LANGUAGE_CODE if is_admin else getattr(request.user, "language", "")
+        if chosen in dict(settings.LANGUAGES):
+            translation.activate(chosen)
+            request.LANGUAGE_CODE = chosen
+
+    return middleware(get_response)
 
 
 def requests(get_response: View) -> View:
