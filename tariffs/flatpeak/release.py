@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 VERSION = re.compile(r"\d{4}-\d\d-\d\d(?:\.[a-z][\w-]{0,40})?", re.ASCII)  # 2025-09-14.anode, or the date alone
@@ -79,6 +79,7 @@ def day_of(version: str) -> str:
     return version.partition(".")[0]
 
 
+@lru_cache(100)
 def of(version: str) -> Release:
     """The release with this version's date, or the newest known one before it, in that version."""
     day = day_of(version)
