@@ -1,7 +1,7 @@
 """Steps in place: with JavaScript, the answer to a form is the next page's main part, which saves a round trip."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -34,9 +34,15 @@ def in_place(view: View) -> View:
     return answer
 
 
+@lru_cache(4096)  # Django takes longer to make an address than to make the rest of a link
+def path_to(name: str, *args: Any) -> str:
+    """The address of one of our pages."""
+    return reverse(f"connect_ui:{name}", args=args)
+
+
 def lead(request: HttpRequest, name: str, view: View, *args: Any) -> HttpResponse:
     """Lead on to one of our pages: in place by what `view` returns, otherwise by a redirect to its address."""
-    path = reverse(f"connect_ui:{name}", args=args)
+    path = path_to(name, *args)
     if not getattr(request, "part", False):
         return redirect(path)
     response = view(request, *args)

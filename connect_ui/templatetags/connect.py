@@ -11,11 +11,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
+from ..in_place import path_to
 from ..models import ConnectSession, Page
 from ..search import LEGAL, words
 from ..summary import describe, rows
 
 register = template.Library()
+register.simple_tag(path_to)
 
 # After a step in place the script inserts the part of a list between two of these after the first paint, because a phone
 # is slow to load the logos. Longer lists have no such part: each button that is added to a form slows down the next one.
