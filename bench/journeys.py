@@ -9,12 +9,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import count
 from statistics import median, quantiles
 from urllib.parse import urlencode, urlsplit
 
 from .processes import children, memory
 from .site import Row, Site
 
+NUMBERS = count(1)  # of conversations: an address that is connected already would be asked about
 DELAY = 100  # milliseconds per answer of FlatPeak
 # Two calls in a hundred fail: without an answer, before or after FlatPeak did the work, or with an error.
 FAULTS = [
@@ -31,7 +33,7 @@ class Customer:
 
     def __init__(self, port: int, cookie: str, name: str, in_place: bool = False) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
-        self.name, self.number, self.in_place = name, 0, in_place
+        self.name, self.number, self.in_place = name, 0, in_place  # its newest conversation
         self.become(cookie)
         self.steps: list[float] = []
         self.statuses: Counter[int] = Counter()
@@ -43,7 +45,7 @@ class Customer:
 
     def begin(self) -> None:
         """Begin a conversation; leads to its first page."""
-        self.number += 1
+        self.number = next(NUMBERS)
         self.get("/connect/")
         self.press({"direction": "IMPORT", "country_code": "GB"})
 
