@@ -1,6 +1,5 @@
-"""The Connect loop in the browser: show a page, take its answer, show the next."""
+"""The Connect loop in the browser: begin, show a page, take its answer, show the next."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,27 +12,24 @@ from django.views.decorators.http import require_http_methods
 
 from flatpeak_app.web.limits import limited
 from tariffs import flatpeak
-from tariffs.models import Location, Tariff
+from tariffs.models import Location
 
 from . import already, refusals
 from .conversation import ask
 from .conversation.again import begin_again, repeat_later
 from .conversation.discard import discard
-from .conversation.reading import is_incomplete, provider_at_login
 from .conversation.settle import exchange_owed, settle
 from .fields import regions_of
 from .forms import base, questions
 from .in_place import in_place, lead
 from .kept import remembered
 from .models import ConnectSession, Page
-from .popular import popular
 from .routes import Kind, form_for, row
-from .wishes import fulfil
+from .showing import connected, left, show
+from .standing import catch_up, explain, wish
 
 State = ConnectSession.State
-AGAIN = _("You don't seem to have signed in yet. Open the sign-in again. Your provider may still know you.")
 UNCHANGED = _("This can't be changed by itself. Choose “No, change it” to answer the questions again.")
-NEWS = timedelta(minutes=10)  # for how long after its end a conversation leads to the rates with a message
 NOT_BEGUN = _("We could not start. It is not your fault, and we know about it. Try again later.")
 
 
@@ -95,37 +91,6 @@ def at_newest(request: HttpRequest, pk: UUID, session: ConnectSession | None = N
     return render(request, "connect_ui/stalled.html", {"session": session})
 
 
-def catch_up(request: HttpRequest, session: ConnectSession, held: bool = False, anew: bool = False) -> bool:
-    """Claim the session and ask Connect where it stands; False if another request has it. Messages say what failed."""
-    is_back = session.login in (session.Login.BACK, session.Login.AGREED) and session.is_at_login
-    try:
-        with session.claimed(held) as mine:
-            if mine:
-                ask.catch_up(session, anew)
-    except flatpeak.FlatPeakError as error:
-        explain(request, session, error)
-    else:
-        if mine and session.is_held:
-            messages.info(request, AGAIN)
-        elif mine and is_back and session.is_at_login:
-            said = gettext("You did not finish signing in, so nothing was connected. Try again, or enter your prices.")
-            messages.info(request, said)
-    return mine
-
-
-def wish(request: HttpRequest, session: ConnectSession) -> None:
-    """Do what the customer pressed on the page of the tariff; if that fails, its first page is shown, with the reason."""
-    try:
-        fulfil(session, request.POST.get("then", ""))
-    except flatpeak.FlatPeakError as error:
-        explain(request, session, error)
-
-
-def explain(request: HttpRequest, session: ConnectSession, error: flatpeak.FlatPeakError) -> None:
-    if session.is_open:  # otherwise the next page says that the conversation is over
-        messages.error(request, refusals.sentence(error))
-
-
 @in_place
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("connect_start", "POST")
@@ -143,24 +108,6 @@ def again(request: HttpRequest, pk: UUID) -> HttpResponse:
         except flatpeak.FlatPeakError as error:
             messages.error(request, refusals.sentence(error))
     return lead(request, "newest", at_newest, pk)  # also a GET, which follows when the POST had to sign in first
-
-
-def left(request: HttpRequest, session: ConnectSession) -> HttpResponse:
-    if session.location_id:
-        return redirect("tariffs:rates", session.location_id)
-    messages.info(request, gettext("Nothing was connected."))
-    return redirect("tariffs:locations")
-
-
-def connected(request: HttpRequest, session: ConnectSession) -> HttpResponse:
-    """Lead on to the rates, with a message unless the conversation ended a while ago."""
-    if not session.location_id:  # it was deleted since
-        return redirect("tariffs:locations")
-    tariff, ended_at = session.tariff, session.ended_at
-    if tariff and ended_at and timezone.now() - ended_at < NEWS:
-        pending = tariff.state == Tariff.State.PENDING
-        messages.success(request, gettext("Your tariff is saved.") if pending else gettext("Your tariff is connected."))
-    return redirect("tariffs:rates", session.location_id)
 
 
 @in_place
@@ -279,7 +226,8 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return lead(request, "newest", at_newest, session.pk)
 
     def at_hand(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:  # as at_page, without reading it again
-        return show(request, shown, form_for(shown), before=answered, asked=form)
+        query = request.GET.get("q", "") if request.method == "GET" else ""
+    return show(request, shown, form_for(shown), query=query, before=answered, asked=form)
 
     return lead(request, "page", at_hand if session.is_open else at_page, session.pk, session.newest)
 
@@ -303,34 +251,3 @@ def finish(request: HttpRequest, session: ConnectSession) -> HttpResponse:
             messages.info(request, said)
             return redirect("tariffs:locations")
     return lead(request, "newest", at_newest, session.pk)
-
-
-def show(
-    request: HttpRequest,
-    shown: Page,
-    form: base.RouteForm | None,
-    status: int = 200,
-    problem: str = "",
-    query: str = "",
-    before: Page | None = None,
-    asked: base.RouteForm | None = None,
-) -> HttpResponse:
-    """Render a page by the template of its route. `query` is what its list is searched for.
-
-    `before` is the page that led to it, and `asked` the form of that one, if the caller has them.
-    """
-    session, query = shown.session, query[:200]
-    context: dict[str, Any] = {"session": session, "page": shown, "form": form, "problem": problem, "query": query}
-    context["incomplete"] = session.is_open and shown.number == session.newest and is_incomplete(shown)
-    if isinstance(form, questions.ProviderForm):
-        form.put_first(popular(session.country_code))
-    if isinstance(form, questions.ListForm):
-        context["found"] = form.found(query)
-    if shown.came_from and session.is_open:
-        if not before or before.number != shown.came_from:
-            before, asked = session.pages.filter(number=shown.came_from).first(), None
-        context["at_login"] = provider_at_login(shown, before)
-        context["before"] = before
-        if before and before.answer and "data" in before.answer and (asked := asked or form_for(before)):
-            context["said_back"] = asked.said_back(before.answer["data"])
-    return render(request, shown.row.template, context, status=status)

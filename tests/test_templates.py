@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.http import QueryDict
 from django.utils import timezone
 
-from connect_ui import views
+from connect_ui import showing
 from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import ROUTES, Kind, form_for, named, ours, row
 from connect_ui.templatetags.connect import unfinished
@@ -109,15 +109,15 @@ JUNK = [
 def shown(rf, monkeypatch):
     """Render a page as the view does, for a signed-in user, at a fixed time, without storing anything."""
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
-    monkeypatch.setattr(views, "popular", lambda country: ["Ecotricity"])
+    monkeypatch.setattr(showing, "popular", lambda country: ["Ecotricity"])
 
     def show(page, form=None, problem="", query="", **session):
-        request = rf.get("/", {"q": query})
+        request = rf.get("/")
         request.user = User(email="alice@example.com")
         of = ConnectSession(**({"expires_at": NOW, "newest": page.number} | session))
         page.session = of
         form = form or form_for(page)
-        html = views.show(request, page, form, 200, problem, query).content.decode()
+        html = showing.show(request, page, form, 200, problem, query).content.decode()
         assert "<script>alert" not in html
         assert not re.search(r"""(?:src|href|action)=["']?\s*javascript:""", html)
         return html
@@ -369,7 +369,7 @@ def test_what_was_answered_is_said_back_on_the_next_page(rf, alice, route, data,
     )
     request = rf.get("/")
     request.user = alice
-    html = views.show(request, after, form_for(after)).content.decode()
+    html = showing.show(request, after, form_for(after)).content.decode()
     assert said in html.replace("\xa0", " ")
 
 
@@ -383,7 +383,7 @@ def test_the_last_page_says_what_became_of_it(rf, alice, state):
     request.user = alice
     last = page("session_complete")
     last.session = session
-    html = views.show(request, last, None).content.decode()
+    html = showing.show(request, last, None).content.decode()
     assert "<script>alert" not in html
     assert ("Your tariff is disconnected" in html) is (state == "disconnected")
     assert ("Almost done" in html) is (state in ("open", "owed", "expired"))
