@@ -25,7 +25,7 @@ HOUR = 3600
 LONGEST = 3800  # characters; browsers refuse a cookie of more than 4096 bytes
 FORM = re.compile(r"/connect/([0-9a-f-]{36}/\d+/)?")
 # Fields that nobody typed; "action" sends no form.
-OTHERS = {"csrfmiddlewaretoken", "newest", "next", "sure", "action", "add", "change", "language", "theme"}
+OTHERS = {"csrfmiddlewaretoken", "newest", "next", "sure", "action", "add", "change", "search", "language", "theme"}
 
 
 def kept(get_response: View) -> View:

@@ -154,8 +154,7 @@ def at_page(request: HttpRequest, pk: UUID, number: int, answers: bool = False) 
     if request.method == "GET":
         session.seen()
         shown.typed = shown.typed | remembered(request)
-    query = request.GET.get("q", "") if request.method == "GET" else ""
-    return show(request, shown, form_for(shown), query=query, before=pages.get(shown.came_from or 0))
+    return show(request, shown, form_for(shown), before=pages.get(shown.came_from or 0))
 
 
 def take(request: HttpRequest, answered: Page) -> HttpResponse:
@@ -175,6 +174,8 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return lead(request, "newest", at_newest, session.pk)
     if form is None and not action:
         raise Http404
+    if form and "search" in request.POST:  # without JavaScript the list is searched here
+        return show(request, answered, form_for(answered), query=query)
     if form and form.more in request.POST:
         return again(form)
     if form and not form.is_valid():
@@ -226,8 +227,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return lead(request, "newest", at_newest, session.pk)
 
     def at_hand(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:  # as at_page, without reading it again
-        query = request.GET.get("q", "") if request.method == "GET" else ""
-    return show(request, shown, form_for(shown), query=query, before=answered, asked=form)
+        return show(request, shown, form_for(shown), before=answered, asked=form)
 
     return lead(request, "page", at_hand if session.is_open else at_page, session.pk, session.newest)
 

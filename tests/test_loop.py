@@ -374,11 +374,28 @@ def test_back_leads_to_the_page_that_was_answered_and_not_to_the_one_before_it_i
 # --- search
 
 
-def test_the_search_works_without_script(walk):
-    walk.to_providers().get(walk.path, data={"q": "octopus"})
+def test_the_search_works_without_script_and_asks_flatpeak_nothing(walk, sandbox):
+    sent = dict(walk.to_providers() and sandbox.counts)
+    walk.answer(search="1", q="octopus")
     assert [p["display_name"] for p in walk.response.context["found"]] == ["Octopus Energy"]
-    walk.get(walk.path, data={"q": "another one"})
+    assert walk.response.status_code == 200
+    assert not walk.response.context["form"].errors
+    walk.answer(search="1", q="another one")
     assert "We found nothing for “another one”" in walk.text
+    assert dict(sandbox.counts) == sent
+    assert walk.session.newest == walk.page.number
+
+
+def test_what_is_searched_for_never_goes_into_an_address(walk):
+    html = walk.to_providers().response.content.decode()
+    assert re.findall(r'<form method="(\w+)"[^>]*role="search"', html) == ["post"]
+    assert walk.get(walk.path, data={"q": "octopus"}).response.context["query"] == ""
+
+
+def test_an_earlier_list_is_searched_where_it_is(walk):
+    walk.to_providers().provider("Ecotricity").back()
+    walk.answer(search="1", q="octopus")
+    assert [p["display_name"] for p in walk.response.context["found"]] == ["Octopus Energy"]
 
 
 # --- start

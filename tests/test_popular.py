@@ -134,7 +134,7 @@ def test_of_two_that_match_as_well_the_more_chosen_comes_first(walk):
     chosen(country="DE", Stadtwerke_Ulm=5)
     rank_providers()
     walk.to_providers(country="DE")
-    walk.get(f"{walk.path}?q=stadtwerke")
+    walk.answer(search="1", q="stadtwerke")
     assert listed(walk)[:2] == ["Stadtwerke Ulm", "Stadtwerke Augsburg"]
     assert HINT not in walk.text
 
