@@ -76,7 +76,7 @@ def test_it_shows_everything_of_one_customer_and_nothing_of_another(staff, alice
         f"It is {alice.pk}0p.",
         "What to do Exchanges owed for over an hour: 1",
         "Rates that have failed for over an hour: 1",
-        "Mails that the mail server has not taken twice or more: 1",
+        "Mails that the mail server refused twice or more: 1",
         "Events that have not been handled for over an hour: 1",
         "Prices that customers say are wrong: 1",
         "give FlatPeak’s support the location’s id",

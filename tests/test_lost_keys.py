@@ -57,4 +57,4 @@ def test_an_exchange_without_its_key_stays_owed_and_is_shown_until_the_key_is_ba
 
 @pytest.mark.parametrize("matter", ["exchanges", "deletions"])
 def test_the_admin_says_what_to_do_about_the_missing_key(matter):
-    assert f"{KEY_MISSING}: the token" in render_to_string(f"admin/connect_ui/to_do/{matter}.html")
+    assert f"{KEY_MISSING}: we can’t decrypt the token" in render_to_string(f"admin/connect_ui/to_do/{matter}.html")

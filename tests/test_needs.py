@@ -1,4 +1,4 @@
-"""The mail to the operator when something newly needs somebody."""
+"""The mail to the operator when something newly needs attention."""
 
 import re
 from datetime import timedelta
@@ -23,7 +23,7 @@ def operator(settings):
 
 @pytest.fixture
 def tell(mailoutbox):
-    """Look for what needs somebody; the subjects of the mails about it."""
+    """Look for what needs attention; the subjects of the mails about it."""
 
     def tell(hours=0):
         mailoutbox.clear()
@@ -61,7 +61,7 @@ def test_each_kind_is_mailed_with_ids_and_no_personal_data(tell, alice, mailoutb
         "Deletions that FlatPeak has not made for over a day: 1",
         "Events that have not been handled for over an hour: 1",
         "Exchanges owed for over an hour: 1",
-        "Mails that the mail server has not taken twice or more: 1",
+        "Mails that the mail server refused twice or more: 1",
         "Pages that this app does not know, in 30 days: 1",
         "Prices that customers say are wrong: 1",
         "Rates that have failed for over an hour: 1",

@@ -1,4 +1,4 @@
-"""Two pages of the admin: where customers leave, and what needs somebody."""
+"""Two pages of the admin: where customers leave, and what needs attention."""
 
 import re
 from datetime import timedelta
@@ -59,8 +59,8 @@ def test_it_says_how_many_came_and_left_at_each_route_and_with_what(staff, alice
         if purged:
             call_command("purge_sessions", verbosity=0)
         said = text(staff, FUNNEL)
-        assert "Of 8 begun, 4 finished (50%), 4 left and 0 are under way." in said
-        assert "Most leave at “Provider”: 3 of the 7 who came there." in said
+        assert "8 began, 4 finished (50%), 4 left and 0 are under way." in said
+        assert "Most left at “Provider”: 3 of the 7 who came there." in said
         assert "Address 8 1 12% 0:00 city_missing 1" in said
         assert "Provider 7 3 43% 0:00" in said
         assert "The end 4 0 0%" in said
@@ -150,8 +150,8 @@ def test_it_is_filtered_by_period_country_provider_and_direction(staff, alice):
             ({"days": "8000"}, 7),
             ({"days": "\0", "direction": "\0"}, 7),
         ]:
-            assert f"Of {begun} begun" in text(staff, FUNNEL, **query), query
-        assert "No conversation was begun" in text(staff, FUNNEL, provider="x" * 500)
+            assert f"{begun} began" in text(staff, FUNNEL, **query), query
+        assert "No conversation began" in text(staff, FUNNEL, provider="x" * 500)
     page = html(staff, FUNNEL, days="7", country="DE")
     assert "<option selected>DE</option>" in page
     assert "<option>GB</option>" in page
@@ -163,7 +163,7 @@ def test_a_period_begins_with_its_first_day(staff, alice, days):
     first = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     for began in (first - timedelta(microseconds=1), first):
         ConnectSession.objects.filter(pk=sessions(alice)[0].pk).update(started_at=began)
-    assert "Of 1 begun" in text(staff, FUNNEL, days=days)
+    assert "1 began" in text(staff, FUNNEL, days=days)
     assert f"<title>{first:%Y-%m-%d}: 1 begun" in html(staff, FUNNEL, days=days)
 
 
@@ -175,7 +175,7 @@ def test_an_unknown_page_is_shown_for_thirty_days(staff, alice):
 
 
 def test_without_any_conversation_it_says_so(staff):
-    assert "No conversation was begun in these 30 days." in text(staff, FUNNEL)
+    assert "No conversation began in these 30 days." in text(staff, FUNNEL)
 
 
 def test_what_another_account_of_flatpeak_had_is_not_shown(staff, alice, settings):
@@ -217,7 +217,7 @@ def test_it_costs_the_same_queries_whatever_there_is(staff, alice, name):
     assert queries() == few
 
 
-# --- What needs somebody
+# --- What needs attention
 
 
 def tariff(user, number=1, **fields):
@@ -242,8 +242,8 @@ def test_where_nothing_needs_anybody_it_says_so_and_what_it_looked_for(staff, al
     sessions(alice, 3)
     tariff(alice)
     said = text(staff, ATTENTION)
-    assert "Nothing needs anybody." in said
-    assert "Looked for, and not found: Exchanges owed for over an hour; Rates that" in said
+    assert "Nothing needs attention." in said
+    assert "We looked for these too and found none: Exchanges owed for over an hour; Rates that" in said
 
 
 def test_an_exchange_is_named_when_it_is_owed_for_an_hour_however_often_it_was_tried(staff, alice):
@@ -276,7 +276,7 @@ def test_a_refused_exchange_keeps_its_code(walk, monkeypatch):
 def test_rates_are_named_when_they_have_failed_for_an_hour(staff, alice):
     tariff(alice, 1, rates="failing", rates_since=ago(minutes=59))
     tariff(alice, 2, rates="failing", rates_since=ago(hours=9), state="disconnected")
-    assert "Nothing needs anybody" in text(staff, ATTENTION)
+    assert "Nothing needs attention" in text(staff, ATTENTION)
     tariff(alice, 3, rates="failing", rates_since=ago(hours=2), last_result="no_price_data")
     said = text(staff, ATTENTION)
     assert "Rates that have failed for over an hour: 1 SSE, No. 3 since" in said
@@ -287,7 +287,7 @@ def test_rates_are_named_when_they_have_failed_for_an_hour(staff, alice):
 @pytest.mark.parametrize("state", ["pending", "failed"])
 def test_tariffs_are_named_when_flatpeak_has_not_read_them_for_two_days(staff, alice, state):
     tariff(alice, 1, state=state, state_since=ago(hours=47))
-    assert "Nothing needs anybody" in text(staff, ATTENTION)
+    assert "Nothing needs attention" in text(staff, ATTENTION)
     for n in range(2, 9):
         tariff(alice, n, state=state, state_since=ago(hours=40 + 5 * n))
     said = text(staff, ATTENTION)
@@ -345,7 +345,7 @@ def test_a_page_that_is_not_known_is_named_also_when_its_conversation_was_purged
 def test_a_deletion_is_named_when_flatpeak_has_not_made_it_for_a_day(staff):
     Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(hours=23))
     Erasure.objects.create(kind="location", flatpeak_id="loc_2", requested_at=ago(days=3), done_at=timezone.now())
-    assert "Nothing needs anybody" in text(staff, ATTENTION)
+    assert "Nothing needs attention" in text(staff, ATTENTION)
     Erasure.objects.create(kind="customer", flatpeak_id="cus_1", requested_at=ago(days=2), last_result="unavailable")
     assert "not made for over a day: 1 customer since" in text(staff, ATTENTION)
     assert rows(staff, links_of(staff, "Deletions")[-1]) == 1
@@ -373,7 +373,7 @@ def test_each_page_opens_with_the_permissions_for_what_it_shows_and_not_with_few
         assert found() == expected
     index = client.get("/admin/").content.decode()
     assert "Where customers leave" in index
-    assert "What needs somebody" in index
+    assert "What needs attention" in index
     assert client.post(reverse(FUNNEL)).status_code == 405
 
 

@@ -63,7 +63,7 @@ def sign_in(machine, output):
 
 
 def told(program):
-    return lambda: "nothing is lost" in program.output
+    return lambda: "Nothing is lost" in program.output
 
 
 def test_make_run_starts_everything_from_nothing_and_says_where_and_as_whom(new_machine):
@@ -132,7 +132,7 @@ def test_a_taken_port_is_one_sentence(machine, name):
     assert ended.returncode == 1
     assert (
         ended.stdout
-        == f"CommandError: Port {machine[name]} is not free: choose another with {name}, as in {name}=9123.\n"
+        == f"CommandError: Port {machine[name]} is in use. Choose another one with {name}, for example {name}=9123.\n"
     )
 
 
@@ -140,14 +140,14 @@ def test_when_the_app_ends_so_does_the_sandbox(machine):
     ended = run(*RUN_LOCAL, **machine, WEB_CONCURRENCY=3)
     assert ended.returncode == 1
     assert "3 workers need a cache that they share: set CACHE_URL" in ended.stdout
-    assert ended.stdout.endswith("CommandError: The app ended by itself, with exit code 1.\n")
+    assert ended.stdout.endswith("CommandError: The app stopped by itself with exit code 1.\n")
     assert is_free(machine["SANDBOX_PORT"])
 
 
 def test_it_leaves_production_to_gunicorn(machine):
     ended = run(*RUN_LOCAL, **machine, **PRODUCTION)
     assert ended.returncode == 1
-    assert ended.stdout.startswith("CommandError: SITE_URL is https")
+    assert ended.stdout.startswith("CommandError: SITE_URL begins with https")
 
 
 @pytest.mark.parametrize(
@@ -173,5 +173,5 @@ def test_a_database_from_before_the_migrations_were_made_anew_is_one_sentence(im
         old.execute("INSERT INTO django_migrations VALUES (1, 'account', '0001_initial', '2026-01-01')")
     done = run(*RUN_LOCAL, **new_machine)
     assert done.returncode == 1
-    assert "The database is older than the migrations" in done.stdout
+    assert "can't use the database of an earlier one" in done.stdout
     assert "Traceback" not in done.stdout

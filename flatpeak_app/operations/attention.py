@@ -1,4 +1,4 @@
-"""A page of the admin: what needs somebody, and what to do."""
+"""A page of the admin: what needs attention, and what to do."""
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -30,7 +30,7 @@ def attention(request: HttpRequest) -> HttpResponse:
                 messages.info(request, f"{matter.title}: {due_now(matter.again.try_again())}")
         return redirect("admin:connect_ui_attention")
     context = admin.site.each_context(request) | {
-        "title": "What needs somebody",
+        "title": "What needs attention",
         "opts": ConnectSession._meta,
         "matters": [matter for matter in matters if matter.number],
         "fine": [matter.title for matter in matters if not matter.number],

@@ -1,4 +1,4 @@
-"""What needs somebody: each kind with its oldest cases, for the admin and for the mail to the operator."""
+"""What needs attention: each kind with its oldest cases, for the admin and for the mail to the operator."""
 
 import logging
 from collections import Counter
@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
 
 class Matter(NamedTuple):
-    """One kind of what needs somebody; its template in admin/connect_ui/to_do/ says what to do."""
+    """One kind of what needs attention; its template in admin/connect_ui/to_do/ says what to do."""
 
     template: str
     title: str
@@ -116,7 +116,7 @@ def mails(now: datetime, user: User | None = None) -> Matter:
     waits = Wait.objects.here().filter(last_result=NOT_SENT, attempts__gt=1).select_related("tariff").order_by("since")
     waits = waits.filter(**of(user, "tariff__location__customer__user"))
     cases = [Case(str(wait.tariff), change(wait.tariff), wait.since, wait.last_result) for wait in waits[:FIRST]]
-    title = "Mails that the mail server has not taken twice or more"
+    title = "Mails that the mail server refused twice or more"
     number, newest = extent(waits, "since")
     return Matter("mails", title, number, cases, listed(Tariff), newest, waits)
 

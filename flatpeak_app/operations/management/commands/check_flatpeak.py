@@ -16,21 +16,24 @@ from tariffs import flatpeak
 
 
 class Command(BaseCommand):
-    help = "Log in to FlatPeak, make a connect token and open its conversation; say what was found, or what to fix."
+    help = "Sign in to FlatPeak, make a connect token and open its conversation. Say what works, or what to fix."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--walk",
             action="store_true",
-            help="in test mode: hold a whole conversation, compare each answer with what this app expects, and delete all",
+            help="walk through a whole conversation in test mode, compare its answers with what we expect, then delete it",
         )
         parser.add_argument(
-            "--transcript", type=Path, metavar="PATH", help="where to write all calls of the walk (a file in var)"
+            "--transcript",
+            type=Path,
+            metavar="PATH",
+            help="where to write the calls of the walk (default: a file in var)",
         )
 
     def handle(self, *, walk: bool, transcript: Path | None, verbosity: int, **options: object) -> None:
         if transcript and not walk:
-            raise CommandError("--transcript goes with --walk.")
+            raise CommandError("--transcript needs --walk.")
         if walk and verbosity < 2:
             logging.disable(logging.INFO)  # a line per call: the transcript has them
         try:
@@ -49,10 +52,10 @@ class Command(BaseCommand):
         try:
             account = flatpeak.new_bearer()
         except flatpeak.Rejected as error:
-            told = f"FlatPeak refused the credentials ({error.status}): check FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY."
+            told = f"FlatPeak refused the credentials ({error.status}). Check FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY."
             raise CommandError(told) from None
         except flatpeak.Unavailable as error:
-            told = f"{settings.FLATPEAK_API_URL} can't be reached ({error}): check FLATPEAK_API_URL and the network."
+            told = f"We can't reach {settings.FLATPEAK_API_URL} ({error}). Check FLATPEAK_API_URL and the network."
             raise CommandError(told) from None
         mode = "live" if account.get("live_mode") else "test"
         self.stdout.write(f"Signed in at {settings.FLATPEAK_API_URL}, {mode} mode.")
@@ -68,29 +71,29 @@ class Command(BaseCommand):
             page = flatpeak.answer(made["connect_token"], theirs(START, column))
         except flatpeak.Rejected as error:
             raise CommandError(
-                f"FlatPeak did not open a conversation ({error}) in release {flatpeak.told() or 'zero'}: "
-                "leave FLATPEAK_VERSION out, and update this app."
+                f"FlatPeak did not open a conversation ({error}) in release {flatpeak.told() or 'zero'}. "
+                "Leave FLATPEAK_VERSION empty, and update this app."
             ) from None
         except flatpeak.Unavailable as error:
             raise CommandError(
-                f"{settings.FLATPEAK_CONNECT_URL} gave no page ({error}): check FLATPEAK_CONNECT_URL and the network."
+                f"{settings.FLATPEAK_CONNECT_URL} gave no page ({error}). Check FLATPEAK_CONNECT_URL and the network."
             ) from None
         version = flatpeak.shown(made["flatpeak_version"], page)
-        self.stdout.write(f"The first page is {page['route']}, of release {version}.")
+        self.stdout.write(f"The first page is {page['route']}. The release is {version}.")
         if row(ours(page["route"], flatpeak.of(version).name)).kind is Kind.UNKNOWN:
-            raise CommandError(f"This app does not know {page['route']}, a page of release {version}: update it.")
+            raise CommandError(f"This app does not know the page {page['route']} of release {version}. Update the app.")
 
     def walk(self, account: flatpeak.JSON, path: Path) -> None:
         """Walk through a conversation. SIGTERM ends it as Ctrl-C does: what it made is deleted first."""
         if account.get("live_mode") or settings.FLATPEAK_LIVE_MODE:
             raise CommandError(
-                "A walk makes a customer and a location, so it is for test mode only. Nothing was made. Set FLATPEAK_API_KEY "
-                "to a test key (sk_test_…)."
+                "A walk makes a customer and a location, so it needs test mode. We made nothing. Set FLATPEAK_API_KEY to "
+                "a test key (sk_test_…)."
             )
         try:
             transcript = Transcript(path, HIDDEN_PARTS)
         except OSError as error:
-            raise CommandError(f"{path} can't be written ({error}): name another file by --transcript.") from None
+            raise CommandError(f"We can't write {path} ({error}). Choose another file with --transcript.") from None
         before: Any = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with transcript:
@@ -98,10 +101,10 @@ class Command(BaseCommand):
                 Walk(report).run()
         finally:
             signal.signal(signal.SIGTERM, before)
-        self.stdout.write(f"{path} has all calls, without tokens, keys, ids of the account and addresses.")
+        self.stdout.write(f"All calls are in {path}, without tokens, keys, account ids and addresses.")
         if report.differences:
             count = len(report.differences)
             raise CommandError(
-                f"Differences from what this app expects: {count}. Send its authors this text and that file."
+                f"Differences from what this app expects: {count}. Send this text and that file to its authors."
             )
         self.stdout.write("FlatPeak answered as this app expects.")

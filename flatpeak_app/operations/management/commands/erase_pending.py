@@ -4,7 +4,7 @@ from flatpeak_app.operations.queues import DELETIONS, Run
 
 
 class Command(BaseCommand):
-    help = "Ask FlatPeak again to delete what was deleted here, where it has not done so yet."
+    help = "Ask FlatPeak again to delete what was deleted here and still exists there."
     queue = DELETIONS
 
     def handle(self, **options: object) -> str:

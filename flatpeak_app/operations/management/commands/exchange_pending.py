@@ -4,5 +4,7 @@ from . import erase_pending
 
 
 class Command(erase_pending.Command):
-    help = "Make the exchanges that are owed and due: they tell the ids of what a conversation made."
+    help = (
+        "Make the exchanges that are due. An exchange tells which customer and location a conversation has connected."
+    )
     queue = EXCHANGES

@@ -4,5 +4,7 @@ from . import erase_pending
 
 
 class Command(erase_pending.Command):
-    help = "Do what FlatPeak's events ask for: they tell that a conversation is over, or that prices have changed."
+    help = (
+        "Handle the events that FlatPeak sent: store what a finished conversation connected, and fetch changed prices."
+    )
     queue = EVENTS

@@ -15,11 +15,11 @@ from tariffs.models import Event, Mail, WrongPrice
 
 class Command(BaseCommand):
     help = (
-        "Close conversations whose connect token has expired, and count those that ended for the funnel and for the "
-        "order of the list of providers. Delete what customers typed in conversations that nobody has touched for "
-        "KEEP_TYPED_DAYS days, unless an exchange is owed. Delete what they said about a price as long after somebody has "
-        "dealt with it. Delete sign-ups that nobody confirmed for KEEP_UNCONFIRMED_DAYS days, and events and records of "
-        "mails after 30 days. Safe to run at any time, twice at once, and again after a kill."
+        "Close conversations whose connect token has expired. Count those that ended, for the funnel and for the order of "
+        "the providers. Delete what customers entered in conversations that nobody has used for KEEP_TYPED_DAYS days, unless "
+        "an exchange is owed. Delete reports of a wrong price as many days after somebody dealt with them. Delete sign-ups "
+        "that nobody confirmed for KEEP_UNCONFIRMED_DAYS days. Delete events and records of mails after 30 days. You can run "
+        "it at any time, several times at once, and again after it was killed."
     )
 
     def handle(self, **options: object) -> None:

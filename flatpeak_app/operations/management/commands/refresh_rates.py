@@ -11,17 +11,21 @@ PATIENCE = 300.0  # seconds that a run waits in all because of 429
 
 class Command(BaseCommand):
     help = (
-        "Fetch the rates that are due, and mail the customers who wait for them. May be run at any time, twice at once, "
-        "and again after it was killed: each tariff is asked for once, and what was not asked for stays due."
+        "Fetch the prices that are due, and mail the customers who wait for them. You can run it at any time, several times "
+        "at once, and again after it was killed. It asks for each tariff once. A tariff that it did not reach stays due."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--concurrency", type=int, default=8, help="calls to FlatPeak at the same time (8)")
-        parser.add_argument("--jitter", type=float, default=5.0, help="begin within so many seconds, by chance (5)")
+        parser.add_argument(
+            "--concurrency", type=int, default=8, help="calls to FlatPeak at the same time (default: 8)"
+        )
+        parser.add_argument(
+            "--jitter", type=float, default=5.0, help="wait up to this many seconds before the first call (default: 5)"
+        )
 
     def handle(self, *, concurrency: int, jitter: float, verbosity: int, **options: object) -> None:
         if concurrency < 1 or jitter < 0:
-            raise CommandError("--concurrency is 1 or more, --jitter 0 or more")
+            raise CommandError("--concurrency must be 1 or more, and --jitter 0 or more.")
         if verbosity < 2:
             logging.disable(logging.INFO)  # a line per call: not in a cron mail, nor across the bar
         try:

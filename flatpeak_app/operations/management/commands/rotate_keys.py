@@ -20,6 +20,6 @@ class Command(BaseCommand):
                         renewed, unread = renewed + bool(secret), unread + (not secret)
                         factor.data[name] = vault.encrypted(secret) if secret else factor.data[name]
                         factor.save(update_fields=["data"])
-        self.stdout.write(f"{counted(renewed, 'secret')} of second factors encrypted with the first key")
+        self.stdout.write(f"We encrypted {counted(renewed, 'secret')} of second factors with the first key.")
         if unread:
-            raise CommandError(f"{unread} can't be decrypted: a key is missing in TOKEN_KEYS.")
+            raise CommandError(f"We can't decrypt {counted(unread, 'secret')}. Add the missing key to TOKEN_KEYS.")

@@ -24,10 +24,15 @@ STOP = 20  # seconds for a program to finish its requests; a call to FlatPeak ta
 
 
 class Command(BaseCommand):
-    help = "Run the app on this machine, with the sandbox unless FlatPeak's credentials are set, until Ctrl-C."
+    help = "Run the app on this machine until Ctrl-C. FlatPeak is the sandbox, unless you set FlatPeak's credentials."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--release", choices=("zero", "anode"), default="zero", help="what the sandbox speaks")
+        parser.add_argument(
+            "--release",
+            choices=("zero", "anode"),
+            default="zero",
+            help="the sandbox's release of FlatPeak (default: zero)",
+        )
 
     def handle(self, **options: object) -> None:
         for name in (signal.SIGTERM, signal.SIGHUP):
@@ -37,7 +42,9 @@ class Command(BaseCommand):
 
     def run(self, stack: contextlib.ExitStack, release: str) -> None:
         if settings.PRODUCTION:
-            raise CommandError("SITE_URL is https, which is production: start gunicorn there, as the Dockerfile does.")
+            raise CommandError(
+                "SITE_URL begins with https, so this is production. Start gunicorn instead, as the Dockerfile does."
+            )
         ports = {"PORT": settings.PORT}
         programs = {}  # started in this order and ended in reverse
         if f"http://{HOST}:{settings.SANDBOX_PORT}" == settings.FLATPEAK_API_URL:
@@ -53,8 +60,8 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
         except InconsistentMigrationHistory:
             raise CommandError(
-                "The database is older than the migrations, which were made anew: delete it, or name a new one in "
-                f"DATABASE_URL. Without DATABASE_URL it is {settings.VAR_DIR / 'db.sqlite3'}."
+                "This version can't use the database of an earlier one. Delete it, or name a new one in DATABASE_URL. "
+                f"Without DATABASE_URL the database is {settings.VAR_DIR / 'db.sqlite3'}."
             ) from None
         password = staff_password()
 
@@ -63,13 +70,13 @@ class Command(BaseCommand):
         while not all(answers(port) for port in ports.values()):
             check(children)
             if time.monotonic() > deadline:
-                raise CommandError(f"There was no answer within {START} seconds.")
+                raise CommandError(f"The app did not answer within {START} seconds.")
             time.sleep(0.05)
         self.stdout.write(
             f"\nFlatPeak Connect is at {settings.SITE_URL}\n\n"
             f"  Staff: {STAFF}, password {password} (sign in there; /admin/ is the admin)\n"
             f"  FlatPeak: {'the sandbox, where nothing is real' if settings.SANDBOX else settings.FLATPEAK_API_URL}\n"
-            "  Ctrl-C stops it; nothing is lost.\n\n"
+            "  Press Ctrl-C to stop. Nothing is lost.\n\n"
         )
         self.stdout.flush()
         while True:
@@ -84,7 +91,9 @@ def check_are_free(ports: dict[str, int]) -> None:
             try:
                 held.enter_context(socket.create_server((HOST, port)))
             except (OSError, OverflowError):
-                raise CommandError(f"Port {port} is not free: choose another with {name}, as in {name}=9123.") from None
+                raise CommandError(
+                    f"Port {port} is in use. Choose another one with {name}, for example {name}=9123."
+                ) from None
 
 
 def collect_static() -> None:
@@ -131,7 +140,7 @@ def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 def check(children: dict[str, subprocess.Popen[bytes]]) -> None:
     for name, child in children.items():
         if child.poll() is not None:
-            raise CommandError(f"The {name} ended by itself, with exit code {child.returncode}.")
+            raise CommandError(f"The {name} stopped by itself with exit code {child.returncode}.")
 
 
 def answers(port: int) -> bool:

@@ -5,7 +5,7 @@ from flatpeak_app.operations.needs import tell_operator
 
 
 class Command(BaseCommand):
-    help = "Mail ADMINS what newly needs somebody, each kind once a day at most. A worker does it too."
+    help = "Mail ADMINS when something needs attention, each kind once a day at most. A worker does this too."
 
     def handle(self, **options: object) -> None:
         tell_operator(timezone.now())

@@ -13,18 +13,18 @@ from flatpeak_app.operations.queues import QUEUES, RATES, Queue, Run
 logger = logging.getLogger(__name__)
 
 IDLE = 5.0  # seconds between two looks at a queue
-WATCH = 300.0  # seconds between two looks at what needs somebody
+WATCH = 300.0  # seconds between two looks at what needs attention
 
 
 class Command(BaseCommand):
     help = (
-        "Work on all queues until SIGTERM: exchanges, deletions, rates, events and mails; and mail ADMINS what newly needs "
-        "somebody. Any number may run, on any machines: a row is worked on by one at a time, and by another one once the "
-        "claim of a worker that was killed is over."
+        "Work on all queues until SIGTERM: exchanges, deletions, prices, events and mails. Mail ADMINS when something needs "
+        "attention. You can run any number of workers, on any machines. Only one works on a row at a time. If a worker is "
+        "killed, another one takes over its rows when their claim ends."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--concurrency", type=int, default=8, help="calls for rates at the same time (8)")
+        parser.add_argument("--concurrency", type=int, default=8, help="calls for prices at the same time (default: 8)")
 
     def handle(self, *, concurrency: int, **options: object) -> None:
         stopped = threading.Event()
@@ -53,11 +53,11 @@ def work_on(queue: Queue, stopped: threading.Event, concurrency: int) -> None:
 
 
 def watch(stopped: threading.Event) -> None:
-    """Mail ADMINS what newly needs somebody."""
+    """Mail ADMINS what newly needs attention."""
     while not stopped.is_set():
         try:
             tell_operator(timezone.now())
         except Exception:  # as above
-            logger.exception("worker: what needs somebody could not be looked for")
+            logger.exception("worker: what needs attention could not be looked for")
         connection.close()
         stopped.wait(WATCH)
