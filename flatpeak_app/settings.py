@@ -1,4 +1,4 @@
-"""All settings. Those that vary come from the environment or from `.env`; docs/configuration.md has the table.
+"""All settings. Those that vary come from the environment, `.env` or files; docs/configuration.md has the table.
 
 It is production if `SITE_URL` is https, and the sandbox is used if `FLATPEAK_API_URL` is not https.
 """
@@ -11,15 +11,16 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from .web.brand import source, style
+from .web.environment import Environment, check_key, check_whole
+from .web.static_files import contained
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Environment()
 env.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))  # if there is one
 # For what a machine keeps: database, key, collected static files, the sandbox's state.
 VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var")))
@@ -31,6 +32,8 @@ SITE_URL = env("SITE_URL", default=f"http://localhost:{PORT}").rstrip("/")
 site = urlsplit(SITE_URL)
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 PRODUCTION = site.scheme == "https"
+if not SITE_URL:  # as in the image, so that a container without settings does not believe to be a laptop
+    raise ImproperlyConfigured("SITE_URL is not set: give it the https:// address that customers open.")
 if not PRODUCTION and (site.scheme != "http" or site.netloc.rsplit(":", 1)[0] not in LOOPBACK):
     raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}: set it to the https:// address or leave it out on a laptop.")
 if site.path or site.query:
@@ -56,17 +59,16 @@ def local_secret() -> str:
     return path.read_text()
 
 
-def can_be_guessed(key: str) -> bool:
-    return len(key) < 50 or len(set(key)) < 10 or key.startswith("django-insecure")
-
-
 SECRET_KEY = env("SECRET_KEY", default="") or ("" if PRODUCTION else local_secret())
-if PRODUCTION and can_be_guessed(SECRET_KEY):
-    raise ImproperlyConfigured("SECRET_KEY is not set or guessable: give it 50 or more random characters and keep it.")
-# Encrypt connect tokens and second factors; docs/operation.md says how to rotate them.
-TOKEN_KEYS = list(filter(None, env.list("TOKEN_KEYS", default=[]))) or [SECRET_KEY]
-if PRODUCTION and any(map(can_be_guessed, TOKEN_KEYS)):
-    raise ImproperlyConfigured("TOKEN_KEYS has a key that can be guessed: give each 50 or more random characters.")
+# Earlier keys, which are still accepted: docs/operations.md says how to rotate them.
+SECRET_KEY_FALLBACKS = list(filter(None, env.list("SECRET_KEY_FALLBACKS", default=[])))
+# Encrypt connect tokens and second factors.
+TOKEN_KEYS = list(filter(None, env.list("TOKEN_KEYS", default=[]))) or [SECRET_KEY, *SECRET_KEY_FALLBACKS]
+if PRODUCTION:
+    check_key("SECRET_KEY", SECRET_KEY, 50, " and keep it")
+    for name in ("SECRET_KEY_FALLBACKS", "TOKEN_KEYS"):
+        for key in globals()[name]:
+            check_key(name, key, 50)
 
 ALLOWED_HOSTS = [site.hostname] if PRODUCTION else LOOPBACK
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -75,6 +77,7 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 FLATPEAK_ACCOUNT_ID = env("FLATPEAK_ACCOUNT_ID", default="")
 FLATPEAK_API_KEY = env("FLATPEAK_API_KEY", default="")
+check_whole("FLATPEAK_API_KEY", FLATPEAK_API_KEY)
 if bool(FLATPEAK_ACCOUNT_ID) != bool(FLATPEAK_API_KEY):
     raise ImproperlyConfigured("FLATPEAK_ACCOUNT_ID and FLATPEAK_API_KEY belong together: set both, or neither.")
 api = "https://api.flatpeak.com" if FLATPEAK_ACCOUNT_ID or PRODUCTION else f"http://127.0.0.1:{SANDBOX_PORT}"
@@ -127,7 +130,7 @@ PRIVACY_URL = env("PRIVACY_URL", default="")
 IMPRINT_URL = env("IMPRINT_URL", default="")
 SUPPORT_EMAIL = env("SUPPORT_EMAIL", default="")
 BRAND_NAME = env("BRAND_NAME", default="FlatPeak Connect")
-BRAND_DIR = env("BRAND_DIR", default="")
+BRAND_DIR = env("BRAND_DIR", default="") or (str(brand) if (brand := BASE_DIR / "brand").is_dir() else "")
 override = [Path(BRAND_DIR)] if BRAND_DIR else []  # its templates/ and static/ come before ours
 if BRAND_DIR and not Path(BRAND_DIR).is_dir():
     raise ImproperlyConfigured(f"BRAND_DIR is no folder: {BRAND_DIR}.")
@@ -204,6 +207,11 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
+if PRODUCTION and not env("DATABASE_URL", default=""):
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not set: give it PostgreSQL's address (postgres://user:password@host:5432/name), because a "
+        "database in a file is lost with its container."
+    )
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     if not PRODUCTION:
@@ -240,6 +248,8 @@ STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_ROOT = BASE_DIR / "static/root"  # a service worker controls only pages below its own address
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # other origins need not read our files
 STATICFILES_DIRS = [folder / "static" for folder in (*override, BASE_DIR) if (folder / "static").is_dir()]
+ICONS = next(folder for folder in STATICFILES_DIRS if (folder / "icon.svg").is_file())  # never those of two brands
+RATES_STYLE, RATES_SCRIPT = (contained(name, STATICFILES_DIRS) for name in ("css/rates.css", "js/rates.js"))
 STORAGES = {"staticfiles": {"BACKEND": "flatpeak_app.web.static_files.SmallStaticFilesStorage"}}
 
 LANGUAGE_CODE = "en-gb"
@@ -298,6 +308,9 @@ RATE_LIMITS = {
     "download": 60,
     "delete": 10,
     "wrong_price": 5,
+    "appliance": 30,
+    "mails": 20,
+    "devices": 20,
 }
 # Our proxies before the app: the client's address, for rate limits, is so many entries from the end of X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=1 if PRODUCTION else 0)
@@ -339,11 +352,12 @@ FRAME_ANCESTORS = env.list("FRAME_ANCESTORS", default=[])
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF, *([source(BRAND_STYLE)] if BRAND_STYLE else [])],
+        "script-src": [SELF, source(RATES_SCRIPT)],
+        "style-src": [SELF, *(source(style) for style in (BRAND_STYLE, RATES_STYLE) if style)],
         "img-src": [SELF, *LOGO_HOSTS],
         "connect-src": [SELF],
         "font-src": [SELF],
+        "manifest-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": FRAME_ANCESTORS or [NONE],
@@ -364,8 +378,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # --- Logging and metrics ------------------------------------------------------------------------------------------
 
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
-if 0 < len(METRICS_TOKEN) < 32:
-    raise ImproperlyConfigured("METRICS_TOKEN can be guessed: give it 32 or more random characters, or leave it out.")
+if METRICS_TOKEN:
+    check_key("METRICS_TOKEN", METRICS_TOKEN, 32, ", or leave it out")
 TRUST_REQUEST_ID = env.bool("TRUST_REQUEST_ID", default=False)  # off, because a client can send the header too
 DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False}
 log_format = "json" if PRODUCTION else "line"

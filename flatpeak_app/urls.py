@@ -12,6 +12,9 @@ handler500 = site.server_error
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("manifest.webmanifest", site.manifest, name="manifest"),
+    path("favicon.ico", site.icon, {"name": "favicon.ico"}, name="favicon"),
+    path("apple-touch-icon.png", site.icon, {"name": "touch-icon.png"}, name="touch_icon"),
     path("offline/", site.offline, name="offline"),
     path("language/", site.choose_language, name="set_language"),
     path("theme/", site.choose_theme, name="set_theme"),

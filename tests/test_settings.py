@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ PRODUCTION = {
     "SITE_URL": "https://tariffs.example.com",
     "SECRET_KEY": "x" * 25 + "abcdefghijklmnopqrstuvwxyz",
     "EMAIL_URL": "smtp://localhost",
+    "DATABASE_URL": "postgres://user@127.0.0.1/name",
     "FLATPEAK_ACCOUNT_ID": "acc_1",
     "FLATPEAK_API_KEY": "sk_live_1",
 }
@@ -138,16 +140,27 @@ def test_production_follows_from_https(tmp_path):
         ({"SITE_URL": "localhost:8000"}, "SITE_URL is 'localhost:8000'"),
         ({"SITE_URL": "http://localhost.example.com"}, "SITE_URL is"),
         ({"SITE_URL": "https://example.com/app"}, "without a path"),
-        (PRODUCTION | {"SECRET_KEY": ""}, "SECRET_KEY is not set or guessable: give it 50"),
+        (PRODUCTION | {"SECRET_KEY": ""}, "SECRET_KEY is not set or can be guessed: give it 50"),
+        ({"SITE_URL": ""}, "SITE_URL is not set: give it the https:// address that customers open."),
+        (PRODUCTION | {"DATABASE_URL": ""}, "DATABASE_URL is not set: give it PostgreSQL's address (postgres://"),
+        (PRODUCTION | {"SECRET_KEY_FALLBACKS": "short"}, "SECRET_KEY_FALLBACKS is not set or can be guessed"),
+        *(
+            (PRODUCTION | {"SECRET_KEY": PRODUCTION["SECRET_KEY"] + rest}, "SECRET_KEY has a space, a quote, $, # or")
+            for rest in ("k9$x1#", "k9#", "'", '"', "\\", " ", "(", "ä")
+        ),
+        (PRODUCTION | {"TOKEN_KEYS": PRODUCTION["SECRET_KEY"] + "#"}, "TOKEN_KEYS has a space"),
+        (PRODUCTION | {"FLATPEAK_API_KEY": '"sk_live_1"'}, "FLATPEAK_API_KEY has a space"),
+        ({"METRICS_TOKEN": "abcdefghijkl$" * 4}, "METRICS_TOKEN has a space"),
+        (PRODUCTION | {"SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE names a file that can't be read (FileNotFound"),
         (PRODUCTION | {"EMAIL_URL": ""}, "EMAIL_URL is not set"),
         (PRODUCTION | {"FLATPEAK_ACCOUNT_ID": "", "FLATPEAK_API_KEY": ""}, "FLATPEAK_API_KEY are not set"),
         ({"FLATPEAK_ACCOUNT_ID": "acc_1"}, "belong together"),
         (PRODUCTION | {"DEBUG": "true"}, "DEBUG is on, and its pages show settings and code: leave it out"),
-        (PRODUCTION | {"SECRET_KEY": "abcdefghijklmnopqrstuvwxyz"}, "SECRET_KEY is not set or guessable"),
-        (PRODUCTION | {"SECRET_KEY": "abc" * 20}, "or guessable"),
-        (PRODUCTION | {"SECRET_KEY": "django-insecure-" + PRODUCTION["SECRET_KEY"]}, "or guessable"),
-        (PRODUCTION | {"TOKEN_KEYS": PRODUCTION["SECRET_KEY"] + ",short"}, "TOKEN_KEYS has a key that can be guessed"),
-        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN can be guessed: give it 32"),
+        (PRODUCTION | {"SECRET_KEY": "abcdefghijklmnopqrstuvwxyz"}, "SECRET_KEY is not set or can be guessed"),
+        (PRODUCTION | {"SECRET_KEY": "abc" * 20}, "or can be guessed"),
+        (PRODUCTION | {"SECRET_KEY": "django-insecure-" + PRODUCTION["SECRET_KEY"]}, "or can be guessed"),
+        (PRODUCTION | {"TOKEN_KEYS": PRODUCTION["SECRET_KEY"] + ",short"}, "TOKEN_KEYS is not set or can be guessed"),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN is not set or can be guessed: give it 32"),
         (PRODUCTION | {"FLATPEAK_API_URL": "http://127.0.0.1:8900"}, "ALLOW_SANDBOX=true"),
         (PRODUCTION | {"FLATPEAK_CONNECT_URL": "http://connect.example.com"}, "FLATPEAK_CONNECT_URL is not https"),
         ({"FLATPEAK_VERSION": "anode"}, "FLATPEAK_VERSION is no release such as 2025-09-14.anode: anode."),
@@ -167,6 +180,62 @@ def test_what_is_missing_is_said_in_a_sentence(tmp_path, environment, sentence):
     assert sentence in error
     key = environment.get("SECRET_KEY")
     assert not key or key not in error
+
+
+def test_a_setting_may_be_in_a_file_and_the_file_wins(tmp_path):
+    (tmp_path / "key").write_text(PRODUCTION["SECRET_KEY"] + "file\n")
+    (tmp_path / "database").write_text("postgres://user:pass$word@db:5432/name\n")
+    files = {"SECRET_KEY_FILE": str(tmp_path / "key"), "DATABASE_URL_FILE": str(tmp_path / "database")}
+    found = load(tmp_path, "SECRET_KEY", "DATABASES", **PRODUCTION | files)
+    assert found["SECRET_KEY"] == PRODUCTION["SECRET_KEY"] + "file"
+    assert found["DATABASES"]["default"]["PASSWORD"] == "pass$word"
+    (tmp_path / ".env").write_text(f"SECRET_KEY=other\nSECRET_KEY_FILE={tmp_path / 'key'}\n")
+    without = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
+    found = load(tmp_path, "SECRET_KEY", **without, ENV_FILE=str(tmp_path / ".env"))
+    assert found == {"SECRET_KEY": PRODUCTION["SECRET_KEY"] + "file"}
+
+
+def test_an_earlier_key_is_still_accepted_and_decrypts(tmp_path):
+    new, old = PRODUCTION["SECRET_KEY"] + "new", PRODUCTION["SECRET_KEY"]
+    found = load(
+        tmp_path,
+        *("SECRET_KEY_FALLBACKS", "TOKEN_KEYS"),
+        **PRODUCTION | {"SECRET_KEY": new, "SECRET_KEY_FALLBACKS": old},
+    )
+    assert found == {"SECRET_KEY_FALLBACKS": [old], "TOKEN_KEYS": [new, old]}
+
+
+def test_new_env_writes_keys_that_the_settings_accept_once_it_is_completed(tmp_path):
+    def new_env(*arguments):
+        program = [str(ROOT / "deploy" / "new-env"), *arguments]
+        return subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    for wrong in ([], ["http://connect.example.com"], ["https://connect.example.com/app"], ["https://a.com'$(id)"]):
+        refused = new_env(*wrong)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("Give the ")
+    assert not (tmp_path / ".env").exists()
+    assert new_env("https://connect.example.com").returncode == 0
+    file = tmp_path / ".env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_text()
+    keys = re.findall(r"^\w+='([0-9a-f]+)'$", text, re.MULTILINE)
+    assert [len(key) for key in keys] == [64] * len(keys)
+    assert len(set(keys)) == len(keys) >= 4
+    assert "FLATPEAK_API_KEY are not set" in load(tmp_path, "DEBUG", ENV_FILE=str(file), DATABASE_URL="postgres://db/a")
+    for name, value in (
+        ("EMAIL_URL", "smtp+tls://user:k9$x1@mail.example.com:587"),
+        ("FLATPEAK_ACCOUNT_ID", "acc_1"),
+        ("FLATPEAK_API_KEY", "sk_live_1"),
+    ):
+        text = text.replace(f"{name}=''", f"{name}='{value}'")
+    file.write_text(text)
+    found = load(tmp_path, "SITE_URL", "SECRET_KEY", "TOKEN_KEYS", ENV_FILE=str(file), DATABASE_URL="postgres://db/a")
+    assert found["SITE_URL"] == "https://connect.example.com"
+    assert {found["SECRET_KEY"], *found["TOKEN_KEYS"]} < set(keys)
+    again = new_env("https://connect.example.com")
+    assert (again.returncode, file.read_text()) == (1, text)
+    assert ".env is here already" in again.stderr
 
 
 def test_a_demonstration_in_production_may_use_the_sandbox(tmp_path):

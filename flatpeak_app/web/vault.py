@@ -1,6 +1,6 @@
 """Encrypt connect tokens and second factors, and make digests to find a connect token without decrypting it.
 
-The keys are TOKEN_KEYS, strings of any form: the first encrypts, all decrypt. docs/operation.md says how to rotate them.
+The keys are TOKEN_KEYS, strings of any form: the first encrypts, all decrypt. docs/operations.md says how to rotate them.
 """
 
 import base64
