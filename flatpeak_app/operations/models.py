@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from django.db import models
+from django.utils import timezone
 
 from tariffs.realm import FlatPeakObject
 
@@ -32,3 +33,17 @@ class FunnelCount(FlatPeakObject):
 
     def __str__(self) -> str:
         return f"{self.day} {self.route} {self.code}"
+
+
+class JobRun(models.Model):
+    """When a job last ran to its end without an error, for an alert about one that does not run any more."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    succeeded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.succeeded_at:%Y-%m-%d %H:%M} UTC"
+
+    @classmethod
+    def succeeded(cls, name: str) -> None:
+        cls.objects.update_or_create(name=name, defaults={"succeeded_at": timezone.now()})

@@ -19,12 +19,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, REGISTRY, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from connect_ui.models import ConnectSession
 from connect_ui.routes import Kind, row
+from flatpeak_app.operations.models import JobRun
 from flatpeak_app.web.limits import View
 from tariffs import flatpeak
 from tariffs.models import Erasure, Tariff
@@ -53,13 +54,18 @@ def readyz() -> HttpResponse:
     FlatPeak's state does not count, because most pages work without it. A check is "unknown" if it needs the database or
     the cache and that one failed: it would only wait for a timeout.
     """
-    found = {"database": state(database), "cache": state(shared_cache), "migrations": "unknown", "flatpeak": "unknown"}
-    if found["database"] == "ok":
-        found["migrations"] = state(migrations)
+    found = checks() | {"flatpeak": "unknown"}
+    ready = found["database"] == found["cache"] == found["migrations"] == "ok"
     if found["cache"] == "ok":
         found["flatpeak"] = "silent" if any(flatpeak.silent().values()) else "ok"
-    ready = found["database"] == found["cache"] == found["migrations"] == "ok"
     return JsonResponse(found, status=200 if ready else 503)
+
+
+def checks() -> dict[str, str]:
+    found = {"database": state(database), "cache": state(shared_cache), "migrations": "unknown"}
+    if found["database"] == "ok":
+        found["migrations"] = state(migrations)
+    return found
 
 
 def state(check: Callable[[], None]) -> str:
@@ -99,7 +105,20 @@ def exposition() -> bytes:
     """Return all metrics in Prometheus's text format; counters are summed over the workers of this gunicorn."""
     shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ  # by gunicorn.conf.py
     counted = MultiProcessCollector(None) if shared else REGISTRY
-    return generate_latest(counted) + generate_latest(Stored())
+    return generate_latest(counted) + generate_latest(Errors(counted)) + generate_latest(Stored())
+
+
+class Errors(Collector):
+    """The requests that ended in a 500, from 0 on: a rate needs a value from before the first one."""
+
+    def __init__(self, counted: Collector) -> None:
+        self.counted = counted
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        samples = [sample for family in self.counted.collect() for sample in family.samples]
+        name = "http_request_duration_seconds_count"
+        errors = [each.value for each in samples if each.name == name and each.labels["status"] == "500"]
+        yield CounterMetricFamily("http_errors", "Requests that ended in a 500.", sum(errors))
 
 
 def gauge(name: str, meaning: str, values: Mapping[tuple[str, ...], float], *labels: str) -> GaugeMetricFamily:
@@ -111,9 +130,11 @@ def gauge(name: str, meaning: str, values: Mapping[tuple[str, ...], float], *lab
 
 
 class Stored(Collector):
-    """Gauges that are read at each scrape, by one query each; without a database only the breaker is told."""
+    """Gauges that are read at each scrape, by one query each; without a database only readiness and the breaker are told."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        ready: dict[tuple[str, ...], float] = {(check,): float(found == "ok") for check, found in checks().items()}
+        yield gauge("ready", "What /readyz finds: 1 if it is well.", ready, "check")
         silent: dict[tuple[str, ...], float] = {(host,): is_silent for host, is_silent in flatpeak.silent().items()}
         yield gauge("flatpeak_breaker_open", "Whether a silent host of FlatPeak's is left alone.", silent, "host")
         try:
@@ -134,6 +155,10 @@ def stored() -> Iterator[GaugeMetricFamily]:
     yield gauge("connect_exchanges_owed", "Exchanges that FlatPeak owes.", {(): exchanges.count()})
     erasures = Erasure.objects.here().filter(done_at=None)
     yield gauge("erasures_owed", "Deletions that FlatPeak has still to make.", {(): erasures.count()})
+    ran: dict[tuple[str, ...], float] = {
+        (name,): at.timestamp() for name, at in JobRun.objects.values_list("name", "succeeded_at")
+    }
+    yield gauge("job_last_success_timestamp_seconds", "When a job last ran without an error.", ran, "job_name")
     tariffs = Tariff.objects.here().exclude(state=Tariff.State.DISCONNECTED)
     failing = tariffs.filter(rates=Tariff.Rates.FAILING, rates_since__lte=now - timedelta(hours=1))
     yield gauge(
