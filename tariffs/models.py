@@ -11,6 +11,8 @@ from django.utils.translation import gettext
 from flatpeak_app.web.indexes import Plain
 
 from .addresses import PARTS, written
+from .appliances import Appliance as Appliance
+from .device_keys import DeviceKey as DeviceKey
 from .erasures import Erasure as Erasure, digest as digest
 from .events import Event as Event  # Django looks for models here
 from .exact import ExactJSONField
@@ -18,6 +20,8 @@ from .flatpeak import zone_named
 from .mails import Mail as Mail
 from .queue import Queued
 from .realm import FlatPeakObject
+from .reminders import Reminder as Reminder
+from .wishes import Wish as Wish
 from .wrong_prices import WrongPrice as WrongPrice  # and here
 
 DIRECTIONS = [("IMPORT", "buys"), ("EXPORT", "sells")]
@@ -117,6 +121,8 @@ class Tariff(Queued):
     version = models.PositiveIntegerField(default=0, editable=False)
     rates = models.CharField(max_length=20, choices=Rates.choices, default=Rates.NONE)
     rates_since = models.DateTimeField(default=timezone.now)
+    levels = ExactJSONField(null=True, editable=False)  # when a price is low or high, see rates/levels.py
+    has_wishes = True  # or maybe not: only the worker's query looks
 
     class Meta(Queued.Meta):
         constraints = [models.UniqueConstraint(fields=["location", "direction", "type"], name="tariff_once")]
@@ -124,6 +130,8 @@ class Tariff(Queued):
             *Queued.Meta.indexes,
             models.Index(fields=["rates_since"], condition=Q(rates="failing"), name="tariff_failing"),
             models.Index(fields=["state_since"], condition=Q(state__in=["pending", "failed"]), name="tariff_late"),
+            models.Index(fields=["contract_end"], condition=Q(contract_end__isnull=False), name="tariff_ends"),
+            models.Index(fields=["upgrade_since"], condition=Q(upgrade_since__isnull=False), name="tariff_upgrade"),
             models.Index(fields=["state", "id"], name="tariff_state"),
             models.Index(fields=["rates", "id"], name="tariff_rates"),
         ]

@@ -18,7 +18,7 @@ from django.utils import timezone
 from flatpeak_app.operations import queues
 from flatpeak_app.operations.management.commands import refresh_rates
 from flatpeak_app.operations.queues import MAILS, RATES, Run
-from tariffs import flatpeak
+from tariffs import flatpeak, notices
 from tariffs.flatpeak import http
 from tariffs.models import Customer, Location, RateDay, Tariff, Wait
 from tariffs.queue import QueueQuerySet
@@ -188,6 +188,14 @@ def test_a_pending_tariff_is_asked_for_by_the_pending_rule_and_is_no_failure(add
         if run() == "rates: 1 tried, 0 failed, 0 left\n":
             times.append(minute)
     assert times == [0, 1, 3, 7, 15]
+
+
+def test_a_tariff_that_has_failed_is_not_pending_again_because_its_rates_are(add, asked):
+    add("loc_1", state="failed")
+    asked.answer = PENDING
+    run()
+    tariff = Tariff.objects.get()
+    assert (tariff.state, tariff.rates, tariff.state_since) == ("failed", "pending", NOW)
 
 
 def test_how_long_an_answer_stands_is_stored_and_begins_anew_with_another(add, asked, clock):
@@ -779,6 +787,25 @@ def test_an_edit_while_a_run_reads_the_tariff_does_not_forget_that_a_mail_was_se
     stale.save()  # all columns, as `connected.complete` writes them
     run()
     assert len(mailoutbox) == 1
+
+
+def test_rates_that_arrive_while_a_wait_is_looked_at_are_not_forgotten(add, asked, clock, mailoutbox, monkeypatch):
+    tariff = add("loc_1", state="pending")
+    asked.answer = PENDING
+    run()
+    Wait.objects.update(due_at=NOW)
+    looks = notices._mail_for
+
+    def meanwhile(wait, read, now):
+        monkeypatch.setattr(notices, "_mail_for", looks)
+        Tariff.objects.update(state="connected", rates="ok")
+        Wait.wake(tariff, now)
+        return looks(wait, read, now)
+
+    monkeypatch.setattr(notices, "_mail_for", meanwhile)
+    run()
+    run()
+    assert [mail.subject for mail in mailoutbox] == ["Your electricity prices are here"]
 
 
 def test_a_second_wait_has_mails_of_its_own(add, asked, clock, mailoutbox):

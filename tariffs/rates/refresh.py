@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from .. import flatpeak, rates
 from ..details import complete
-from ..models import Tariff, Wait
+from ..models import Tariff, Wait, Wish
 from ..queue import DAY, MINUTE, QUARTER, UNAVAILABLE
 from .days import fetch, store
+from .levels import worked_out
 
 SOON, HOUR = timedelta(seconds=5), timedelta(hours=1)
 PUBLISHED = time(13, 5)  # local; the first day-ahead markets have tomorrow's prices then, others hours later
@@ -50,6 +51,10 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
         tariff.set_state(Tariff.State.CONNECTED)
     # Write the state only if it changed here: the tariff may have been disconnected during the call.
     changed = ["state", "state_since"] if tariff.state != state else []
+    if known:
+        days, segments = known
+        tariff.levels = worked_out(tariff, segments, days)
+        changed.append("levels")
     with transaction.atomic():
         kept = tariff.release("rates", "rates_since", *changed)
         if kept and known:
@@ -58,6 +63,8 @@ def refresh(tariff: Tariff, now: datetime) -> bool:
             Wait.begin(tariff, since)
         if kept and arrived:
             Wait.wake(tariff, now)
+        if kept and known and tariff.has_wishes and tariff.rates == Tariff.Rates.OK:
+            Wish.wake(tariff, now, but=known[0][0])
     if not kept:  # the customer has changed the tariff, or the claim is over
         tariff.read_again()
     elif (

@@ -4,15 +4,17 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
-from flatpeak_app.operations.queues import MAILS, RATES, Run
+from flatpeak_app.operations.queues import MAILS, RATES, REMINDERS, WISHES, Run
+from tariffs.needed import find
 
 PATIENCE = 300.0  # seconds that a run waits in all because of 429
 
 
 class Command(BaseCommand):
     help = (
-        "Fetch the prices that are due, and mail the customers who wait for them. You can run it at any time, several times "
-        "at once, and again after it was killed. It asks for each tariff once. A tariff that it did not reach stays due."
+        "Fetch the prices that are due, and mail the customers who wait for them or want to hear of them. You can run it at "
+        "any time, several times at once, and again after it was killed. It asks for each tariff once. A tariff that it did "
+        "not reach stays due."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,10 +52,11 @@ class Command(BaseCommand):
             show()
             self.stdout.write("")
         close_old_connections()  # this thread's own was idle for as long as the run took
-        mails = Run(MAILS)
-        if not interrupted:
-            mails.work()
-        said = f"{rates}; {mails}" if mails.tried else f"{rates}"
-        if rates.failed or mails.failed or interrupted:
+        find(timezone.now())
+        runs = [Run(queue, patience=PATIENCE) for queue in (MAILS, WISHES, REMINDERS)]
+        for run in runs if not interrupted else ():
+            run.in_threads(concurrency) if run.queue.wide else run.work()
+        said = "; ".join(str(run) for run in (rates, *runs) if run is rates or run.tried)
+        if rates.failed or any(run.failed for run in runs) or interrupted:
             raise CommandError(said)
         self.stdout.write(said)
