@@ -127,6 +127,16 @@ def test_an_address_that_the_mail_server_refuses_is_an_error_at_the_field(
     assert len(mail.outbox) == 1
 
 
+def test_a_confirmation_that_was_not_sent_counts_for_no_limit(client, bob, mail_server, settings):
+    settings.ACCOUNT_RATE_LIMITS = {}  # allauth's own
+    mail_server.append(gone)
+    form = {"login": bob.email, "password": PASSWORD}
+    assert client.post("/account/login/", form).status_code == 503
+    mail_server.clear()
+    assert client.post("/account/login/", form).status_code == 302
+    assert len(mail.outbox) == 1
+
+
 def test_an_address_that_was_refused_can_sign_up_later(client, mail_server, django_user_model):
     mail_server.append(refused)
     client.post("/account/signup/", NEW)
