@@ -1,8 +1,8 @@
-"""Downloads of a tariff's rates, as CSV or JSON: some local days, exactly as they are stored."""
+"""What programs read of a tariff: its rates on some local days, exactly as they are stored, and the price now."""
 
 import csv
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,22 +10,26 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, get_conditional_response, patch_cache_control, set_response_etag
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from flatpeak_app.web.limits import TOO_MANY, is_too_often, limited
+from flatpeak_app.web.limits import TOO_MANY, is_too_often, limited, who
 
 from .. import rates
 from ..models import Location, RateDay, Tariff
-from ..rates.refresh import FAILED, UNKNOWN_ZONE, ask_for, under_way
+from ..rates.outlook import outlook, segments_of, without_carbon
+from ..rates.refresh import FAILED, UNKNOWN_ZONE, ask_for, refresh, under_way
 from ..rates.windows import runs
-from .day import segments_of
+from .access import for_devices
 from .forms import SpanForm
-from .views import readable_tariffs
+from .sections import days_around
+from .views import chosen, readable_tariffs
 
 COLUMNS = "valid_from,valid_to,local_from,local_to,rate,currency,unit,confidence,carbon_intensity"
 NOT_ASKED = _("We can't get these rates right now. Try again in a minute.")
 NO_ZONE = _("We don’t know this location’s time zone, so there are no rates. We check again in 15 minutes.")
+NO_DIRECTION = _("direction must be IMPORT (you buy) or EXPORT (you sell).")
+DIRECTIONS = (None, "IMPORT", "EXPORT")
 ASKED_NOW = _("We are getting these rates. Try again in a minute.")
 
 
@@ -42,13 +46,7 @@ def complete_until(segments: list[rates.Segment], start: datetime, end: datetime
     return first[-1].end if first[0].start == start else start
 
 
-def chosen(tariffs: list[Tariff], direction: str | None) -> Tariff | None:
-    """The tariff of the direction. Without a direction, the one for buying if it is connected, else the one for selling."""
-    found = [tariff for tariff in tariffs if direction in (None, tariff.direction)]
-    found.sort(key=lambda tariff: (not tariff.is_read, tariff.direction != "IMPORT", tariff.type != "COMMODITY"))
-    return found[0] if found else None
-
-
+@for_devices
 @require_safe
 @limited("download", "GET", "HEAD", refuse=lambda request, pk, form: refused(str(TOO_MANY), form))
 def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
@@ -56,8 +54,8 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     now = timezone.now()
     location, tariffs = readable_tariffs(request, pk)
     direction = request.GET.get("direction")
-    if direction not in (None, "IMPORT", "EXPORT"):
-        return refused(gettext("direction must be IMPORT (you buy) or EXPORT (you sell)."), form)
+    if direction not in DIRECTIONS:
+        return refused(str(NO_DIRECTION), form)
     today = now.astimezone(location.local_zone).date()
     span = SpanForm(today, request.GET)
     if not span.is_valid():
@@ -66,7 +64,7 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
     tariff = chosen(tariffs, direction)
     answered = ""
     if request.method == "GET" and tariff:
-        if not is_too_often("ask_rates", request.user.pk):
+        if not is_too_often("ask_rates", who(request)):
             answered = ask_for(tariff, days, now)
         else:
             answered = under_way(tariff, days, now)
@@ -85,10 +83,66 @@ def download(request: HttpRequest, pk: UUID, form: str) -> HttpResponse:
         response = JsonResponse(content)
     name = "-".join(["rates", direction.lower(), *dict.fromkeys(map(str, (days[0], days[-1])))])
     response["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
-    # A browser must ask each time whether its copy is current, because the customer may change the tariff at any time.
+    return asked_each_time(request, response)
+
+
+@for_devices
+@require_safe
+@limited("download", "GET", "HEAD", refuse=lambda request, pk: refused(str(TOO_MANY), "json"))
+def now(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The JSON of the price now. A GET asks FlatPeak for the rates that are due; a HEAD never does."""
+    moment = timezone.now()
+    location, tariffs = readable_tariffs(request, pk)
+    direction = request.GET.get("direction")
+    if direction not in DIRECTIONS:
+        return refused(str(NO_DIRECTION), "json")
+    tariff = chosen(tariffs, direction)
+    if tariff and request.method == "GET" and not is_too_often("ask_rates", who(request)):
+        refresh(tariff, moment)
+    return asked_each_time(request, JsonResponse(price_now(location, tariff, direction, moment)))
+
+
+def asked_each_time(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """With an ETag. A client must ask each time whether its copy is current, since a tariff may change at any time."""
     patch_cache_control(response, private=True, no_cache=True)
     set_response_etag(response)
     return get_conditional_response(request, etag=response["ETag"], response=response) or response
+
+
+def price_now(location: Location, tariff: Tariff | None, direction: str | None, moment: datetime) -> dict[str, Any]:
+    """What the rates page says first, for programs: the price, until when, its word, what follows and the best three hours.
+
+    The names and units are those of `taken`. A price that is not known is null, and `state` says why if no tariff is read.
+    """
+    zone = location.local_zone
+    today = moment.astimezone(zone).date()
+    start, end = rates.day_span(today, zone)[0], rates.day_span(today + timedelta(days=1), zone)[1]
+    known = days_around(moment).filter(tariff=tariff) if tariff and tariff.is_read else ()
+    seen = outlook(tariff, without_carbon(rates.clip(segments_of(known), start, end)), moment) if tariff else None
+    price, best = seen and seen.now, seen and seen.best
+    return {
+        "state": state_of(tariff),
+        "direction": tariff.direction if tariff else direction or "IMPORT",
+        "timezone": zone.key,
+        "currency": location.currency_code or None,
+        "unit": "kWh",
+        "price": exact(price.rate) if price else None,
+        "until": price.end.isoformat() if price else None,
+        "word": seen.word or None if seen else None,
+        "estimate": bool(price and price.confidence < 1),
+        "next_price": exact(seen.next.rate) if seen and seen.next else None,
+        # The cheapest to buy, or the dearest to sell. To the minute, so that it is the same for a minute if it begins now.
+        "best": best
+        and {
+            "start": best.start.replace(second=0, microsecond=0).isoformat(),
+            "end": best.end.replace(second=0, microsecond=0).isoformat(),
+            "price": exact(best.mean),
+        },
+    }
+
+
+def state_of(tariff: Tariff | None) -> str:
+    return "not_connected" if not tariff else tariff.state if tariff.is_here else "other_account"
 
 
 def refused(reason: str, form: str, status: int = 400) -> HttpResponse:
@@ -109,7 +163,7 @@ def taken(location: Location, tariff: Tariff | None, days: Sequence[date], now: 
     """
     zone = location.local_zone
     content: dict[str, Any] = {
-        "state": "not_connected" if not tariff else tariff.state if tariff.is_here else "other_account",
+        "state": state_of(tariff),
         "timezone": zone.key,
         "contract_end": tariff and tariff.contract_end,
         **dict.fromkeys(("last_updated", "next_update", "complete_until")),
