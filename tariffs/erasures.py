@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -53,8 +54,10 @@ class Erasure(Queued):
     @classmethod
     def names(cls, *flatpeak_ids: str) -> bool:
         """Whether one of these was deleted here, whether or not FlatPeak has deleted it yet."""
-        return cls.objects.here().filter(flatpeak_id__in=[*flatpeak_ids, *map(digest, flatpeak_ids)]).exists()
+        earlier = settings.SECRET_KEY_FALLBACKS  # the digest was made with the key of its time
+        digests = [digest(each, key) for each in flatpeak_ids for key in (settings.SECRET_KEY, *earlier)]
+        return cls.objects.here().filter(flatpeak_id__in=[*flatpeak_ids, *digests]).exists()
 
 
-def digest(flatpeak_id: str) -> str:
-    return salted_hmac("tariffs.erasure", flatpeak_id, algorithm="sha256").hexdigest()
+def digest(flatpeak_id: str, key: str | None = None) -> str:
+    return salted_hmac("tariffs.erasure", flatpeak_id, secret=key, algorithm="sha256").hexdigest()

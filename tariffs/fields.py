@@ -1,13 +1,15 @@
-"""Fields for numbers and times of day, which are typed in as many ways as people know."""
+"""Fields for numbers, prices and times of day, which are typed in as many ways as people know."""
 
 import datetime
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from babel import numbers
 from django import forms
-from django.utils.translation import gettext_lazy as _
+from django.templatetags.static import static
+from django.utils.translation import gettext, gettext_lazy as _
 
 from . import money, rates, typed
 
@@ -81,6 +83,44 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
+class RateField(NumberField):
+    """A price per kWh, typed as it stands on a bill (24.5 pence), clean as a Decimal in major units (0.245)."""
+
+    def __init__(self, *, currency: str = "", signed: bool = False, **options: Any) -> None:
+        super().__init__(**{"widget": SignedInput if signed else UnitInput} | options)
+        self.currency, self.signed, self.unit = currency, signed, money.unit(currency)
+        self.units = money.words(currency, money.locale())
+        said = {"price": self.unit.suffix.strip()}
+        bill = gettext("{price} per kWh, about {bill} a year at {use} kWh")
+        self.widget.unit = gettext("%(price)s per kWh") % said if currency else gettext("per kWh")
+        self.widget.attrs |= {
+            "data-price": currency,
+            "data-suffix": self.unit.suffix,
+            "data-said": gettext("{price} per kWh"),
+            "data-bill": bill.replace("{use}", money.plain(Decimal(self.unit.year))),
+            "data-shift": self.unit.shift,
+            "data-year": self.unit.year,
+            "data-usual": self.unit.ordinary or "",
+            "data-units": json.dumps(self.units, ensure_ascii=False),
+            "data-script": static("js/prices.js"),
+        }
+
+    def prepare_value(self, value: Any) -> Any:
+        number = rates.number(value)
+        if number is None:
+            return value
+        # Connect sends a price of 0 before one is given.
+        return plain(number.scaleb(self.unit.shift)) if number or self.signed else ""
+
+    def is_likely(self, number: Decimal) -> bool:
+        return money.is_usual(number, self.currency)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and not self.signed and value <= 0:
+            raise forms.ValidationError(gettext("Enter a price above 0."), code="invalid")
+
+
 class TimeField(forms.TimeField):
     """A time of day."""
 
@@ -94,3 +134,56 @@ class TimeField(forms.TimeField):
             return typed.clock(str(value))
         except ValueError:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class AmountField(NumberField):
+    """A number above 0 and up to `MOST`."""
+
+    MOST = 1000
+
+    def is_likely(self, number: Decimal) -> bool:
+        return 0 < number <= self.MOST
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and not self.is_likely(value):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+
+
+class EnergyField(AmountField):
+    """An energy in kWh."""
+
+    units = {"": 0, "kwh": 0, "wh": -3, "mwh": 3}
+    default_error_messages = {"invalid": _("Enter the energy in kWh, above 0 and up to 1000.")}
+
+
+class PowerField(AmountField):
+    """A power in kW."""
+
+    MOST = 100
+    units = {"": 0, "kw": 0, "w": -3}
+    default_error_messages = {"invalid": _("Enter the power in kW, above 0 and up to 100.")}
+
+
+class DurationField(forms.Field):
+    """A duration in whole minutes, a day at most; shown as hours and minutes, 2:30."""
+
+    LONGEST = 24 * 60
+    default_error_messages = {"invalid": _("Enter a duration up to 24 hours, for example 2:30.")}
+
+    def to_python(self, value: Any) -> int | None:
+        text = str(value or "")
+        if not text.strip():
+            return None
+        found = next((minutes for minutes in typed.minutes(text) if 0 < minutes <= self.LONGEST), None)
+        if found is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return found
+
+    def prepare_value(self, value: Any) -> Any:
+        return in_hours(value) if isinstance(value, int) else value
+
+
+def in_hours(minutes: int) -> str:
+    """2:30"""
+    return f"{minutes // 60}:{minutes % 60:02}"

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from .details import note
 from .flatpeak import JSON
-from .models import Customer, Erasure, Location, Tariff, Wait
+from .models import Customer, Erasure, Location, Tariff, Wait, Wish
 from .rates import days as history
 
 
@@ -50,12 +50,14 @@ def _store(user_id: int, exchanged: JSON, connected: Connected) -> Tariff:
     if not tariff._state.adding:
         history.close(tariff, now)
         Wait.wake(tariff, now)
+        Wish.wake(tariff, now)
     tariff.version += 1
     tariff.tariff_id, tariff.upgrade_since = "", None
     tariff.set_state(connected.state)
     tariff.set_rates(Tariff.Rates.NONE)
     tariff.succeeded(None if connected.state == Tariff.State.DISCONNECTED else now)
     tariff.claimed_until = None
+    tariff.levels = None  # the prices of the old contract say nothing about the new one
     if connected.state != Tariff.State.DISCONNECTED:  # the end of the old contract is not that of the new one
         tariff.contract_open_ended, tariff.contract_end = False, None
     if connected.facts.get("name") or connected.facts.get("structure"):  # a summary mentions it only if it is tiered

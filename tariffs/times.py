@@ -57,6 +57,11 @@ def long_date(day: date) -> str:
     return dates.format_date(day, pgettext("pattern of a date", "EEEE d MMMM y"), locale=locale())
 
 
+def month_of_year(day: date) -> str:
+    """October 2026."""
+    return dates.format_skeleton("yMMMM", day, locale=locale())
+
+
 def local_day(moment: datetime, zone: tzinfo) -> str:
     return short_date(moment.astimezone(zone).date())
 

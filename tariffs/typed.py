@@ -1,4 +1,4 @@
-"""One reader for typed numbers and one for times of day: what a text means.
+"""One reader for typed numbers, one for times of day and one for durations: what a text means.
 
 `static/js/prices.js` reads numbers by the same rules, and `tests/typed_numbers.json` holds both to them.
 """
@@ -16,6 +16,9 @@ PARTS = re.compile(r"((?:[^\d.,'٫]*[^\W\d_]\.)?[^\d.,'٫]*)(\d[\d.,'٫ ]*|[.,٫
 SEPARATORS = {"：": ":", "٬": "'", "’": "'", "ʼ": "'", "．": ".", "·": ".", "，": ",", "،": ","}
 # 7, 07:30, 7.30, 7h30, 0730, 23:30:00, 11.30 pm, 7 Uhr
 CLOCK = re.compile(r"(\d{1,2})(?:[:.,h' ]?(\d\d)(?::(\d\d))?)?(?:h|uhr|o'clock)?(?:([ap])\.?m\.?)?")
+HOUR = ("", *["h", "hr", "hrs", "hour", "hours", "std", "stunde", "stunden", "heure", "heures"])
+MINUTE = ("", *["min", "mins", "minute", "minutes", "minuten"])
+DURATION = re.compile(rf"(\d{{1,3}})(?::(?=\d\d)|(?:{'|'.join(HOUR[1:])})\.?)([0-5]?\d)(?:{'|'.join(MINUTE)})\.?")
 # The whole part, in groups of three or not, and the decimals: once for each of the two decimal signs.
 NUMBERS = [
     re.compile(rf"(?P<whole>\d+|[1-9]\d{{0,2}}([' {group}])\d{{3}}(?:\2\d{{3}})*)?(?:[{sign}٫](?P<decimals>\d*))?")
@@ -52,6 +55,17 @@ def clock(text: str) -> time:
             raise ValueError("no hour of half a day")
         hour = hour % 12 + (12 if half == "p" else 0)
     return time(0 if (hour, minute, second) == (24, 0, 0) else hour, minute, second)
+
+
+def minutes(text: str) -> list[int]:
+    """The minutes that a duration may mean: 2:30, 2h30, 2 h 30 min, 90 min, 2.5 hours; digits alone are hours."""
+    if len(text) > LONGEST:
+        return []
+    if found := DURATION.fullmatch(_plain(text)):
+        return [60 * int(found[1]) + int(found[2])]
+    if hours := read(text, dict.fromkeys(HOUR, 0)):
+        return [round(number * 60) for number in hours]
+    return [round(number) for number in read(text, dict.fromkeys(MINUTE, 0))]
 
 
 def _plain(text: str) -> str:

@@ -38,20 +38,15 @@ def words(labels):
     return [text for _, text, *_ in labels]
 
 
-def steps(path):
-    """The runs of a path, each as the x of its start, the (y, end x) of its segments, and the y of its start and end."""
-    runs = []
-    for run in re.findall(r"M([^M]+)", path):
-        begin, *rest = re.findall(r"[-\d.]+", run)
-        numbers = [float(number) for number in rest]
-        runs.append((float(begin), list(zip(numbers[1:-1:2], numbers[2:-1:2], strict=True)), (numbers[0], numbers[-1])))
-    return runs
+def boxes(seen):
+    """The bars, each as its two edges, its zero and its end, from left to right."""
+    return [edges(path) for _, path, _ in seen["bars"]]
 
 
-def height(seen, rate_of):
-    """The height of the line above zero in each segment of a path with one run."""
-    [(_, found, _)] = steps(rate_of)
-    return [seen["zero"] - y for y, _ in found]
+def edges(path):
+    left, zero, level, width, back = map(float, re.findall(r"[-\d.]+", path))
+    assert back == zero
+    return left, round(left + width, 2), zero, level
 
 
 def test_without_segments_there_is_no_chart():
@@ -71,42 +66,65 @@ def test_widths_are_in_proportion_to_durations():
     half = second._replace(start=quarter.end, end=quarter.end + timedelta(minutes=30))
     whole = third._replace(start=half.end, end=half.end + timedelta(minutes=75))
     seen = drawn([quarter, half, whole])
-    widths = [width for _, width, _ in seen["bars"]]
+    widths = [right - left + 1 for left, right, *_ in boxes(seen)]
     total = seen["right"] - seen["left"]
-    assert widths == [pytest.approx(total * share, abs=0.02) for share in (1 / 8, 1 / 4, 5 / 8)]
-    assert seen["bars"][0][0] == seen["left"]
-    assert sum(seen["bars"][-1][:2]) == pytest.approx(seen["right"], abs=0.02)
+    assert widths == [pytest.approx(total * share, abs=0.15) for share in (1 / 8, 1 / 4, 5 / 8)]
+    assert boxes(seen)[0][0] == pytest.approx(seen["left"], abs=0.05)
+    assert boxes(seen)[-1][1] + 1 == pytest.approx(seen["right"], abs=0.15)
 
 
-def test_the_line_has_the_widths_too():
+def test_bars_have_the_widths_too_but_for_a_gap():
     first, _, third = segments("0.1", "0.2", "0.3")
     seen = drawn([first._replace(end=first.start + timedelta(minutes=30)), third])
-    (start, [(_, half)], _), (gap, [(_, end)], _) = steps(seen["line"])
+    (start, half, *_), (gap, end, *_) = boxes(seen)
     total = seen["right"] - seen["left"]
-    assert [start, half, gap, end] == [
+    assert [start, half + 1, gap, end + 1] == [
         pytest.approx(seen["left"] + total * share, abs=0.1) for share in (0, 1 / 6, 2 / 3, 1)
     ]
 
 
 def test_heights_are_in_proportion_to_rates():
-    seen = drawn(segments("0.1", "0.3", "-0.2"))
-    low, high, negative = height(seen, seen["line"])
+    low, high, negative = (zero - level for _, _, zero, level in boxes(drawn(segments("0.1", "0.3", "-0.2"))))
     assert high == pytest.approx(3 * low, abs=0.3)
     assert negative == pytest.approx(-2 * low, abs=0.3)
 
 
-def test_the_line_begins_and_ends_on_zero_where_the_colour_changes():
+def test_bars_begin_on_zero():
     seen = drawn(segments("0.1", "-0.2"))
-    [(_, _, ends)] = steps(seen["line"])
-    assert ends == (pytest.approx(seen["zero"], abs=0.05),) * 2
-    assert seen["share"] * seen["height"] == pytest.approx(seen["zero"])
+    assert [zero for _, _, zero, _ in boxes(seen)] == [pytest.approx(seen["zero"], abs=0.05)] * 2
+
+
+def test_each_bar_has_its_word_and_reads_it_out():
+    found = segments("0.1", "0.2", "0.3", "0.1")
+    said = {Decimal("0.1"): "low", Decimal("0.2"): "usual", Decimal("0.3"): "high"}
+    seen = chart(found, found[0].start, found[-1].end, UTC, "GBP", MIDNIGHT, said.__getitem__)
+    assert [word for word, *_ in seen["bars"]] == ["low", "usual", "high", "low"]
+    assert seen["words"] == ["low", "usual", "high"]
+    assert [title.rpartition(", ")[2] for _, _, title in seen["bars"]] == ["low", "usual", "high", "low"]
+
+
+def test_a_time_is_shaded_where_it_is_and_its_name_stays_inside():
+    found = segments(*["0.1"] * 24)
+    for begin, length in ((0, 3), (10, 3), (21, 3), (22, 4)):
+        start = MIDNIGHT + timedelta(hours=begin)
+        named = (start, start + timedelta(hours=length), "cheapest")
+        seen = chart(found, found[0].start, found[-1].end, UTC, "GBP", MIDNIGHT, named=named)
+        x, width, middle, name = seen["named"]
+        per_hour = (seen["right"] - seen["left"]) / 24
+        assert x == pytest.approx(seen["left"] + begin * per_hour, abs=0.02)
+        assert x + width <= seen["right"] + 0.02
+        assert name == "cheapest"
+        assert seen["left"] <= middle - 7 * 4
+        assert middle + 7 * 4 <= seen["width"]
+    assert drawn(found)["named"] is None
+    after = (found[-1].end, found[-1].end + timedelta(hours=3), "cheapest")
+    assert chart(found, found[0].start, found[-1].end, UTC, "GBP", MIDNIGHT, named=after)["named"] is None
 
 
 def test_an_estimate_is_drawn_again_and_said():
     sure, unsure, more = segments("0.1", "-0.2", "0.3")
     seen = drawn([sure, unsure._replace(confidence=Decimal("0.99")), more])
-    [(begin, [(_, end)], _)] = steps(seen["estimated"])
-    assert (begin, end) == (pytest.approx(seen["bars"][1][0], abs=0.05), pytest.approx(seen["bars"][2][0], abs=0.05))
+    assert edges(seen["estimated"]) == boxes(seen)[1]
     assert [title.endswith("an estimate") for _, _, title in seen["bars"]] == [False, True, False]
     assert drawn([sure])["estimated"] == ""
 
@@ -114,15 +132,13 @@ def test_an_estimate_is_drawn_again_and_said():
 def test_a_gap_is_left_blank():
     first, _, third = segments("0.1", "0.2", "0.3")
     seen = drawn([first, third])
-    (first, width, _), (second, _, _) = seen["bars"]
-    assert second - (first + width) > 100
-    assert len(steps(seen["line"])) == 2
+    (_, end, *_), (begin, *_) = boxes(seen)
+    assert begin - end > 100
 
 
-def test_neighbours_are_one_line_and_equal_ones_one_bar():
+def test_equal_neighbours_are_one_bar():
     seen = drawn(segments("0.1", "0.1", "0.2"))
     assert len(seen["bars"]) == 2
-    assert [len(found) for _, found, _ in steps(seen["line"])] == [2]
 
 
 SHAPES = {
@@ -145,15 +161,10 @@ SHAPES = {
 @pytest.mark.parametrize("currency", ["GBP", "JPY", "XTS", ""])
 def test_every_shape_is_finite_and_inside_its_frame(rates, currency):
     seen = drawn(segments(*rates), currency=currency)
-    for x, width, _ in seen["bars"]:
-        assert math.isfinite(x)
-        assert width > 0
-        assert seen["left"] <= x
-        assert x + width <= seen["right"] + 0.02
-    [(begin, found, _)] = steps(seen["line"])
-    assert seen["left"] <= begin
-    assert all(seen["left"] < x <= seen["right"] for _, x in found)
-    assert all(seen["top"] <= y <= seen["bottom"] for y, _ in found)
+    for begin, end, _, level in boxes(seen):
+        assert all(map(math.isfinite, (begin, end, level)))
+        assert seen["left"] - 0.05 <= begin < end <= seen["right"] + 0.05
+        assert seen["top"] <= level <= seen["bottom"]
     assert seen["top"] <= seen["zero"] <= seen["bottom"]
     assert 2 <= len(seen["rows"]) <= 8
     assert all(seen["top"] <= y <= seen["bottom"] for y, _ in seen["rows"])
@@ -319,7 +330,7 @@ def test_equal_prices_have_no_marks():
 def test_a_long_unit_has_its_room_beside_the_frame(currency, cents):
     seen = drawn(segments(cents, "0.1"), currency=currency)
     assert all(7 * len(words) + 4 <= seen["left"] for _, words in seen["rows"])
-    assert seen["bars"][0][0] == seen["left"]
+    assert boxes(seen)[0][0] == pytest.approx(seen["left"], abs=0.05)
 
 
 def test_the_time_that_comes_twice_is_read_out_with_the_zones_name():
@@ -332,10 +343,9 @@ def test_the_time_that_comes_twice_is_read_out_with_the_zones_name():
 
 
 @pytest.mark.parametrize("minutes", [30, 5])
-def test_a_weeks_chart_is_small_however_many_its_segments(minutes):
-    found = segments(*[Decimal(n * 7919 % 4001 - 500) / 10000 for n in range(7 * 24 * 60 // minutes)], minutes=minutes)
-    seen = drawn(found)
-    names = {"chart": seen, "heading": "The week", "hatch": "IMPORT", "currency": "GBP", "zone": LONDON}
+def test_a_days_chart_is_small_however_many_its_segments(minutes):
+    found = segments(*[Decimal(n * 7919 % 4001 - 500) / 10000 for n in range(24 * 60 // minutes)], minutes=minutes)
+    names = {"chart": drawn(found), "heading": "The day", "hatch": "IMPORT", "currency": "GBP", "zone": LONDON}
     assert len(render_to_string("tariffs/_chart.html", names).encode()) < 60_000
 
 
@@ -346,15 +356,29 @@ def test_a_week_is_labelled_by_days_alone():
 
 
 def test_a_week_is_read_out_by_day():
-    hours = segments(*["0.1", "0.2"] * 84)
-    seen = drawn([*hours[:24], *hours[48:96], hours[96]._replace(confidence=Decimal(0)), *hours[97:]])
-    assert [title for _, _, title in seen["bars"][:4]] == [
-        "Fri: 10.00p to 20.00p",
-        "Sun: 10.00p to 20.00p",
-        "Mon: 10.00p to 20.00p",
-        "Tue: 10.00p to 20.00p, an estimate",
+    days = segments(*["0.15"] * 7, minutes=24 * 60)
+    seen = drawn([days[0], days[2], days[3]._replace(confidence=Decimal(0)), *days[4:]])
+    assert [title for _, _, title in seen["bars"][:3]] == [
+        "Fri 1 May: 15.00p on average",
+        "Sun 3 May: 15.00p on average",
+        "Mon 4 May: 15.00p on average, an estimate",
     ]
-    assert len(seen["bars"]) == 6
+    assert len(seen["bars"]) == 6  # days of one price are a bar each
+
+
+def test_a_month_is_labelled_on_mondays():
+    seen = drawn(segments(*["0.15"] * 31, minutes=24 * 60))
+    assert words(seen["days"]) == ["4 May", "11 May", "18 May", "25 May"]
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_the_name_of_a_day_stays_inside_of_the_frame(month):
+    start = datetime(2026, month, 1, tzinfo=UTC)
+    seen = drawn(segments(*["0.15"] * 30, minutes=24 * 60, start=start))
+    ends = [(x, x + 3 + 7.5 * len(name)) for x, name in seen["days"] if name]
+    assert ends[-1][1] <= seen["width"]
+    assert all(one[1] < other[0] for one, other in pairwise(ends))
+    assert words(seen["days"])[-1] == "" if month == 11 else len(ends) >= 3  # 30 November is a Monday
 
 
 # --- time zones

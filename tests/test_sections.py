@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import uuid4
 
-from django.http import QueryDict
+import pytest
 
 from tariffs.models import Tariff
 from tariffs.screens import sections
@@ -19,15 +19,22 @@ def test_nobody_waits_for_another_customers_page(monkeypatch):
 
     def section(*_):
         both.wait()  # breaks unless both sections are made at the same time
-        return sections.Section("", None, False, False, True, NOW + timedelta(minutes=1))
+        return sections.Section("", "", [], None, False, False, False, True, NOW + timedelta(minutes=1))
 
     monkeypatch.setattr(sections, "_section", section)
     monkeypatch.setattr(sections, "prefetch_related_objects", lambda *_: None)
 
     def look(_):
-        tariffs = SimpleNamespace(all=lambda: [Tariff(direction="IMPORT")])
-        location = SimpleNamespace(pk=uuid4(), tariffs=tariffs, currency_code="GBP", time_zone="Europe/London")
-        return sections.sections(location, list(location.tariffs.all()), NOW, QueryDict())
+        location = SimpleNamespace(pk=uuid4(), currency_code="GBP", time_zone="Europe/London")
+        return sections.section_of(Tariff(direction="IMPORT"), location, NOW, "today")
 
     with ThreadPoolExecutor(2) as pool:
-        assert [len(shown) for shown in pool.map(look, range(2))] == [1, 1]
+        assert [section.has_prices for section in pool.map(look, range(2))] == [True, True]
+
+
+@pytest.mark.django_db
+def test_the_prices_of_another_account_are_not_shown_from_the_cache(walk, settings):
+    page = f"/locations/{walk.fixed().session.location_id}/"
+    assert walk.get(page).price
+    settings.FLATPEAK_REALM = "acc_other"
+    assert not walk.get(page).price

@@ -1,6 +1,5 @@
 // Keeps a page with prices up to date: fetches it again once what it says is no longer true, and shows the differences.
-// Uses all, first, main and readable of app.js, which is loaded first.
-"use strict";
+// Uses all, first, main and readable of app.js, which is loaded first. Each page with prices contains this file as a module.
 {
   // Two nodes are the same if they are texts, or elements of one name and class.
   const kind = (node) => node.nodeName + (node.attributes ? node.getAttribute("class") : "");
@@ -38,17 +37,26 @@
   const again = (seconds) => (due = Date.now() + seconds * 1000);
   const seconds = () => first("[data-until]").dataset.until;
 
+  let latest;
+  async function show(url, other) {
+    const mine = (latest = {}); // of two requests under way, the later one is shown
+    const answer = await fetch(url, { signal: AbortSignal.timeout?.(20000) });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!first("[data-until]", page)) throw answer; // an error, or the page to sign in
+    if (mine !== latest) return document.title;
+    if (other) all(".chart").forEach((chart) => chart.remove()); // with what was read out of it
+    patch(main, first("main", page));
+    all(".chart svg:not([tabindex])").forEach(readable);
+    failed = 0;
+    again(seconds());
+    return page.title;
+  }
+
   async function look() {
     if (document.hidden || Date.now() < due) return;
     due = Infinity; // until this request ends
     try {
-      const answer = await fetch(location.href, { signal: AbortSignal.timeout?.(20000) });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!first("[data-until]", page)) throw answer; // an error, or the page to sign in
-      patch(main, first("main", page));
-      all(".chart svg:not([tabindex])").forEach(readable);
-      failed = 0;
-      again(seconds());
+      await show(location.href);
     } catch {
       all(".late").forEach((note) => (note.hidden = false));
       again(15 * 2 ** Math.min(failed++, 5));
@@ -61,7 +69,28 @@
     look();
   }
 
+  // A tab shows its part in place; if that fails, the browser follows the link.
+  async function choose(event) {
+    const link = event.target.closest(".tabs a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    due = Infinity;
+    try {
+      document.title = await show(link.href, true);
+      history.pushState(null, "", link.href);
+      here = location.pathname;
+    } catch {
+      location.assign(link.href);
+    }
+  }
+
+  // Only once the page is there, because it is of use later. The site works without it.
+  const offline = `/offline.js?${document.documentElement.lang}`;
+  addEventListener("load", () => navigator.serviceWorker?.register(offline).catch(() => {}));
+
   if (first("[data-until]")) {
+    addEventListener("click", choose);
+    addEventListener("popstate", () => location.pathname === here && show(location.href, true).catch(() => location.reload()));
     failed = 0;
     again(seconds());
     setInterval(look, 2000);

@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 from django.conf import settings
 
-from .errors import JSON
+from .errors import JSON, Rejected
 from .http import ask
 from .release import Release
 from .rest import at_first_of, rest, speaking
@@ -107,6 +107,17 @@ def _long_id(ids: JSON) -> str:
 def location(location_id: str) -> JSON:
     """`{timezone, currency_code, postal_address, …}`. Reference: retrieve location."""
     return speaking(lambda spoken: rest(spoken, "GET", "/locations/{}", location_id))
+
+
+def has_location(location_id: str) -> bool:
+    """Whether FlatPeak has this location. Reference: retrieve location."""
+    try:
+        speaking(lambda spoken: rest(spoken, "GET", "/locations/{}", location_id, expected=(404,)))
+    except Rejected as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
 
 
 def location_status(location_id: str) -> JSON:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from babel.dates import format_datetime, format_skeleton
@@ -11,33 +10,36 @@ from babel.numbers import format_decimal
 from django.utils.translation import gettext, gettext_lazy as _
 
 from ..money import locale, price, rounded, unit
-from ..rates import Segment, clip, day_span, joined
+from ..rates import Segment, day_span, joined
 from ..times import clock, local, short_date
 
-WIDTH, HEIGHT = 400, 230
-LEFT, RIGHT, TOP, BOTTOM = 36, 394, 36, 194  # the edges of the plot
+WIDTH, HEIGHT = 400, 244
+LEFT, RIGHT, TOP, BOTTOM = 36, 394, 50, 208  # the edges of the plot
 CHARACTER = 7.5  # the width of a character in a label on a phone, where labels are largest
 TOUCHING, CENTRED = 57, 42  # below this distance two hours touch on a phone; CENTRED if both are centred
 QUARTER = timedelta(minutes=15)
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
-# What a bar says: of a week's day with several prices and with one, then of a time of a day.
-TITLES = {
-    (True, True): _("%(day)s: %(low)s to %(high)s"),
-    (True, False): _("%(day)s: %(price)s"),
-    (False, False): _("%(day)s %(start)s to %(end)s: %(price)s"),
-}
+OF_DAY, OF_TIME = _("%(day)s: %(price)s on average"), _("%(day)s %(start)s to %(end)s: %(price)s")  # what a bar says
+WORDS = {"low": _("low"), "usual": _("usual"), "high": _("high"), "": ""}
 Label = tuple[float, str, str]  # its place, words and `text-anchor`
-Bar = tuple[float, float, str]  # the place, width and words of what is read out: a segment, or a day of a week
+Bar = tuple[str, str, str]  # its word, its path, and what is read out
 
 
 def chart(
-    segments: Sequence[Segment], start: datetime, end: datetime, zone: tzinfo, currency: str, now: datetime
+    segments: Sequence[Segment],
+    start: datetime,
+    end: datetime,
+    zone: tzinfo,
+    currency: str,
+    now: datetime,
+    word: Callable[[Decimal], str] = lambda rate: "",
+    named: tuple[datetime, datetime, str] | None = None,
 ) -> dict[str, Any] | None:
     """Everything to draw between two instants, in the units of a `WIDTH` × `HEIGHT` view box; None without a rate.
 
-    Widths are in proportion to durations, the axis includes zero, and a gap stays blank. All segments are one path, because
-    an element for each would be large.
+    Widths are in proportion to durations, the axis includes zero, and a gap stays blank. `word` is low, usual or high.
+    `named` is a time to be shaded, with its name.
     """
     if not segments:
         return None
@@ -61,35 +63,35 @@ def chart(
     def y(rate: Decimal) -> float:
         return round(TOP + (BOTTOM - TOP) * float((top - rate) / (top - bottom)), 2)
 
-    def stairs(found: Sequence[Segment]) -> str:
-        """The line over some segments. Each run begins and ends on zero, so that the path can be filled."""
-        path, last, zero = [], None, f"V{y(Decimal(0)):.1f}"
-        for s in found:
-            path.append(f"V{y(s.rate):.1f}H{x(s.end):.1f}")
-            if s.start != last:
-                path[-1] = f"{zero if last else ''}M{x(s.start):.1f} {zero[1:]}" + path[-1]
-            last = s.end
-        return "".join([*path, zero]) if path else ""
+    steps = list(segments) if end - start > timedelta(days=3) else joined(segments)
+    thinnest = min(x(s.end) - x(s.start) for s in steps)
+    gap = 1 if thinnest > 4 else 0.4 if thinnest > 1 else 0
 
-    steps = joined(segments)
-    week = end - start > timedelta(days=3)
-    pattern_of_day = "E" if week else "MMMEd"
+    def box(s: Segment) -> str:
+        """A bar from zero to the price; an open path, because a fill closes it."""
+        zero = f"{y(Decimal(0)):.1f}"
+        return f"M{x(s.start):.1f} {zero}V{y(s.rate):.1f}h{x(s.end) - x(s.start) - gap:.1f}V{zero}"
+
+    # Of a week or a month each segment is a day with its mean; a month has labels for Mondays only.
+    week, month = end - start > timedelta(days=3), end - start > timedelta(days=10)
+    pattern_of_day = "MMMd" if month else "E" if week else "MMMEd"
     first = start.astimezone(zone).date()
     midnights = (day_span(first + timedelta(days=n), zone)[0] for n in range((end - start).days + 2))
-    days = [moment for moment in midnights if start <= moment < end]
-    if week:
-        parts = [(a, b, clip(segments, a, b)) for a, b in pairwise([*days, end])]
-    else:
-        parts = [(s.start, s.end, [s]) for s in steps]
+    days = [m for m in midnights if start <= m < end and (not month or m.astimezone(zone).weekday() == 0)]
 
-    def bar(begin: datetime, over: datetime, found: Sequence[Segment]) -> Bar:
-        low, high = (price(extreme(s.rate for s in found), currency) for extreme in (min, max))
-        times = {} if week else {"start": local(begin, zone), "end": local(over, zone)}
-        day = format_datetime(begin.astimezone(zone), "EEE", locale=locale())
-        title = TITLES[week, low != high] % ({"day": day, "price": low, "low": low, "high": high} | times)
-        if any(s.confidence < 1 for s in found):
+    def bar(s: Segment) -> Bar:
+        day = format_skeleton("MMMEd", s.start.astimezone(zone), locale=locale()) if week else weekday(s.start)
+        times = {"start": local(s.start, zone), "end": local(s.end, zone)}
+        title = (OF_DAY if week else OF_TIME) % ({"day": day, "price": price(s.rate, currency)} | times)
+        said = word(s.rate)
+        if said:
+            title += f", {WORDS[said]}"
+        if s.confidence < 1:
             title += ", " + gettext("an estimate")
-        return x(begin), round(x(over) - x(begin), 2), title
+        return said, box(s), title
+
+    def weekday(moment: datetime) -> str:
+        return format_datetime(moment.astimezone(zone), "EEE", locale=locale())
 
     def mark(segment: Segment, lowest: bool = False) -> tuple[float, float, str]:
         """The place and words of a price: above its line; for the lowest below it, if there is room."""
@@ -100,18 +102,29 @@ def chart(
         under = lowest and (segment.rate < 0 or zero - level > 20)
         return round(middle, 2), level + 14 if under else min(level, zero) - 5, words
 
+    def shade(begin: datetime, over: datetime, name: str) -> tuple[float, float, float, str]:
+        """The place and width of a time, and the middle and words of its name, which stays inside the frame."""
+        half = CHARACTER * len(name) / 2
+        middle = min(max((x(begin) + x(min(over, end))) / 2, left + half), WIDTH - half)
+        return x(begin), round(x(min(over, end)) - x(begin), 2), round(middle, 2), name
+
+    def beside(day: datetime, name: str) -> tuple[float, str]:
+        """The name of a day to the right of its line, unless the frame would cut it."""
+        return x(day), name if x(day) + 3 + CHARACTER * len(name) <= WIDTH else ""
+
+    bars = [bar(s) for s in steps]
     frame = {"width": WIDTH, "height": HEIGHT, "left": left, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
     return frame | {
         "depth": BOTTOM - TOP,
-        "line": stairs(steps),
-        "estimated": stairs([s for s in steps if s.confidence < 1]),
-        "bars": [bar(*part) for part in parts if part[2]],
+        "bars": bars,
+        "words": [said for said in WORDS if said and any(said == each for each, *_ in bars)],
+        "estimated": "".join(box(s) for s in steps if s.confidence < 1),
         "zero": y(Decimal(0)),
-        "share": y(Decimal(0)) / HEIGHT,  # the part of the height above zero, where the fill has another colour
         "now": x(now) if start <= now < end else None,
+        "named": shade(*named) if named and start <= named[0] < end else None,
         "rows": [(y(level), words) for level, words in zip(levels, ticks, strict=True)],
         "hours": [] if week else _hours(start, end, zone, x),
-        "days": [(x(day), format_skeleton(pattern_of_day, day.astimezone(zone), locale=locale())) for day in days],
+        "days": [beside(day, format_skeleton(pattern_of_day, day.astimezone(zone), locale=locale())) for day in days],
         "lowest": least,
         "highest": most,
         "marks": [mark(least, lowest=True), mark(most)] if least.rate != most.rate else [],

@@ -1,18 +1,17 @@
 """A local day of a tariff in rows, and figures about its prices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from operator import mul
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from .. import rates
-from ..models import RateDay
 from ..rates import Segment
 
-MICROSECOND = timedelta(microseconds=1)
+MICROSECOND, HOUR = timedelta(microseconds=1), timedelta(hours=1)
 MOST_PERIODS = 3
 
 
@@ -46,15 +45,6 @@ class Period(NamedTuple):
     rate: Decimal
 
 
-def segments_of(days: Iterable[RateDay]) -> list[Segment]:
-    return [segment for day in days for segment in rates.load(day.segments)]
-
-
-def without_carbon(segments: Iterable[Segment]) -> list[Segment]:
-    """The segments, joined where only their carbon differs, since a price or a chart does not show it."""
-    return rates.joined(s._replace(carbon=None) for s in segments)
-
-
 def day_of(segments: Sequence[Segment], day: date, zone: ZoneInfo, now: datetime) -> Day:
     """A local day, its rows joined where price, confidence and carbon are equal."""
     start, end = rates.day_span(day, zone)
@@ -76,14 +66,19 @@ def day_of(segments: Sequence[Segment], day: date, zone: ZoneInfo, now: datetime
     )
 
 
-def level(current: Segment | None, today: Sequence[Segment]) -> str:
-    """The third of the day's range in which the price now is: low, middle or high; "" without a range."""
-    found = [s.rate for s in today]
-    if not current or min(found) == max(found):
-        return ""
-    lowest, highest = min(found), max(found)
-    place = (current.rate - lowest) / (highest - lowest)
-    return "low" if place * 3 < 1 else "high" if place * 3 > 2 else "middle"
+def by_hour(day: Day, zone: ZoneInfo) -> list[Segment]:
+    """The mean price of each hour of the local clock, equal neighbours joined; empty if no price is shorter than an hour."""
+    known = [row for row in day.all_rows if isinstance(row, Segment)]
+    if all(row.end - row.start >= HOUR for row in known):
+        return []
+    hours = list[Segment]()
+    start = rates.day_span(day.date, zone)[0]
+    for n in range(25):
+        found = rates.clip(known, start + n * HOUR, start + (n + 1) * HOUR)
+        if (mean := figures(found)[0]) is not None:
+            sure = min(s.confidence for s in found)
+            hours.append(Segment(found[0].start, found[-1].end, mean, sure))
+    return rates.joined(hours)
 
 
 def figures(segments: Sequence[Segment]) -> tuple[Decimal, Decimal, Decimal] | tuple[None, None, None]:
@@ -92,6 +87,13 @@ def figures(segments: Sequence[Segment]) -> tuple[Decimal, Decimal, Decimal] | t
         return None, None, None
     lengths, found = [(s.end - s.start) // MICROSECOND for s in segments], [s.rate for s in segments]
     return sum(map(mul, lengths, found), Decimal(0)) / sum(lengths), min(found), max(found)
+
+
+def carbon_of(segments: Sequence[Segment]) -> Decimal | None:
+    """The time-weighted mean of the carbon that is known, in whole gCO2/kWh; None if none is."""
+    known = [s._replace(rate=s.carbon) for s in segments if s.carbon is not None]
+    mean = figures(known)[0]
+    return None if mean is None else mean.quantize(Decimal(1), ROUND_HALF_UP)
 
 
 def periods(segments: Sequence[Segment], dates: Sequence[date], zone: ZoneInfo) -> list[Period]:

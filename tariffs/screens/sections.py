@@ -1,6 +1,7 @@
 """A tariff's part of the rates page, cached as HTML for as long as it would say the same."""
 
 import threading
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -9,21 +10,26 @@ from weakref import WeakValueDictionary
 
 from django.core.cache import caches
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
-from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
 from ..models import Location, RateDay, Tariff
+from ..rates import Segment
 from .shown import view_of
 
-finding, locks = threading.Lock(), WeakValueDictionary[UUID, threading.Lock]()  # by location, while somebody waits
+finding, locks = threading.Lock(), WeakValueDictionary[UUID, threading.Lock]()  # by tariff, while somebody waits
 
 
 class Section(NamedTuple):
+    """A tariff's answer with its chart, and below other things its tables."""
+
     html: str
+    tables: str
+    ahead: list[Segment]  # the prices from now on
     look_again: int | None  # seconds
-    is_wrong: bool  # the customer's question has an error
+    one_price: bool
     is_over: bool  # the contract has ended, or has no more prices
+    has_ended: bool
     has_prices: bool
     good_until: datetime
 
@@ -34,44 +40,49 @@ def days_around(now: datetime) -> QuerySet[RateDay]:
     return RateDay.objects.filter(day__in=days).order_by("day")
 
 
-def sections(
-    location: Location, tariffs: list[Tariff], now: datetime, query: QueryDict
-) -> list[tuple[Tariff, Section]]:
-    """Each tariff of a location with its section; one query for all that are not cached.
+def section_of(tariff: Tariff, location: Location, now: datetime, tab: str, along: Iterable[Tariff] = ()) -> Section:
+    """A tariff's section, by one query if it is not cached, which loads the days of those `along` too.
 
     The key has the tariff's row, which every answer of FlatPeak changes, and the minute, since the page says times by it.
-    The answer to a customer's own question is not cached, because there are too many of those.
     """
-    keys = {tariff: _key(tariff, location, now) for tariff in tariffs if query.get("direction") != tariff.direction}
-    known = _cached(keys, now)
-    if len(known) == len(tariffs):
-        return [(tariff, known[tariff]) for tariff in tariffs]
-    # When many look at a location as the minute turns, one thread makes its sections and the others wait for them.
+    key = _key(tariff, location, now, tab)
+    if section := _cached(key, now):
+        return section
+    # When many look at a tariff as the minute turns, one thread makes its section and the others wait for it.
     with finding:
-        lock = locks.setdefault(location.pk, threading.Lock())
+        lock = locks.setdefault(tariff.pk, threading.Lock())
     with lock:
-        known = _cached(keys, now)
-        missing = [tariff for tariff in tariffs if tariff not in known]
-        prefetch_related_objects(missing, Prefetch("days", days_around(now)))
-        made = {tariff: _section(tariff, location, now, query) for tariff in missing}
-        caches["html"].set_many({key: made[tariff] for tariff, key in keys.items() if tariff in made}, timeout=60)
-    return [(tariff, (known | made)[tariff]) for tariff in tariffs]
+        if not (section := _cached(key, now)):
+            prefetch_related_objects([*{tariff, *along}], Prefetch("days", days_around(now)))
+            section = _section(tariff, location, now, tab)
+            caches["html"].set(key, section, timeout=60)
+    return section
 
 
-def _cached(keys: dict[Tariff, str], now: datetime) -> dict[Tariff, Section]:
-    found = caches["html"].get_many(keys.values())
-    return {tariff: section for tariff, key in keys.items() if (section := found.get(key)) and now < section.good_until}
+def _cached(key: str, now: datetime) -> Section | None:
+    found = caches["html"].get(key)
+    return found if found and now < found.good_until else None
 
 
-def _key(tariff: Tariff, location: Location, now: datetime) -> str:
+def _key(tariff: Tariff, location: Location, now: datetime, tab: str) -> str:
     row = [str(getattr(tariff, field.attname)) for field in tariff._meta.concrete_fields]
-    facts = row, tariff.is_here, location.currency_code, location.time_zone, get_language(), f"{now:%F %H:%M}"
+    facts = row, tariff.is_here, location.currency_code, location.time_zone, get_language(), tab, f"{now:%F %H:%M}"
     return sha256(repr(facts).encode()).hexdigest()
 
 
-def _section(tariff: Tariff, location: Location, now: datetime, query: QueryDict) -> Section:
-    view = view_of(tariff, location, now, query)
-    html = render_to_string("tariffs/_tariff.html", {"view": view, "location": location, "now": now})
-    is_wrong = bool(view["asked"] and view["asked"]["form"].errors)
+def _section(tariff: Tariff, location: Location, now: datetime, tab: str) -> Section:
+    view = view_of(tariff, location, now, tab)
+    context = {"view": view, "location": location, "now": now}
+    html, tables = (render_to_string(f"tariffs/{name}.html", context) for name in ("_tariff", "_tables"))
     is_over = view["over"] or view["stopped"]
-    return Section(html, view["look_again"], is_wrong, is_over, bool(view["days"]), view["changes_at"])
+    return Section(
+        html,
+        tables,
+        view["ahead"],
+        view["look_again"],
+        bool(view["one_price"]),
+        is_over,
+        view["over"],
+        bool(view["days"]),
+        view["changes_at"],
+    )

@@ -5,60 +5,91 @@ Makes no call and no query. The moments limit how long a page is shown and cache
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.http import QueryDict
+from django.utils.translation import gettext
 
-from .. import rates
+from .. import money, rates
 from ..models import Location, RateDay, Tariff
+from ..rates.levels import word
+from ..rates.outlook import LENGTH, outlook, segments_of, without_carbon
 from .chart import chart, heading
-from .cheapest import CheapestForm, changes_of_answer, cheapest
-from .day import day_of, figures, level, periods, segments_of, without_carbon
+from .day import by_hour, carbon_of, day_of, figures, periods
 
 MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
+TODAY, TOMORROW, DAY, WEEK, MONTH = "today", "tomorrow", "day", "week", "month"
 
 
-def view_of(tariff: Tariff, location: Location, now: datetime, query: QueryDict) -> dict[str, Any]:
-    """Today and tomorrow of a tariff, for `tariffs/_tariff.html`."""
-    zone = location.local_zone
+def view_of(tariff: Tariff, location: Location, now: datetime, tab: str = TODAY) -> dict[str, Any]:
+    """Today and tomorrow of a tariff, for `tariffs/_tariff.html`; `tab` says which of them the chart and tables show.
+
+    The chart of today has tomorrow beside it, once that is known.
+    """
+    zone, currency = location.local_zone, location.currency_code
     today = now.astimezone(zone).date()
     dates = [today, today + timedelta(days=1)]
     (start, midnight), (_, end) = (rates.day_span(day, zone) for day in dates)
     exact = rates.clip(segments_of(tariff.days.all()), start, end) if tariff.is_read else []
     segments = without_carbon(exact)
-    current = rates.current(segments, now)
-    ahead = rates.clip(segments, now, end)
+    known = outlook(tariff, segments, now)
+    current, best = known.now, known.best
+    charted = segments if tab == TODAY else rates.clip(segments, midnight, end)
     # Leave out a day of which nothing is known.
-    charted = (
-        start if not segments or segments[0].start < midnight else midnight,
-        end if not segments or segments[-1].end > midnight else midnight,
+    edges = (
+        start if charted and charted[0].start < midnight else midnight,
+        end if charted and charted[-1].end > midnight else midnight,
     )
+    named = (
+        (best.start, best.end, gettext("best") if tariff.direction == "EXPORT" else gettext("cheapest"))
+        if best
+        else None
+    )
+    shown = [day_of(exact, day, zone, now) for day in dates] if exact else []
+    if tab == TOMORROW or (shown and shown[1].all_rows):  # today says that tomorrow is not known, and no more
+        shown = shown[:1] if tab == TODAY else shown[1:]
+    mean = money.shown(best.mean, currency) if best else None
+    gain = money.shown(current.rate, currency) - mean if current and mean is not None else None
+    same_all_day = periods(segments, dates[:1], zone)
+    one_price = current and len({s.rate for s in segments}) == len(same_all_day) == 1
     view = {
         "tariff": tariff,
-        "currency": location.currency_code,
+        "currency": currency,
         "zone": zone,
+        "tab": tab,
         "now": current,
         "until": current.end if current and current.end < end else None,
-        "next": next((s for s in ahead if current and s.start == current.end), None),
-        "level": level(current, rates.clip(segments, start, midnight)),
-        "chart": chart(segments, *charted, zone, location.currency_code, now),
-        "charted": heading(segments, zone, now),
+        "next": known.next,
+        "word": known.word,
+        "best": best,
+        # From the rounded prices, as people read them; below zero where now is the better time.
+        "gain": -gain if gain and tariff.direction == "EXPORT" else gain,
+        "one_price": one_price,
+        "year": usual_year(current.rate, currency) if current and one_price and tariff.direction == "IMPORT" else None,
+        "ahead": known.ahead,
+        "chart": chart(charted, *edges, zone, currency, now, partial(word, tariff), named),
+        "charted": heading(charted, zone, now),
         "periods": periods(segments, dates, zone),
-        "days": [day_of(exact, day, zone, now) for day in dates] if exact else [],
+        "days": shown,
+        "hours": {day.date: by_hour(day, zone) for day in shown},
         "awaited": is_awaited(tariff, now),
         "last": exact[-1].end if exact else None,
-        "today": today,
-        "yesterday": today - timedelta(days=1),
         "fetched_at": min((day.fetched_at for day in tariff.days.all() if day.day in dates), default=None),
-        **contract_of(tariff, ahead, now),
+        **contract_of(tariff, known.ahead, now),
         "look_again": look_again(tariff, now) if tariff.is_read else None,
     }
-    form = CheapestForm(tariff, query, now)
-    is_answered = ahead or (form.is_bound and tariff.is_read and not (view["over"] or view["stopped"]))
-    asked = cheapest(view, ahead, form, now) if is_answered else None
-    moments = changes(tariff, exact, now) + (changes_of_answer(asked, now) if asked else [])
-    return view | {"asked": asked, "changes_at": first_of(moments, now, zone)}
+    moments = changes(tariff, exact, now)
+    if best:  # its time begins, or it is too late to begin; a time that begins now is looked at again soon
+        moments += [at for at in (best.start, best.until - LENGTH) if at > now] or [now + timedelta(minutes=5)]
+    return view | {"changes_at": first_of(moments, now, zone)}
+
+
+def usual_year(rate: Decimal, currency: str) -> tuple[int, str] | None:
+    """The kWh of a usual year of a household, and what they cost at one price; None if we know no usual price."""
+    unit = money.unit(currency)
+    return (unit.year, money.amount(rate * unit.year, currency)) if unit.ordinary is not None else None
 
 
 def contract_of(tariff: Tariff, ahead: Sequence[rates.Segment], now: datetime) -> dict[str, bool]:
@@ -70,8 +101,10 @@ def contract_of(tariff: Tariff, ahead: Sequence[rates.Segment], now: datetime) -
     return {"over": left < 0, "stopped": left in (0, 1) and not ahead}
 
 
-def history_of(tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], now: datetime) -> dict[str, Any]:
-    """A day or a week of a tariff, for `tariffs/other_days.html`."""
+def history_of(
+    tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], before: Sequence[RateDay], now: datetime
+) -> dict[str, Any]:
+    """A day, a week or a month of a tariff, for `tariffs/other_days.html`; `before` is the week or month before it."""
     zone, currency = tariff.location.local_zone, tariff.location.currency_code
     exact = segments_of(known)
     segments = without_carbon(exact)
@@ -80,20 +113,47 @@ def history_of(tariff: Tariff, known: Sequence[RateDay], dates: Sequence[date], 
     answered = tariff.rates in (Tariff.Rates.OK, Tariff.Rates.ESTIMATE)
     today = now.astimezone(zone).date()
     near = len(dates) == 1 and timedelta() <= dates[0] - today <= timedelta(days=1)
-    by_day = [(day, rates.clip(segments, *rates.day_span(day, zone))) for day in dates]
+    by_day = [(day, rates.clip(exact, *rates.day_span(day, zone))) for day in dates]
     told = [day for day, found in by_day if found]
+    means = [
+        rates.Segment(*rates.day_span(day, zone), mean, min(s.confidence for s in found))
+        for day, found in by_day
+        if (mean := figures(found)[0]) is not None
+    ]
+    former = any(day.former for day in known)  # of which today's thresholds say nothing
+    said = (lambda rate: "") if former else partial(word, tariff)
+    shown = [day_of(exact, day, zone, now) for day in dates] if len(dates) == 1 else []
     return {
         "tariff": tariff,
         "names": list(dict.fromkeys(day.former or str(tariff) for day in known)) or [str(tariff)],
         "currency": currency,
-        "chart": chart(segments, start, end, zone, currency, now),
+        "chart": chart(segments if len(dates) == 1 else means, start, end, zone, currency, now, said),
         "tiered": any(day.tiered for day in known),
         "lacks": len(told) < len(by_day),
         "with_price": today if today in told else next(iter(told), None),
         "next": tariff.due_after(now) if tariff.is_read and answered and near else None,
-        "days": [day_of(exact, day, zone, now) for day in dates],
+        "days": shown,
+        "last": day_of(exact, dates[-1], zone, now),
+        "hours": {day.date: by_hour(day, zone) for day in shown},
         "changes": changes(tariff, exact, now) if start <= now + timedelta(days=1) and now < end else [],
-        "week": [(day, *figures(found), any(s.confidence < 1 for s in found)) for day, found in by_day],
+        "week": [
+            (day, *figures(found), any(s.confidence < 1 for s in found), carbon_of(found)) for day, found in by_day
+        ],
+        **compared(exact, segments_of(before), currency),
+    }
+
+
+def compared(exact: Sequence[rates.Segment], before: Sequence[rates.Segment], currency: str) -> dict[str, Any]:
+    """The mean price and carbon of a time, and of the one before it; the difference is that of the prices as shown."""
+    mean, earlier = figures(exact)[0], figures(before)[0]
+    return {
+        "mean": mean,
+        "earlier": earlier,
+        "more": None
+        if mean is None or earlier is None
+        else money.shown(mean, currency) - money.shown(earlier, currency),
+        "carbon": carbon_of(exact),
+        "carbon_earlier": carbon_of(before),
     }
 
 

@@ -1,10 +1,13 @@
+from calendar import monthrange
 from collections import defaultdict
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from allauth.core.ratelimit import respond_429
 from django.contrib import messages
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -17,20 +20,22 @@ from flatpeak_app.web.staff import may_see_others
 from .. import rates
 from ..erasure import erase_location
 from ..models import Location, RateDay, Tariff
-from ..rates.refresh import ASKING, FAILED, ask_for, refresh, under_way
-from .cheapest import CheapestForm
-from .day import segments_of
+from ..rates.levels import word
+from ..rates.outlook import segments_of
+from ..rates.refresh import ask_for, refresh, under_way
 from .forms import DateForm
-from .sections import days_around, sections
-from .shown import MINUTE, changes, first_of, history_of, is_awaited
+from .planner import planner
+from .sections import days_around, section_of
+from .shown import DAY, MINUTE, MONTH, TODAY, TOMORROW, WEEK, changes, first_of, history_of, is_awaited
 
 LATER = _("We're also deleting your data at FlatPeak.")
 ASKED_PER_LIST = 3  # the most calls to FlatPeak for which one view of "My locations" waits
 
 
 def readable_tariffs(request: HttpRequest, pk: UUID) -> tuple[Location, list[Tariff]]:
-    """A location and its tariffs, buying first, for its owner and permitted staff; a 404 for anybody else. One query."""
-    mine = {} if may_see_others(request, "tariffs.view_location") else {"customer__user": request.user.pk}
+    """A location and its tariffs, buying first, by one query; a 404 for all but its owner, devices and permitted staff."""
+    sees_all = hasattr(request, "device") or may_see_others(request, "tariffs.view_location")
+    mine = {} if sees_all else {"customer__user": request.user.pk}
     found = Tariff.objects.filter(location=pk, **{f"location__{name}": user for name, user in mine.items()})
     tariffs = list(found.select_related("location__customer").order_by("-direction"))
     if not tariffs:  # staff have deleted the last one
@@ -38,6 +43,13 @@ def readable_tariffs(request: HttpRequest, pk: UUID) -> tuple[Location, list[Tar
     for tariff in tariffs[1:]:
         tariff.location = tariffs[0].location
     return tariffs[0].location, tariffs
+
+
+def chosen(tariffs: list[Tariff], direction: str | None) -> Tariff | None:
+    """The tariff of the direction. Without a direction, the one for buying if it is connected, else the one for selling."""
+    found = [tariff for tariff in tariffs if direction in (None, tariff.direction)]
+    found.sort(key=lambda tariff: (not tariff.is_read, tariff.direction != "IMPORT", tariff.type != "COMMODITY"))
+    return found[0] if found else None
 
 
 @require_safe
@@ -53,12 +65,13 @@ def locations(request: HttpRequest) -> HttpResponse:
     days = defaultdict[UUID, list[RateDay]](list)  # by tariff; a prefetch would take twice as long for a few rows
     for day in days_around(now).filter(tariff__in=[tariff.pk for tariff in tariffs]) if tariffs else ():
         days[day.tariff_id].append(day)
-    for tariff in tariffs:
-        known = segments_of(days[tariff.pk])
-        tariff.now = rates.current(known, now)
-        tariff.awaited = is_awaited(tariff, now)
-        tariff.over = (tariff.days_left(now) or 0) < 0
-        moments += changes(tariff, known, now)
+    for each in tariffs:
+        known = segments_of(days[each.pk])
+        each.now = rates.current(known, now)
+        each.word = word(each, each.now.rate) if each.now else ""
+        each.awaited = is_awaited(each, now)
+        each.over = (each.days_left(now) or 0) < 0
+        moments += changes(each, known, now)
     zone = zones.pop() if len(zones) == 1 else ZoneInfo("UTC")
     context = {"tariffs": tariffs, "now": now, "zone": zone, "until": first_of(moments, now, zone)}
     return render(request, "tariffs/locations.html", context)
@@ -71,64 +84,112 @@ def _place(tariff: Tariff) -> tuple[datetime, UUID, bool]:
 
 @require_safe
 def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Today's and tomorrow's rates of each tariff of a location."""
+    """Today's and tomorrow's rates of one tariff of a location, what is bought or what is sold."""
     now = timezone.now()
     location, tariffs = readable_tariffs(request, pk)
-    # Do not call FlatPeak for a question that is refused.
-    is_refused = any(CheapestForm(tariff, request.GET, now).errors for tariff in tariffs)
-    if request.method == "GET" and not is_refused:
-        for tariff in tariffs:
-            refresh(tariff, now)
-    shown = sections(location, tariffs, now, request.GET)
+    if request.method == "GET":
+        for each in tariffs:
+            refresh(each, now)
+    tab = TOMORROW if request.GET.get("day") == TOMORROW else TODAY
+    tariff = shown_of(tariffs, request)
+    section = section_of(tariff, location, now, tab, tariffs) if tariff else None
+    mine = location.is_here and location.customer.user_id == request.user.pk
+    plan = None
+    if tariff and section and section.ahead and tariff.direction == "IMPORT" and not section.one_price:
+        sold = sold_at(tariffs, now)
+        plan = planner(request.user if mine else None, location, tariff, section.ahead, sold, request.GET, now)
+    moments = ([section.good_until] if section else []) + (plan["moments"] if plan else [])
     context = {
         "location": location,
         "now": now,
         "zone": location.local_zone,
-        "until": first_of((section.good_until for _, section in shown), now, location.local_zone),
-        "sections": shown,
-        "look_again": min((seconds for _, section in shown if (seconds := section.look_again)), default=None),
-        "mine": location.is_here and location.customer.user_id == request.user.pk,
+        "until": first_of(moments, now, location.local_zone),
+        "plan": plan,
+        "tariff": tariff,
+        "section": section,
+        "tab": tab,
+        "tabs": tabs(tariffs, tariff),
+        "mine": mine,
         "missing": next((d for d in ("IMPORT", "EXPORT") if d not in {tariff.direction for tariff in tariffs}), ""),
     }
-    wrong = any(section.is_wrong for _, section in shown)
-    return render(request, "tariffs/rates.html", context, status=400 if wrong else 200)
+    return render(request, "tariffs/rates.html", context)
+
+
+def sold_at(tariffs: Iterable[Tariff], now: datetime) -> list[rates.Segment]:
+    """The known prices at which the location sells, from now on; by one query, unless the days are loaded."""
+    sells = [tariff for tariff in tariffs if tariff.direction == "EXPORT" and tariff.is_read]
+    prefetch_related_objects(sells, Prefetch("days", days_around(now)))
+    return [s for tariff in sells for s in segments_of(tariff.days.all()) if s.end > now]
+
+
+def shown_of(tariffs: list[Tariff], request: HttpRequest) -> Tariff | None:
+    """The tariff of the direction in the query, else the first choice."""
+    return chosen(tariffs, request.GET.get("direction")) or chosen(tariffs, None)
+
+
+def tabs(tariffs: Iterable[Tariff], tariff: Tariff | None) -> list[tuple[str, bool]]:
+    """The directions to choose from, and which is shown; none if there is one only."""
+    found = [(each.direction, each is tariff) for each in tariffs]
+    return found if len(found) > 1 else []
 
 
 @require_safe
-def other_days(request: HttpRequest, pk: UUID, length: int) -> HttpResponse:
-    """The rates of a day, or of the week around it, as far as FlatPeak has them."""
+def other_days(request: HttpRequest, pk: UUID, period: str) -> HttpResponse:
+    """The rates of a day, or of the week or month around it, as far as FlatPeak has them."""
     now = timezone.now()
     location, tariffs = readable_tariffs(request, pk)
     zone = location.local_zone
     today = now.astimezone(zone).date()
     form = DateForm(today, request.GET if "date" in request.GET else {"date": str(today)})
     mine = location.is_here and location.customer.user_id == request.user.pk
-    context = {"location": location, "form": form, "length": length, "now": now, "zone": zone, "mine": mine}
+    tariff = shown_of(tariffs, request)
+    context = {
+        "location": location,
+        "form": form,
+        "tab": period,
+        "now": now,
+        "zone": zone,
+        "mine": mine,
+        "tariff": tariff,
+    }
+    context["tabs"] = tabs(tariffs, tariff)
     if not form.is_valid():
         return render(request, "tariffs/other_days.html", context, status=400)
-    first = form.cleaned_data["date"]
-    first -= timedelta(days=first.weekday() if length == 7 else 0)
-    days = [first + timedelta(days=n) for n in range(length)]
+    days = days_of(period, form.cleaned_data["date"])
+    before = days_of(period, days[0] - timedelta(days=1))
+    # A month is not asked for far ahead, where no market has prices.
+    wanted = [day for day in days if period != MONTH or day <= today + timedelta(days=1)]
+    wanted = [*(day for day in before if day >= form.first and period != DAY), *wanted]
     asks = request.method == "GET" and not is_too_often("ask_rates", request.user.pk)
-    answered = {tariff: (ask_for if asks else under_way)(tariff, days, now) for tariff in tariffs}
-    rate_days = RateDay.objects.filter(tariff__in=tariffs, day__in=days).order_by("day")
-    known = {tariff: [day for day in rate_days if day.tariff_id == tariff.pk] for tariff in tariffs}
-    lacks = any(len(known[tariff]) < len(days) and not said for tariff, said in answered.items())
+    answered = (ask_for if asks else under_way)(tariff, wanted, now) if tariff else ""
+    stored = list(RateDay.objects.filter(tariff=tariff, day__in=[*before, *days]).order_by("day"))
+    known = [day for day in stored if day.day >= days[0]]
+    lacks = not answered and set(wanted) - {day.day for day in stored}
     if request.method == "GET" and not asks and lacks:
         return respond_429(request)
-    views = [history_of(tariff, known[tariff], days, now) | {"answered": said} for tariff, said in answered.items()]
-    moments = [at for view in views for at in view["changes"]]
-    if {FAILED, ASKING} & set(answered.values()) or any(tariff.state == Tariff.State.PENDING for tariff in tariffs):
+    view = history_of(tariff, known, days, stored[: len(stored) - len(known)], now) if tariff else None
+    moments = list(view["changes"]) if view else []
+    if answered or (tariff and tariff.state == Tariff.State.PENDING):
         moments.append(now + MINUTE)  # the page says to look again in a minute
     context |= {
-        "tariffs": views,
+        "view": view,
+        "answered": answered,
         "until": first_of(moments, now, zone),
-        "failed": FAILED in answered.values(),
         "days": days,
-        "before": max(first - timedelta(days=length), form.first),
-        "after": min(first + timedelta(days=length), form.last),
+        "before": max(before[0], form.first),
+        "after": min(days[-1] + timedelta(days=1), form.last),
     }
     return render(request, "tariffs/other_days.html", context)
+
+
+def days_of(period: str, day: date) -> list[date]:
+    """The days of the week or month around a day, or that day."""
+    first, length = day, 1
+    if period == WEEK:
+        first, length = day - timedelta(days=day.weekday()), 7
+    elif period == MONTH:
+        first, length = day.replace(day=1), monthrange(day.year, day.month)[1]
+    return [first + timedelta(days=n) for n in range(length)]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

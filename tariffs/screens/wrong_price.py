@@ -20,8 +20,8 @@ from flatpeak_app.web.limits import limited
 from .. import rates
 from ..models import Location, RateDay, Tariff, WrongPrice
 from ..money import price
+from ..rates.outlook import segments_of, without_carbon
 from ..times import local
-from .day import segments_of, without_carbon
 from .downloads import chosen
 from .forms import DateForm
 

@@ -9,19 +9,23 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_timedelta
 from django import template
 from django.utils import timezone
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_lazy as _
 
 from .. import money, times
 from ..models import Tariff
 from ..rates import day_span
+from ..screens.chart import WORDS
 from ..screens.day import Day
 
 register = template.Library()
 register.filter(money.plain)
 register.filter(money.price)
 register.filter("unsigned_cost", lambda sum, currency: money.cost(abs(sum), currency))
-for moment in (times.local, times.local_day, times.long_date, times.moment_of_year, times.of_day, times.short_date):
-    register.filter(moment)
+for name in ("local", "local_day", "long_date", "month_of_year", "moment_of_year", "of_day", "short_date"):
+    register.filter(name, getattr(times, name))
+register.filter(times.zone_in_words)
 for tag in (times.span, times.until, times.when):
     register.simple_tag(tag)
 
@@ -80,6 +84,15 @@ PRICE = {
     ("EXPORT", 0): (_("nothing is paid"), _("nothing is paid on average")),
     ("EXPORT", -1): (_("you pay %(price)s"), _("you pay %(price)s on average")),
 }
+# The one price of a tariff, by direction and sign.
+ALWAYS = {
+    ("IMPORT", 1): _("%(price)s per kWh at all times."),
+    ("IMPORT", 0): _("Free at all times."),
+    ("IMPORT", -1): _("You are paid %(price)s per kWh at all times."),
+    ("EXPORT", 1): _("%(price)s per kWh at all times."),
+    ("EXPORT", 0): _("Nothing is paid at any time."),
+    ("EXPORT", -1): _("You pay %(price)s per kWh at all times."),
+}
 NOW["EXPORT", 1], PRICE["EXPORT", 1] = NOW["IMPORT", 1], PRICE["IMPORT", 1]
 
 
@@ -98,12 +111,26 @@ def rate_in_words(rate: Decimal, currency: str, direction: Any, unit: str = "kWh
 
 
 @register.simple_tag
-def now_in_words(view: dict[str, Any], now: datetime) -> str:
-    """Now 24.56p per kWh until 16:00."""
+def now_in_words(view: dict[str, Any], now: datetime) -> SafeString:
+    """Now 24.56p per kWh until 16:00; with the price marked, so that it can be shown large."""
     rate, currency = view["now"].rate, view["currency"]
     end = times.until(view["until"], now, view["zone"]) if view["until"] else ""
-    said = NOW[view["tariff"].direction, sign(rate, currency)][bool(end)]
-    return said % {"price": money.price(abs(rate), currency), "time": end}
+    said = escape(NOW[view["tariff"].direction, sign(rate, currency)][bool(end)])
+    price = format_html('<b class="price">{}</b>', money.price(abs(rate), currency))
+    return mark_safe(said % {"price": price, "time": escape(end)})  # nosec B308 B703  # all parts are escaped
+
+
+SIGNS = {"low": "▼", "usual": "●", "high": "▲"}
+
+
+@register.simple_tag
+def word_sign(word: str) -> str:
+    """▼ low: a sign beside the word, so that neither stands for its colour alone; "" without a word."""
+    if not word:
+        return ""
+    return format_html(
+        '<span class="word {}"><span aria-hidden="true">{}</span> {}</span>', word, SIGNS[word], WORDS[word]
+    )
 
 
 MORE, LESS = _("%(mean)s, %(gain)s more than now"), _("%(mean)s, %(gain)s less than now")
@@ -113,7 +140,7 @@ BETTER, WORSE = _("%(mean)s, %(gain)s better than now"), _("%(mean)s, %(gain)s w
 @register.simple_tag
 def mean_in_words(view: dict[str, Any]) -> str:
     """The mean of the best time beside the price now: 9.10p on average, 15.46p less than now."""
-    rate, gain = view["asked"]["window"].mean, view["asked"]["gain"]
+    rate, gain = view["best"].mean, view["gain"]
     currency, direction = view["currency"], view["tariff"].direction
     kind = sign(rate, currency)
     mean = str(PRICE[direction, kind][1]) % {"price": money.price(abs(rate), currency)}
@@ -121,6 +148,54 @@ def mean_in_words(view: dict[str, Any]) -> str:
         return mean
     better, worse = (BETTER, WORSE) if kind < 0 else (MORE, LESS) if direction == "EXPORT" else (LESS, MORE)
     return (better if gain > 0 else worse) % {"mean": mean, "gain": money.price(abs(gain), currency)}
+
+
+@register.simple_tag
+def one_price_in_words(view: dict[str, Any]) -> SafeString:
+    """28.15p per kWh at all times; with the price marked, so that it can be shown large."""
+    rate, currency = view["now"].rate, view["currency"]
+    said = escape(ALWAYS[view["tariff"].direction, sign(rate, currency)])
+    price = format_html('<b class="price">{}</b>', money.price(abs(rate), currency))
+    return mark_safe(said % {"price": price})  # nosec B308 B703  # all parts are escaped
+
+
+# The mean of a week or month against the one before it: more, less and the same.
+AGAINST = {
+    ("week", 1): _("%(mean)s on average, %(gain)s more than the week before."),
+    ("week", -1): _("%(mean)s on average, %(gain)s less than the week before."),
+    ("week", 0): _("%(mean)s on average, as the week before."),
+    ("month", 1): _("%(mean)s on average, %(gain)s more than the month before."),
+    ("month", -1): _("%(mean)s on average, %(gain)s less than the month before."),
+    ("month", 0): _("%(mean)s on average, as the month before."),
+}
+
+
+@register.simple_tag
+def compared_in_words(view: dict[str, Any], period: str) -> str:
+    """20.09p per kWh on average, 1.20p less than the week before. 180 g CO₂ per kWh, 12 g less."""
+    mean, more, currency = view["mean"], view["more"], view["currency"]
+    if more is None:
+        said = gettext("%(mean)s on average.") % {"mean": per_kwh(mean, currency)}
+    else:
+        words = AGAINST[period, (more > 0) - (more < 0)]
+        said = words % {"mean": per_kwh(mean, currency), "gain": money.price(abs(more), currency)}
+    carbon, earlier = view["carbon"], view["carbon_earlier"]
+    if carbon is None:
+        return said
+    grams = {"carbon": money.plain(carbon)}
+    if earlier is None or earlier == carbon:
+        plain = gettext("%(carbon)s g CO₂ per kWh.") % grams
+        return f"{said} {plain}"
+    grams["difference"] = money.plain(abs(carbon - earlier))
+    fuller = _("%(carbon)s g CO₂ per kWh, %(difference)s g more.")
+    if carbon < earlier:
+        fuller = _("%(carbon)s g CO₂ per kWh, %(difference)s g less.")
+    return f"{said} {fuller % grams}"
+
+
+@register.filter
+def of(found: dict[Any, Any], key: Any) -> Any:
+    return found.get(key)
 
 
 @register.filter
