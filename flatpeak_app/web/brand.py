@@ -59,6 +59,6 @@ def style(accent: str, accent_dark: str) -> str:
     )
 
 
-def source(style: str) -> str:
-    """Return the source of the Content-Security-Policy that allows this inline style and no other."""
-    return f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"
+def source(inline: str) -> str:
+    """Return the source of the Content-Security-Policy that allows this inline style or script and no other."""
+    return f"'sha256-{b64encode(sha256(inline.encode()).digest()).decode()}'"

@@ -26,8 +26,7 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
     def decorator(view: View) -> View:
         @wraps(view)
         def limited_view(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-            user = request.user.pk or get_adapter().get_client_ip(request)
-            if request.method not in methods or not is_too_often(action, user):
+            if request.method not in methods or not is_too_often(action, who(request)):
                 return view(request, *args, **kwargs)
             response = refuse(request, *args, **kwargs) if refuse else too_many_requests(request)
             response.status_code, response["Retry-After"] = 429, WAIT
@@ -36,6 +35,11 @@ def limited(action: str, *methods: str, refuse: View | None = None) -> Callable[
         return limited_view
 
     return decorator
+
+
+def who(request: HttpRequest) -> object:
+    """Return whom a limit counts: what a view has set, else the user, else the client's address."""
+    return getattr(request, "counted_as", "") or request.user.pk or get_adapter().get_client_ip(request)
 
 
 def is_too_often(action: str, user: object) -> bool:

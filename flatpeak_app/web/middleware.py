@@ -30,6 +30,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 RETURN = re.compile(r"(/connect/[0-9a-f-]{36}/return/)([\w-]+)/?")
 # Characters. Our longest field takes 320; an address with a connect token has a few hundred.
 LONGEST_PATH, LONGEST_NAME, LONGEST_VALUE = 500, 100, 1000
+ONE_CLICK = "/locations/mails/stop/"  # mail programs post here (RFC 8058), some as multipart
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
@@ -85,13 +86,20 @@ def fields(request: HttpRequest) -> None:
 
     This covers the forms of allauth and the admin too, before a view or a regular expression reads them.
     """
-    if (request.content_type or "").startswith("multipart/"):  # checked by the header, so the body is not read
+    # Checked by the header, so the body is not read.
+    is_multipart = (request.content_type or "").startswith("multipart/")
+    if is_multipart and request.path_info != ONE_CLICK:
         raise BadRequest("no form takes files")
     if len(request.path) > LONGEST_PATH:
         raise BadRequest("the path is too long")
     try:
-        given: list[tuple[str, QueryDict]] = [("GET", request.GET), ("POST", request.POST)]
-        if request.method == "POST" and len(request.body) < int(request.META.get("CONTENT_LENGTH") or 0):
+        given: list[tuple[str, QueryDict]] = [("GET", request.GET)]
+        given += [] if is_multipart else [("POST", request.POST)]
+        if (
+            request.method == "POST"
+            and not is_multipart
+            and len(request.body) < int(request.META.get("CONTENT_LENGTH") or 0)
+        ):
             raise BadRequest("the end of the form is missing")
     except UnreadablePostError:  # the client hung up or took too long
         raise BadRequest("the form did not arrive") from None

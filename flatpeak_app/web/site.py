@@ -7,9 +7,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils.crypto import salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
@@ -17,8 +18,13 @@ from django.views.i18n import set_language
 from django_guid import get_guid
 
 WAIT = "60"  # seconds; allauth does not say when a limit ends, and all limits that end in a 429 are per minute
+DAY = 24 * 3600  # seconds
 THEMES = ("light", "dark")
-ON_EVERY_PAGE = ["TERMS_URL", "PRIVACY_URL", "IMPRINT_URL", "SUPPORT_EMAIL", "BRAND_NAME", "BRAND_STYLE", "LANGUAGES"]
+HOME_ICONS = [("icon-192.png", 192, "any"), ("icon-512.png", 512, "any"), ("icon-maskable.png", 512, "maskable")]
+ON_EVERY_PAGE = [
+    *("TERMS_URL", "PRIVACY_URL", "IMPRINT_URL", "SUPPORT_EMAIL"),
+    *("BRAND_NAME", "BRAND_STYLE", "RATES_STYLE", "RATES_SCRIPT", "LANGUAGES"),
+]
 
 
 def site_context(request: HttpRequest) -> dict[str, object]:
@@ -64,6 +70,40 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     else:
         response.delete_cookie(settings.THEME_COOKIE_NAME, samesite="Lax")
     return response
+
+
+@login_not_required
+@require_safe
+def manifest(request: HttpRequest) -> HttpResponse:
+    """Answer what a phone needs to put the site on its home screen, in the format of W3C's web app manifest."""
+    icons = [{"src": static("icon.svg"), "type": "image/svg+xml", "sizes": "any"}]
+    for name, size, purpose in HOME_ICONS:
+        if (settings.ICONS / name).is_file():
+            icons.append({"src": static(name), "type": "image/png", "sizes": f"{size}x{size}", "purpose": purpose})
+    said = {
+        "name": settings.BRAND_NAME,
+        "short_name": settings.BRAND_NAME,
+        "id": "/",
+        "start_url": "/",
+        "display": "standalone",
+        "background_color": "#ffffff",
+        "theme_color": "#ffffff",
+        "icons": icons,
+    }
+    return JsonResponse(said, content_type="application/manifest+json", headers={"Cache-Control": f"max-age={DAY}"})
+
+
+@login_not_required
+@require_safe
+def icon(request: HttpRequest, name: str) -> HttpResponse:
+    """Answer an icon that browsers look for at a fixed address; without favicon.ico, the icon that pages name."""
+    file = settings.ICONS / name
+    if not file.is_file() and name == "favicon.ico":
+        file = settings.ICONS / "icon.svg"
+    if not file.is_file():
+        raise Http404
+    kind = {".ico": "image/x-icon", ".svg": "image/svg+xml", ".png": "image/png"}[file.suffix]
+    return HttpResponse(file.read_bytes(), kind, headers={"Cache-Control": f"max-age={DAY}"})
 
 
 @login_not_required
