@@ -1,5 +1,6 @@
 """Whether an address is connected already, so that the customer is asked before it is connected once more."""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -11,6 +12,7 @@ from .forms.base import RouteForm
 from .models import Page
 
 COMPARED = ("address_line1", "address_line2", "post_code", "city")
+SHORT = {"street": "st", "road": "rd", "avenue": "ave", "av": "ave", "boulevard": "bd", "blvd": "bd"}
 
 
 def connected(page: Page, form: RouteForm) -> Tariff | None:
@@ -41,10 +43,14 @@ def connected(page: Page, form: RouteForm) -> Tariff | None:
 
 def gist(address: dict[str, Any]) -> tuple[str, ...]:
     """An address without what people write differently. The city counts where there is no post code only."""
-    street, post_code = plain(address["address_line1"] + address["address_line2"]), plain(address["post_code"])
+    street, post_code = plain(f"{address['address_line1']} {address['address_line2']}"), plain(address["post_code"])
     return street, post_code or plain(address["city"])
 
 
 def plain(text: str) -> str:
-    """The letters and digits alone, without accents: "12a Rue de l’Été" and "12 A, rue de l'été" are the same."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text.casefold())))
+    """The letters and digits alone, without accents: "12a Rue de l’Été" and "12 A, rue de l'été" are the same.
+
+    So are "High Street" and "High St", "Hauptstraße" and "Hauptstr.".
+    """
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKD", text.casefold()))
+    return "".join(SHORT.get(word) or re.sub("strasse$", "str", word) for word in words)

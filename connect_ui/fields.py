@@ -1,6 +1,5 @@
 """Form fields for what a tariff is made of."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -12,14 +11,13 @@ from zoneinfo import ZoneInfo
 from babel import Locale, core, dates
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy as _, pgettext
 
-from tariffs import money, rates
+from tariffs import money
 from tariffs.addresses import sortable
-from tariffs.fields import NumberField, SignedInput, UnitInput, plain
+from tariffs.fields import NumberField, SignedInput
 from tariffs.flatpeak import zone_named
 
 # Codes that CLDR names and ISO 3166-1 does not have as countries.
@@ -39,44 +37,6 @@ class PercentageField(NumberField):
 
     def is_likely(self, number: Decimal) -> bool:
         return self.LEAST <= number <= self.MOST
-
-
-class RateField(NumberField):
-    """A price per kWh, typed as it stands on a bill (24.5 pence), clean as a Decimal in major units (0.245)."""
-
-    def __init__(self, *, currency: str = "", signed: bool = False, **options: Any) -> None:
-        super().__init__(widget=SignedInput if signed else UnitInput, **options)
-        self.currency, self.signed, self.unit = currency, signed, money.unit(currency)
-        self.units = money.words(currency, money.locale())
-        said = {"price": self.unit.suffix.strip()}
-        bill = gettext("{price} per kWh, about {bill} a year at {use} kWh")
-        self.widget.unit = gettext("%(price)s per kWh") % said if currency else gettext("per kWh")
-        self.widget.attrs |= {
-            "data-price": currency,
-            "data-suffix": self.unit.suffix,
-            "data-said": gettext("{price} per kWh"),
-            "data-bill": bill.replace("{use}", money.plain(Decimal(self.unit.year))),
-            "data-shift": self.unit.shift,
-            "data-year": self.unit.year,
-            "data-usual": self.unit.ordinary or "",
-            "data-units": json.dumps(self.units, ensure_ascii=False),
-            "data-script": static("js/prices.js"),
-        }
-
-    def prepare_value(self, value: Any) -> Any:
-        number = rates.number(value)
-        if number is None:
-            return value
-        # Connect sends a price of 0 before one is given.
-        return plain(number.scaleb(self.unit.shift)) if number or self.signed else ""
-
-    def is_likely(self, number: Decimal) -> bool:
-        return money.is_usual(number, self.currency)
-
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        if value is not None and not self.signed and value <= 0:
-            raise forms.ValidationError(gettext("Enter a price above 0."), code="invalid")
 
 
 @lru_cache(maxsize=16)

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,15 +6,14 @@ from django.db import models
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.functional import cached_property
 
 from flatpeak_app.web import vault
-from tariffs.flatpeak import ZERO, FlatPeakError, Release, of
+from tariffs.flatpeak import ZERO, Release, of
 from tariffs.models import DIRECTIONS, Erasure, Event, Location, Tariff
-from tariffs.queue import Queued, claim_end
 
 from . import routes
+from .claim import Claimable
 from .page import Page as Page  # Django looks for models here
 from .popular import PopularProviders as PopularProviders
 
@@ -25,32 +22,13 @@ SILENCE = timedelta(hours=1)  # after which a conversation whose tariff FlatPeak
 UNSETTLED = models.Q(state="owed") | models.Q(state="open", due_at__isnull=False)
 
 
-class ConnectSession(Queued):
+class ConnectSession(Claimable):
     """One conversation with Connect: whose it is, where it stands, and what became of it.
 
     It is due when its exchange is owed. An open one is due too once FlatPeak has stored the tariff (`Route.is_stored`): it
     is settled after an hour of silence, because a customer who closes the browser then is done. The claim also serializes
     answers: one at a time is under way.
     """
-
-    class State(models.TextChoices):
-        OPEN = "open"
-        OWED = "owed", "exchange owed"
-        CONNECTED = "connected"
-        DISCONNECTED = "disconnected"
-        EXPIRED = "expired"
-        CONFLICT = "conflict", "belongs to another user"
-        LEFT = "left", "left before anything was connected"
-
-    class Login(models.TextChoices):
-        """Who may go on with the present token, which whoever has the link to a provider's login knows too."""
-
-        NONE = "", "no link was given out"
-        AWAY = "away", "waits for the browser that signs in"
-        ASKED = "asked", "waits for the yes of another browser, which signed in"
-        AGREED = "agreed", "may go on, because that browser said yes"
-        SPOILT = "spoilt", "more than one other browser came back, so a new token is needed"
-        BACK = "back", "may go on"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="connect_sessions")
     location = models.ForeignKey(Location, models.SET_NULL, null=True, blank=True, related_name="connect_sessions")
@@ -71,31 +49,24 @@ class ConnectSession(Queued):
     # What was searched for in vain, by the subject of a later question: {"provider": …, "tariff": …}
     not_listed = models.JSONField(default=dict, editable=False)
 
-    state = models.CharField(max_length=20, choices=State.choices, default=State.OPEN)
     newest = models.PositiveIntegerField("pages seen", default=0)
-    last_route = models.CharField(max_length=100, blank=True)
+    # The page, by its number, that a changed answer leads back to: the earlier answers are given again until there.
+    returns_to = models.PositiveIntegerField(null=True, editable=False)
     last_error_code = models.CharField(max_length=100, blank=True)
     last_error_route = models.CharField(max_length=100, default="", editable=False)
-    # Connect may have taken the last answer: the reply to it was lost.
-    doubtful = models.BooleanField(default=False, editable=False)
     due_at = models.DateTimeField(null=True, blank=True, editable=False)
-    login = models.CharField(max_length=10, choices=Login.choices, default="", editable=False)
-    # The digest of the secret in the address that a login returns to.
-    return_digest = models.CharField(max_length=64, default="", editable=False)
 
     started_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     counted = models.BooleanField(default=False, editable=False)  # in FunnelCount
 
     DECLINED = "login_declined"  # as an error code: another browser's "no" ended the session
     _decrypted = ("", "")  # the encrypted token that was decrypted last, and its token
-    _read: dict[str, Any] = {}  # while claimed: the attributes as they are stored
 
-    class Meta(Queued.Meta):
+    class Meta(Claimable.Meta):
         verbose_name = "conversation"
         indexes = [
-            *Queued.Meta.indexes,
+            *Claimable.Meta.indexes,
             models.Index(fields=["user", "-started_at"], name="session_of_user"),
             models.Index(fields=["state", "id"], name="session_state"),
             models.Index(fields=["started_at"], name="session_begun"),
@@ -134,15 +105,6 @@ class ConnectSession(Queued):
         """The release that its token was made in, which all its calls use."""
         return of(self.flatpeak_version)
 
-    @property
-    def is_open(self) -> bool:
-        return self.state == self.State.OPEN and self.is_here
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended and can't go on, not even in a new one with the same answers."""
-        return self.state not in (self.State.OPEN, self.State.OWED, self.State.EXPIRED)
-
     @cached_property
     def is_connected(self) -> bool:
         """Whether its location has a connected tariff in its direction."""
@@ -150,29 +112,6 @@ class ConnectSession(Queued):
             return False
         here = Tariff.objects.filter(location=self.location_id, direction=self.direction)
         return here.exclude(state=Tariff.State.DISCONNECTED).exists()
-
-    @property
-    def is_at_login(self) -> bool:
-        return routes.row(self.last_route).kind is routes.Kind.REDIRECT
-
-    @property
-    def is_held(self) -> bool:
-        """Whether it must not go on with its token, because somebody else may have signed in with it."""
-        return self.is_stopped or (self.state == self.State.OPEN and self.login == self.Login.AWAY)
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether another browser came back from the login; the owner's browser can only go on with a new token."""
-        return self.state == self.State.OPEN and self.login in (self.Login.ASKED, self.Login.SPOILT)
-
-    @property
-    def may_leave(self) -> bool:
-        """Whether the link to the login may be followed: nobody has come back with this token yet."""
-        return self.is_open and self.is_at_login and self.login in ("", self.Login.AWAY)
-
-    def made_return(self, secret: str) -> bool:
-        """Whether this is the secret in the address that its login returns to."""
-        return any(constant_time_compare(self.return_digest, digest) for digest in vault.digests(secret))
 
     @property
     def is_unsettled(self) -> bool:
@@ -205,78 +144,22 @@ class ConnectSession(Queued):
                 due_at=self.due_at, attempts=0
             )
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether an answer is under way."""
-        return self.is_claimed(timezone.now())
-
-    @contextmanager
-    def claimed(self, held: bool = False) -> Iterator[bool]:
-        """Hold the session for one answer; on leaving, write the columns that were changed and give the claim back.
-
-        Yields False, and writes nothing, if another request has the session or has changed it since it was read. A session
-        that is held is claimed only with `held`, by a caller that sends nothing with the present token. An exception that
-        is no FlatPeakError leaves the claim to expire, so the next request knows that the answer's fate is doubtful.
-        """
-        if not self._read and not self.claim(held):
-            yield False
-            return
-        try:
-            yield True
-        except FlatPeakError:
-            self.release()
-            raise
-        self.release()
-
-    def save_claimed(self) -> None:
-        """Store a new session, held by who made it."""
-        self.claimed_until = claim_end()
-        self.save()
-        self._read = dict(self.__dict__)
-
-    def claim(self, held: bool = False) -> bool:  # type: ignore[override]
-        before = self.claimed_until
-        # `updated_at` tells whether a session was changed: whoever changes where it stands sets it, or its state.
-        as_read = {name: getattr(self, name) for name in ("claimed_until", "state", "updated_at")}
-        if self.is_busy or (self.is_held and not held) or not super().claim(**as_read):
-            return False
-        self._read = dict(self.__dict__)
-        # Whoever held the claim before did not give it back, so it is not known what Connect made of that answer.
-        self.doubtful = self.doubtful or before is not None
-        return True
-
     def keep(self, **given: Any) -> bool:
-        """Write the columns that were changed, and values that are given; False if the claim was lost.
-
-        Then the session was deleted during a call, or the call took so long that another request has taken the claim over.
-        """
-        self.updated_at = timezone.now()
-        names = [field.attname for field in self._meta.concrete_fields]
-        changed = {name: value for name in names if (value := getattr(self, name)) != self._read[name]}
-        self._read |= changed
-        mine = ConnectSession.objects.filter(pk=self.pk, claimed_until=self.claimed_until)
-        kept = bool(mine.update(**changed | given))
-        if kept and "state" in changed and self.is_over:
+        ends = self.is_over and self.state != self._read["state"]
+        kept = super().keep(**given)
+        if kept and ends:
             self.forget_typed()
         return kept
+
+    def release(self) -> bool:  # type: ignore[override]
+        if self.state == self.State.OPEN and self.due_at and self.due_at == self.claimed_until:
+            self.watch()  # the claim had moved it
+        return super().release()
 
     def forget_typed(self) -> None:
         """Delete what was typed, which nobody needs after the end. Connect's own pages stay for KEEP_TYPED_DAYS."""
         self.pages.update(typed={})
         self.pages.filter(answer__has_key="data").update(answer=None)
-
-    def release(self) -> bool:  # type: ignore[override]
-        """Write the columns that were changed and give the claim back; False if it was lost, or given back before."""
-        if self.state == self.State.OPEN and self.due_at and self.due_at == self.claimed_until:
-            self.watch()  # the claim had moved it
-        kept = bool(self._read) and self.keep(claimed_until=None)
-        self.claimed_until, self._read = None, {}
-        return kept
-
-    def undo(self) -> None:
-        """Take back the changes that `keep` has not written."""
-        for field in self._meta.concrete_fields:
-            setattr(self, field.attname, self._read[field.attname])
 
     def note_error(self, code: str, route: str) -> None:
         """Note what FlatPeak refused last, and on which page."""

@@ -34,9 +34,12 @@ class Page(models.Model):
     def __str__(self) -> str:
         return f"{self.number} {self.route}"
 
-    def keep(self, typed: dict[str, Any]) -> None:
-        """Store what was typed and not sent, so that it is there when the customer comes back."""
-        if typed:
+    def keep(self, typed: dict[str, str]) -> None:
+        """Store what was typed and not sent, so that it is there when the customer comes back.
+
+        Without U+0000, which nobody types and PostgreSQL stores in no text.
+        """
+        if typed := {name: text.replace("\0", "") for name, text in typed.items()}:
             self.typed = typed
             Page.objects.filter(pk=self.pk).update(typed=typed)
 
@@ -57,6 +60,11 @@ class Page(models.Model):
     @property
     def row(self) -> routes.Route:
         return routes.row(self.route)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the conversation goes on here with an answer."""
+        return self.row.kind in (routes.Kind.QUESTION, routes.Kind.SUMMARY)
 
     @cached_property
     def actions(self) -> list[str]:

@@ -113,43 +113,45 @@ def is_begun(found: Hits) -> bool:
     return any(quality > INSIDE for quality, _start in found.values())
 
 
-def has_slip(word: str, name: Name, start: int) -> bool:
-    """Whether the name goes on with the word but for one letter that is wrong, missing, too many or swapped.
+def goes_on(word: str, name: Name, at: int, slips: int, whole: bool) -> bool:
+    """Whether the name goes on with the word but for a letter or two that are wrong, missing, too many or swapped.
 
-    A word of four letters must be a whole one then.
+    whole: it must be a whole word of the name.
     """
     joined, same = name.joined, 0
-    while same < len(word) and joined.startswith(word[same], start + same):
+    while same < len(word) and joined.startswith(word[same], at + same):
         same += 1
-    at = start + same
-    swapped = word[same : same + 2] == joined[at : at + 2][::-1]
-    for left, passed in ((1, 1), (0, 1), (1, 0), (2, 2)):
-        rest, goes_on = word[same + left :], at + passed
-        far_enough = len(word) > 4 or goes_on + len(rest) in name.starts
-        if far_enough and joined.startswith(rest, goes_on) and (left < 2 or swapped):
-            return True
-    return False
+    rest, at = word[same:], at + same
+    if not rest or not slips:
+        return not rest and (not whole or at in name.starts)
+    swapped = rest[:2] == joined[at : at + 2][::-1]
+    ways = ((1, 1), (0, 1), (1, 0), (2, 2)) if swapped else ((1, 1), (0, 1), (1, 0))
+    return any(goes_on(rest[left:], name, at + passed, slips - 1, whole) for left, passed in ways)
 
 
-def with_slip(word: str, names: Sequence[Name]) -> Hits:
-    """As `hits`, with one slip, for which a number is too exact and a word of three letters too short."""
-    if len(word) < 4 or word.isdecimal():
+def with_slips(word: str, names: Sequence[Name], slips: int = 1) -> Hits:
+    """As `hits`, with a slip, or two if no name has the word with one.
+
+    A number is too exact for one and a word of three letters too short. One of four letters must be a whole word then. Two
+    are for words of eight letters, of which the first is right.
+    """
+    if len(word) < (4 if slips == 1 else 8) or word.isdecimal():
         return {}
     third = len(word) // 3
-    parts = word[:third], word[third : 2 * third], word[2 * third :]  # a slip leaves one of them as it is
+    parts = word[:third], word[third : 2 * third], word[2 * third :]  # one slip leaves one of them as it is
     one, other, rest = word[0], word[1], word[1:]
     found: Hits = {}
     for place, name in enumerate(names):
         joined = name.joined
-        if not any(part in joined for part in parts):
+        if slips == 1 and not any(part in joined for part in parts):
             continue
         for start in name.starts[:-1]:
             # Only a first letter that is wrong leaves neither of the first two where they can be.
             near = one in joined[start : start + 2] or joined[start] == other or joined.startswith(rest, start + 1)
-            if near and has_slip(word, name, start):
-                found[place] = SLIP, start
+            if (near if slips == 1 else joined[start] == one) and goes_on(word, name, start, slips, len(word) == 4):
+                found[place] = (SLIP if slips == 1 else INSIDE), start
                 break
-    return found
+    return found if found or slips > 1 else with_slips(word, names, 2)
 
 
 def look_up(word: str, names: Sequence[Name]) -> tuple[bool, Hits]:
@@ -161,7 +163,7 @@ def look_up(word: str, names: Sequence[Name]) -> tuple[bool, Hits]:
         head = word.removesuffix(end)
         if 1 < len(head) < len(word) and is_begun(begun := hits(head, names)):
             return True, begun
-    return not with_slip(word, WEAK_NAMES), found | with_slip(word, names)
+    return not with_slips(word, WEAK_NAMES), found | with_slips(word, names)
 
 
 def search(items: Iterable[Any], query: str, name: Callable[[Any], str]) -> list[Any]:

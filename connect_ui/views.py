@@ -191,8 +191,7 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
     if form and answered.row.asks == "address" and (tariff := already.connected(answered, form)):
         context = {"session": session, "page": answered, "form": form, "tariff": tariff}
         return render(request, "connect_ui/already.html", context)
-    # An answer before a summary changes it: the answers that followed are given again, and the customer is back there.
-    summary = session.newest if row(session.last_route).kind is Kind.SUMMARY else answered.number
+    changes = answered.number != session.newest and row(session.last_route).kind is Kind.SUMMARY
     try:
         with session.claimed(held=True) as mine:
             if mine and action in ("PROVIDER_MISSING", "TARIFF_MISSING"):
@@ -215,14 +214,15 @@ def take(request: HttpRequest, answered: Page) -> HttpResponse:
         return render(request, "connect_ui/wait.html", {"session": session})
     if action.startswith("WRONG_TARIFF"):
         messages.success(request, gettext("Thank you. We passed this on, and it will be checked."))
-    if summary != answered.number and shown and session.is_open:
+    if form and session.returns_to and session.is_open:
         try:
-            repeat_later(session, answered, summary)
+            repeat_later(session)
         except flatpeak.FlatPeakError as error:
             explain(request, session, error)
         return lead(request, "newest", at_newest, session.pk)
     if not shown:  # the answer was not sent, or its page not stored
-        if summary != answered.number and row(session.last_route).kind is Kind.SUMMARY:
+        if changes and row(session.last_route).kind is Kind.SUMMARY:
+            answered.keep(form.typed() if form else {})
             messages.info(request, UNCHANGED)
         return lead(request, "newest", at_newest, session.pk)
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from django.db.models import Q
 from django.http import QueryDict
 
 from tariffs import flatpeak
@@ -62,34 +63,32 @@ def answer_part(new: ConnectSession, asked: Page, said: Page) -> Page | None:
     return None
 
 
-def repeat_later(session: ConnectSession, changed: Page, summary: int) -> None:
+def repeat_later(session: ConnectSession) -> None:
     """After another answer to a page on the way to a summary, give the answers that followed it once more.
 
-    Stops where Connect asks something else, and where an answer is missing or does not fit any more; what was typed then
-    stands in the form. Each answer has a claim of its own, so a crash or another request leaves a question that can be
-    answered. Raises FlatPeakError.
+    Stops at the summary, and at a question that was not asked on the way or whose answer does not fit any more; what was
+    typed then stands in the form. The next answer goes on from there. Each answer has a claim of its own, so a crash or
+    another request leaves a question that can be answered. Raises FlatPeakError.
     """
-    path = path_to(session, summary)
-    numbers = [page.number for page in path]
-    later = path[numbers.index(changed.number) + 1 :] if changed.number in numbers else []
-    for said in later:
-        asked = session.pages.filter(number=session.newest).first()
-        if not session.is_open or not asked or asked.route != said.route or not said.answer:
-            break
+    path = {page.route: page for page in path_to(session, session.returns_to) if page.answer}
+    asked = session.pages.filter(number=session.newest).first()
+    # What was asked since is not answered with what was said before it.
+    since = Q(number__gt=session.returns_to, number__lt=session.newest) | Q(number=asked and asked.came_from)
+    for route in session.pages.filter(since).values_list("route", flat=True):
+        path.pop(route, None)
+    while asked and session.is_open and session.returns_to and (said := path.pop(asked.route, None)):
         asked.typed = said.typed
         asked.save(update_fields=["typed"])
-        answer, form = said.answer, None
+        answer, form = said.answer or {}, None
         if "data" in answer:
             given = QueryDict(mutable=True)
             given.update(said.typed)
             given.setlist("sure", [*said.typed.values()])  # it was questioned the first time
             form = form_for(asked, given)
-            if not form or not form.is_valid():
+            same = asked.data.get("currency_code") == said.data.get("currency_code")
+            if not (form and same and form.is_valid() and form.to_data() == answer["data"]):
                 break
-            answer = {"data": form.to_data()}
         elif answer.get("action") not in REPEATED_ACTIONS:
             break
         with session.claimed() as mine:
-            if not mine:
-                break
-            send(session, asked, answer, said.typed, form)
+            asked = send(session, asked, answer, said.typed, form) if mine else None

@@ -14,7 +14,7 @@ from tariffs.models import Location, Tariff
 
 from ..forms.base import RouteForm
 from ..models import ConnectSession, Page
-from ..routes import Kind
+from ..routes import Kind, row
 from .reading import note_country, note_provider, report
 from .settle import owe, settle, store_now
 from .tokens import make_token, renew
@@ -88,7 +88,8 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
         if session.doubtful and not held:
             stands = stand(session)
             session.doubtful = False
-            if stands.route != session.last_route:
+            # An earlier question can be answered again, at whichever question Connect is by now.
+            if stands.route != session.last_route and not (page.number != session.newest and stands.goes_on):
                 append(session, stands)
                 return None
         try:
@@ -102,11 +103,19 @@ def send(session: ConnectSession, page: Page, answer: JSON, typed: JSON, form: R
             if not there:
                 raise
             said = answer if earlier else anew(page, there, form, answer)
-            if there.route != page.route or not said:
-                go_on_from(session, there)
-                return None
-            answer = said
-            new, given = say_safely(session, there, page, answer)
+            if there.route == page.route and said:
+                answer = said
+                new, given = say_safely(session, there, page, answer)
+            else:
+                # Not where FlatPeak has a tariff already, as that would be erased with its token.
+                leads = earlier and there.goes_on and not session.is_unsettled
+                new, given = renew(session, page, answer, there) if leads else (there, False)
+                if not given and new is not there:  # another question comes first
+                    page.answer, page.typed, session.returns_to = answer, typed, session.newest
+                    page.save(update_fields=["answer", "typed"])
+                if not given:
+                    go_on_from(session, new)
+                    return None
     except flatpeak.Rejected as error:
         refused(session, error, page.route)
         raise
@@ -196,6 +205,10 @@ def append(session: ConnectSession, page: Page, answered: Page | None = None) ->
         before = session.pages.filter(number=answered.came_from or 0, route=page.route).first()
         if before:  # the question was asked before, so it comes from where it came from then
             page.came_from, page.typed = before.came_from, before.typed
+    if answered and answered.number < session.newest and row(session.last_route).kind is Kind.SUMMARY:
+        session.returns_to = session.newest
+    if page.row.kind is Kind.SUMMARY:
+        session.returns_to = None
     session.newest, session.last_route = page.number, page.route
     note_country(session, answered)
     note_provider(session, page, answered)

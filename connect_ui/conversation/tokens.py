@@ -18,7 +18,7 @@ from tariffs.models import Customer
 from tariffs.rates import number
 
 from ..models import SILENCE, ConnectSession, Page
-from ..routes import START
+from ..routes import START, Kind
 from .wire import say, stand
 
 logger = logging.getLogger(__name__)
@@ -75,11 +75,12 @@ def path_to(session: ConnectSession, number: int | None) -> list[Page]:
     return path[::-1]
 
 
-def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tuple[Page, bool]:
+def renew(session: ConnectSession, to: Page, answer: JSON | None = None, stay: Page | None = None) -> tuple[Page, bool]:
     """Take a new token and repeat the answers on the way to a page, then its own answer. Raises FlatPeakError.
 
-    Whoever has the link to a provider's login knows the old token. Returns the page where this led, and whether the
-    page's own answer was given: Connect may ask something else on the way.
+    Whoever has the link to a provider's login knows the old token. And where Connect takes no answer to an earlier page,
+    the old token stays where it is: at `stay`, which is kept if the way leads to no question. Returns the page where this
+    led, and whether the page's own answer was given: Connect may ask something else on the way.
     """
     path = [(page.route, page.answer or {}) for page in path_to(session, to.number)]
     path[-1] = (to.route, answer or {})
@@ -94,14 +95,23 @@ def renew(session: ConnectSession, to: Page, answer: JSON | None = None) -> tupl
             said, action = path[at][1], path[at][1].get("action", "")
             if not said or (action and action not in RENEWED_ACTIONS and at < last):
                 break
-            stands = say(session, stands, said)
+            try:
+                stands = say(session, stands, said)
+            except flatpeak.Rejected as error:
+                if not stay or at == last or error.status == 429:
+                    raise
+                break  # the customer answers it anew
     except flatpeak.FlatPeakError:
         session.undo()
         raise
+    given = bool(answer) and at == last
+    if stay and not given and stands.row.kind is not Kind.QUESTION:
+        session.undo()
+        return stay, False
     has_tariff = before.may_have_tariff and not session.location_id
     if has_tariff:
         session.due_at = None  # nothing is stored under the new token yet
     if session.keep() and has_tariff:
         # FlatPeak may have stored a tariff under the old token. By then the location is stored here if it is the same one.
         before.owe_erasure(due_at=timezone.now() + SILENCE)
-    return stands, bool(answer) and at == last
+    return stands, given

@@ -10,11 +10,11 @@ from django import forms
 from django.utils.translation import gettext
 
 from tariffs import money
-from tariffs.fields import TimeField
+from tariffs.fields import RateField, TimeField
 from tariffs.flatpeak import JSON
 from tariffs.times import of_day
 
-from ..fields import PercentageField, RateField
+from ..fields import PercentageField
 from .base import RouteForm
 from .questions import region_field
 
