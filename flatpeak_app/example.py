@@ -6,8 +6,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
 from tariffs import money
 from tariffs.rates import Segment, day_span
+from tariffs.rates.levels import thresholds
 from tariffs.rates.windows import best
 from tariffs.screens.chart import chart, heading
 
@@ -57,6 +60,12 @@ def example(language: str) -> dict[str, Any]:
         for n, price in enumerate(place.prices.split())
     ]
     lowest, highest = (best(segments, STRETCH, start, end, dearest) for dearest in (False, True))
+    below, above = thresholds(segments) or (segments[0].rate, segments[0].rate)
+    named = (lowest.start, lowest.end, gettext("cheapest")) if lowest else None
+
+    def word(rate: Decimal) -> str:
+        return "low" if rate < below else "high" if rate > above else "usual"
+
     costs = [money.cost(ENERGY * window.mean, place.currency) for window in (lowest, highest) if window]
     return {
         "city": place.city,
@@ -64,7 +73,7 @@ def example(language: str) -> dict[str, Any]:
         "currency": place.currency,
         "day": DAY,
         "segments": segments,
-        "chart": chart(segments, start, end, zone, place.currency, end),
+        "chart": chart(segments, start, end, zone, place.currency, end, word, named),
         "heading": heading(segments, zone),
         "lowest": lowest,
         "highest": highest,

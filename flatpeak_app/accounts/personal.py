@@ -23,7 +23,20 @@ from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import UNSETTLED, ConnectSession, Page
 from flatpeak_app.web.limits import limited
 from tariffs.erasure import erase_at_once
-from tariffs.models import Customer, Event, Location, Mail, RateDay, Tariff, Wait, WrongPrice
+from tariffs.models import (
+    Appliance,
+    Customer,
+    DeviceKey,
+    Event,
+    Location,
+    Mail,
+    RateDay,
+    Reminder,
+    Tariff,
+    Wait,
+    Wish,
+    WrongPrice,
+)
 from tariffs.screens.views import LATER
 
 from .about import about
@@ -31,7 +44,7 @@ from .models import User
 from .sessions import forget
 
 # Columns with a secret (`data` is a second factor's), and `body`: the download has the user's answers, not the pages.
-LEFT_OUT = {"password", "session_key", "data", "token_digest", "encrypted_token", "return_digest", "body"}
+LEFT_OUT = {"password", "session_key", "data", "token_digest", "encrypted_token", "return_digest", "key_digest", "body"}
 ROWS = 100  # per chunk of the download
 EXCHANGED_PER_DELETION = 2  # at most, because the customer waits for them
 
@@ -50,7 +63,11 @@ def everything(user: User) -> dict[str, models.QuerySet[Any]]:
         "locations": places.order_by("created_at"),
         "tariffs": Tariff.objects.filter(location__customer__user=user).order_by("location", "-direction"),
         "waits": Wait.objects.filter(tariff__location__customer__user=user),
+        "wishes": Wish.objects.filter(tariff__location__customer__user=user).order_by("tariff", "since"),
+        "reminders": Reminder.objects.filter(tariff__location__customer__user=user).order_by("made_at"),
+        "device_keys": DeviceKey.objects.filter(location__customer__user=user).order_by("location", "made_at"),
         "rates": RateDay.objects.filter(tariff__location__customer__user=user).order_by("tariff", "day"),
+        "appliances": Appliance.objects.filter(user=user).order_by("pk"),
         "wrong_prices": WrongPrice.objects.filter(tariff__location__customer__user=user).order_by("reported_at"),
         "conversations": conversations.order_by("started_at"),
         "pages": Page.objects.filter(session__user=user).order_by("session", "number").defer("body"),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from flatpeak_app.web.middleware import before
 
+COOKIE = 'Cookie cookie-name="sessionid"'  # as a challenge
 RENEWED_EVERY = 24 * 3600  # seconds, so that not every page writes to the database
 
 
@@ -28,12 +29,20 @@ def lasting(request: HttpRequest) -> None:
 
 
 class SignedIn(LoginRequiredMiddleware):
-    """Django's, but a program that asks for a file gets a sentence with its 401 instead of a page to sign in on."""
+    """Django's, but a program that asks for a file gets a sentence with its 401 instead of a page to sign in on.
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
+    A view with `takes_keys` checks the key of a device itself.
+    """
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse | None:  # type: ignore[override]
+        takes_keys = getattr(view_func, "takes_keys", False)
+        if takes_keys and request.headers.get("Authorization", "").lower().startswith("bearer "):
+            return None
         if request.path.endswith((".csv", ".json")) and "text/html" not in request.headers.get("Accept", ""):
             said = gettext("Sign in first, and send the session's cookie with the request.")
-            headers = {"WWW-Authenticate": 'Cookie cookie-name="sessionid"', "Cache-Control": "no-store"}
+            if takes_keys:
+                said = gettext("Send the key of a device in the header Authorization, after the word Bearer.")
+            headers = {"WWW-Authenticate": f"Bearer, {COOKIE}" if takes_keys else COOKIE, "Cache-Control": "no-store"}
             return HttpResponse(f"{said}\n", "text/plain; charset=utf-8", 401, headers=headers)
         return super().handle_no_permission(request, view_func)
 

@@ -16,7 +16,7 @@ from connect_ui.models import ConnectSession
 from connect_ui.routes import in_words
 from flatpeak_app.accounts.about import about
 from flatpeak_app.accounts.models import User
-from tariffs.models import Event, Location, Mail, Tariff, Wait, WrongPrice
+from tariffs.models import DeviceKey, Event, Location, Mail, Tariff, Wait, Wish, WrongPrice
 
 from .funnel_page import may_view, must_view
 from .needs import OF_CUSTOMER, change
@@ -78,6 +78,21 @@ def waits(user: User) -> Section:
     return Section("Mails to come when rates arrive", ("Tariff", "Waits since", "Mail that it is late", "Result"), rows)
 
 
+def wishes(user: User) -> Section:
+    wanted = Wish.objects.filter(tariff__location__customer__user=user, wanted=True).select_related("tariff")
+    rows = [
+        (change(each.tariff), (each.tariff, each, each.limit, each.since, each.told_day))
+        for each in wanted.order_by("-since")[:NEWEST]
+    ]
+    return Section("Mails they want", ("Tariff", "About", "Limit", "Since", "Last mail"), rows)
+
+
+def devices(user: User) -> Section:
+    keys = DeviceKey.objects.filter(location__customer__user=user).select_related("location").order_by("-made_at")
+    rows = [(change(each.location), (each.location, each, each.made_at, each.used_on)) for each in keys[:NEWEST]]
+    return Section("Keys of devices", ("Location", "Device", "Made", "Last used"), rows)
+
+
 def wrong_prices(user: User) -> Section:
     told = WrongPrice.objects.filter(tariff__location__customer__user=user).order_by("-reported_at")[:NEWEST]
     rows = [
@@ -94,6 +109,8 @@ SECTIONS: dict[Callable[[User], Section], tuple[type[Model], ...]] = {
     events: (Event,),
     mails: (User,),
     waits: (Tariff,),
+    wishes: (Tariff,),
+    devices: (Location,),
 }  # with what must be viewed for them
 
 

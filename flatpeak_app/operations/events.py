@@ -21,6 +21,7 @@ from connect_ui.models import ConnectSession
 from tariffs import details, flatpeak
 from tariffs.events import Event
 from tariffs.models import Tariff, Wait
+from tariffs.needed import find
 from tariffs.rates.refresh import make_due
 
 logger = logging.getLogger(__name__)
@@ -162,6 +163,7 @@ def look(event: Event, now: datetime) -> str:
             Tariff.objects.filter(pk=tariff.pk, version=tariff.version).update(**believed)
         if "state" in believed:
             Wait.wake(tariff, now)
+    find(now, here)
     return fetch(event, now)
 
 

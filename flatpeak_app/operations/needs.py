@@ -18,8 +18,9 @@ from flatpeak_app.accounts.about import about
 from flatpeak_app.accounts.models import User
 from flatpeak_app.web.errors import once_a_day
 from tariffs.flatpeak import word
-from tariffs.models import Erasure, Event, Tariff, Wait, WrongPrice
-from tariffs.notices import NOT_SENT, UNREAD
+from tariffs.letters import NOT_SENT
+from tariffs.models import Erasure, Event, Reminder, Tariff, Wait, WrongPrice
+from tariffs.notices import UNREAD
 from tariffs.queue import QueueQuerySet
 
 from .events import BUSY
@@ -121,6 +122,17 @@ def mails(now: datetime, user: User | None = None) -> Matter:
     return Matter("mails", title, number, cases, listed(Tariff), newest, waits)
 
 
+def reminders(now: datetime, user: User | None = None) -> Matter:
+    kept = Reminder.objects.here().filter(last_result=NOT_SENT, attempts__gt=1).select_related("tariff")
+    kept = kept.filter(**of(user, "tariff__location__customer__user")).order_by("made_at")
+    cases = [
+        Case(f"{each}: {each.tariff}", change(each.tariff), each.made_at, each.last_result) for each in kept[:FIRST]
+    ]
+    number, newest = extent(kept, "made_at")
+    title = "Reminders that the mail server refused twice or more"
+    return Matter("reminders", title, number, cases, listed(Tariff), newest, kept)
+
+
 def unknown_routes(now: datetime) -> Matter:
     reached: Counter[str] = Counter()
     newest = ""
@@ -169,10 +181,11 @@ OF_CUSTOMER = {
     rates: Tariff,
     unread: Tariff,
     mails: Tariff,
+    reminders: Tariff,
     events: Event,
     wrong_prices: WrongPrice,
 }  # those that can be of one customer, with what must be viewed for them
-KINDS = (exchanges, rates, unread, mails, unknown_routes, deletions, events, wrong_prices)
+KINDS = (exchanges, rates, unread, mails, reminders, unknown_routes, deletions, events, wrong_prices)
 
 
 def tell_operator(now: datetime) -> None:

@@ -7,19 +7,24 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession
 from tariffs import flatpeak
 from tariffs.erasure import erase
-from tariffs.models import Erasure, Event, Tariff, Wait
+from tariffs.letters import one_connection
+from tariffs.models import Erasure, Event, Reminder, Tariff, Wait, Wish
+from tariffs.needed import remind
 from tariffs.notices import send_due
 from tariffs.queue import QueueQuerySet
 from tariffs.rates.refresh import refresh_due
+from tariffs.wanted import tell
 
 from .events import handle
 
@@ -27,19 +32,32 @@ logger = logging.getLogger(__name__)
 
 
 class Queue(NamedTuple):
-    """`work` takes a row; it says whether that went well, None if somebody else had the row."""
+    """`work` takes a row; it says whether that went well, None if somebody else had the row.
+
+    A worker has many threads for one that is `wide`. Each works within `around`.
+    """
 
     name: str
     rows: QueueQuerySet
     work: Callable[[Any], bool | None]
+    wide: bool = False
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 EXCHANGES = Queue("exchanges", ConnectSession.objects.all(), exchange_owed)
 DELETIONS = Queue("deletions", Erasure.objects.all(), erase)
-RATES = Queue("rates", Tariff.objects.select_related("location"), refresh_due)
-MAILS = Queue("mails", Wait.objects.all(), send_due)
+WISHED = Wish.objects.filter(tariff=OuterRef("pk"), wanted=True)
+RATES = Queue(
+    "rates", Tariff.objects.select_related("location").annotate(has_wishes=Exists(WISHED)), refresh_due, wide=True
+)
+MAILS = Queue("mails", Wait.objects.all(), send_due, around=one_connection)
+WISHES = Queue(
+    "wishes", Wish.objects.select_related("tariff__location__customer__user"), tell, wide=True, around=one_connection
+)
+REMINDERS = Queue("reminders", Reminder.objects.all(), remind, around=one_connection)
 EVENTS = Queue("events", Event.objects.all(), handle)
-QUEUES = (EXCHANGES, DELETIONS, RATES, MAILS, EVENTS)
+QUEUES = (EXCHANGES, DELETIONS, RATES, MAILS, WISHES, REMINDERS, EVENTS)
+looked_at: dict[str, float] = {}  # when a queue was last looked at for a row, on the monotonic clock
 
 
 class Run:
@@ -74,9 +92,10 @@ class Run:
 
     def thread(self, jitter: float) -> None:
         try:
-            self.stopped.wait(random.uniform(0, jitter))  # nosec B311  # spreads calls, and is no secret
+            if jitter:
+                self.stopped.wait(random.uniform(0, jitter))  # nosec B311  # spreads calls, and is no secret
             # The threads mostly wait, and may be more than the pool has connections.
-            with flatpeak.releasing(connection.close):
+            with flatpeak.releasing(connection.close), self.queue.around():
                 self.work(connection.close)
         finally:
             connection.close()
@@ -99,10 +118,12 @@ class Run:
 
     def next(self) -> Any:
         """The next row, once a pause is over; None at once if there is none."""
+        looked_at[self.queue.name] = time.monotonic()
         with self.lock:
             row = None if self.stopped.is_set() else next(self.rows, None)
         while row is not None and not self.stopped.is_set() and (pause := self.go_on_at - time.monotonic()) > 0:
-            self.stopped.wait(pause)
+            self.stopped.wait(min(pause, 60))
+            looked_at[self.queue.name] = time.monotonic()
         return None if self.stopped.is_set() else row
 
     def pause(self, seconds: float) -> None:

@@ -186,7 +186,7 @@ class EventAdmin(InQueue):
     @admin.display(description="customer")
     def customer_link(self, row: Any) -> SafeString:
         link = reverse("admin:customer", args=[row.owner]) if row.owner else ""
-        return format_html('<a href="{}">{}</a>', link, row.email) if link else SafeString()
+        return format_html('<a href="{}">{}</a>', link, row.email) if link else SafeString("")
 
     @admin.action(description="Handle again", permissions=["try_again"])
     def handle_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:

@@ -99,7 +99,10 @@ def check_are_free(ports: dict[str, int]) -> None:
 def collect_static() -> None:
     """Collect and compress the static files, which takes seconds, if one has changed since the last time."""
     collected = settings.STATIC_ROOT / "staticfiles.json"
-    sources = [settings.BASE_DIR / "requirements.txt", *(settings.BASE_DIR / "static").rglob("*")]
+    sources = [
+        settings.BASE_DIR / "requirements.lock",
+        *(each for folder in settings.STATICFILES_DIRS for each in folder.rglob("*")),
+    ]
     if not collected.exists() or collected.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         call_command("collectstatic", interactive=False, verbosity=0)
 
