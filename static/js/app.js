@@ -25,7 +25,7 @@ async function searchable(input, list, rest) {
 function readable(svg) {
   const said = document.createElement("output");
   said.className = "readout";
-  svg.after(said);
+  svg.before(said);
   svg.tabIndex = 0;
   let at = -1;
 
@@ -42,11 +42,14 @@ function readable(svg) {
     event.preventDefault();
     read(Math.max(at + step, 0));
   });
-  svg.addEventListener("pointermove", ({ clientX }) => {
+  const point = ({ clientX }) => {
     const box = svg.getBoundingClientRect();
     const x = ((clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
-    read(all(".bar", svg).findIndex(({ x: { baseVal: from }, width }) => x >= from.value && x < from.value + width.baseVal.value));
-  });
+    const bars = all(".bar", svg).map((bar) => bar.getBBox());
+    read(bars.findIndex((bar, n) => x >= bar.x && x < (bars[n + 1]?.x - bar.x < 2 * bar.width ? bars[n + 1].x : bar.x + bar.width)));
+  };
+  svg.addEventListener("pointermove", point);
+  svg.addEventListener("pointerdown", point); // a tap moves nothing
 }
 
 // --- Forms ----------------------------------------------------------------------------------------------------------

@@ -67,37 +67,33 @@ function hits(text, names) {
 
 const isBegun = (found) => [...found.values()].some(([how]) => how > INSIDE);
 
-function hasSlip(word, { joined, starts }, start) {
-  let same = 0;
-  while (same < word.length && word[same] === joined[start + same]) same++;
-  const at = start + same;
-  const swapped = word[same] === joined[at + 1] && word[same + 1] === joined[at];
-  return [[1, 1], [0, 1], [1, 0], [2, 2]].some(([left, passed]) => {
-    const rest = word.slice(same + left);
-    const on = at + passed;
-    if (!joined.startsWith(rest, on) || (left > 1 && !swapped)) return false;
-    return word.length > 4 || starts.includes(on + rest.length);
-  });
+// Whether a name goes on with the word but for so many slips; `whole`: with a whole word of its own.
+function goesOn(name, at, word, slips, whole) {
+  const { joined, starts } = name;
+  while (word && word[0] === joined[at]) [word, at] = [word.slice(1), at + 1];
+  if (!word || !slips) return !word && (!whole || starts.includes(at));
+  const swapped = word[0] === joined[at + 1] && word[1] === joined[at];
+  return [[1, 1], [0, 1], [1, 0], [2, 2]].some(
+    ([left, on]) => (left < 2 || swapped) && goesOn(name, at + on, word.slice(left), slips - 1, whole),
+  );
 }
 
-function withSlip(word, names) {
+function withSlips(word, names, slips = 1) {
   const found = new Map();
-  if (word.length < 4 || /^\p{Nd}/u.test(word)) return found;
+  if (word.length < (slips < 2 ? 4 : 8) || /^\p{Nd}/u.test(word)) return found;
   const third = Math.floor(word.length / 3);
-  const parts = [word.slice(0, third), word.slice(third, 2 * third), word.slice(2 * third)]; // a slip leaves one as it is
-  const [one, other] = word;
-  const rest = word.slice(1);
+  const parts = [word.slice(0, third), word.slice(third, 2 * third), word.slice(2 * third)]; // one slip leaves one as it is
   names.forEach((name, place) => {
-    const { joined, starts } = name;
-    if (!parts.some((part) => joined.includes(part))) return;
-    const start = starts.slice(0, -1).find((at) => {
+    const { joined } = name;
+    if (slips < 2 && !parts.some((part) => joined.includes(part))) return;
+    const start = name.starts.slice(0, -1).find((at) => {
       // Only a first letter that is wrong leaves neither of the first two where they can be.
-      const near = joined[at] === one || joined[at + 1] === one || joined[at] === other || joined.startsWith(rest, at + 1);
-      return near && hasSlip(word, name, at);
+      const near = joined[at + 1] === word[0] || joined[at] === word[1] || joined.startsWith(word.slice(1), at + 1);
+      return (joined[at] === word[0] || (slips < 2 && near)) && goesOn(name, at, word, slips, word.length < 5);
     });
-    if (start !== undefined) found.set(place, [SLIP, start]);
+    if (start !== undefined) found.set(place, [slips < 2 ? SLIP : INSIDE, start]);
   });
-  return found;
+  return slips < 2 && !found.size ? withSlips(word, names, 2) : found;
 }
 
 // Whether a word tells much, and its hits.
@@ -109,7 +105,7 @@ function lookUp(word, names) {
     const begun = head.length > 1 && hits(head, names);
     if (begun && isBegun(begun)) return [true, begun];
   }
-  return [!withSlip(word, WEAK_NAMES).size, new Map([...found, ...withSlip(word, names)])];
+  return [!withSlips(word, WEAK_NAMES).size, new Map([...found, ...withSlips(word, names)])];
 }
 
 // The places of the names that a query finds, the best first; undefined for a query without words.
