@@ -93,13 +93,17 @@ def pytest_collection_modifyitems(config, items):
 def may_differ(item, cases):
     """Return whether a test may depend on the database or the cache: by its fixtures, or by what its module imports.
 
-    Of the cases of a test function the first two, except of races and of hostile input: the others make the same queries.
+    Of the cases of a test function the first: the others make the same queries. Of races all, but of buttons and of hostile
+    input, which have a case for each page, every third.
     """
     if item.get_closest_marker("once"):
         return False
     function = item.nodeid.partition("[")[0]
     cases[function] += 1
-    if cases[function] > 2 and not function.startswith(("tests/races/", "tests/fuzz/")):
+    if function.startswith(("tests/races/test_buttons", "tests/fuzz/")):
+        if cases[function] % 3 != 1:
+            return False
+    elif cases[function] > 1 and not function.startswith("tests/races/"):
         return False
     asks = {"db", "transactional_db", "django_db_setup"} & set(item.fixturenames)
     return bool(asks or item.get_closest_marker("django_db") or STORES & vars(item.module).keys())

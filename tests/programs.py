@@ -29,6 +29,7 @@ PRODUCTION = {
     "SITE_URL": "https://connect.example.com",
     "SECRET_KEY": "7f3c1e9a5b2d8046" * 4,
     "EMAIL_URL": "smtp+tls://user:password@mail.example.com:587",
+    "DATABASE_URL": "postgres://user@127.0.0.1:9/nowhere",  # for what needs no database
     "FLATPEAK_ACCOUNT_ID": "acc_example",
     "FLATPEAK_API_KEY": "sk_live_example",
 }
@@ -93,9 +94,13 @@ def here(command: list[str], port: int = 8000) -> list[str]:
 
 def build(folder: Path) -> None:
     """Do in `folder` what the Dockerfile does in var/, and migrate an SQLite database as compose.yaml does."""
-    key, *collect = shlex.split(re.search(r"^RUN (SECRET_KEY=.*)$", DOCKERFILE, re.MULTILINE)[1])
-    migrate = command(COMPOSE, "command: ")
-    for words, settings in ((collect, dict([key.split("=")])), (migrate, PRODUCTION)):
+    site, key, *collect = shlex.split(re.search(r"^RUN (SITE_URL=.* collectstatic .*)$", DOCKERFILE, re.MULTILINE)[1])
+    assert '["sh", "-c", "python manage.py migrate --noinput && touch' in COMPOSE
+    migrate, database = (
+        ["python", "manage.py", "migrate", "--noinput"],
+        {"DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"},
+    )
+    for words, settings in ((collect, dict(each.split("=") for each in (site, key))), (migrate, PRODUCTION | database)):
         done = run(*here(words), VAR_DIR=folder, **settings)
         assert done.returncode == 0, done.stdout
     assert not (folder / "secret-key").exists()

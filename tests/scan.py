@@ -46,6 +46,14 @@ def look_at_origins(where: str, html: str) -> None:
             findings.append(f"another origin in {where}: <{tag}> {address}")
 
 
+def look_at_buttons(where: str, html: str) -> None:
+    """A button that names a form outside of it does nothing if there is no such form."""
+    for name in set(re.findall(r'<button[^>]* form="([^"]+)"', html)) - set(
+        re.findall(r'<form[^>]* id="([^"]+)"', html)
+    ):
+        findings.append(f"a button without its form in {where}: {name}")
+
+
 def keep(status: int, html: str) -> None:
     """Save a page unless one with the same sequences of tags and attributes is saved; more rows make no new page."""
     tags = [" ".join(re.findall(r"^\w+|\s[\w:-]+(?==)", tag)) for tag in re.findall(r"<([^>]+)>", html)]
@@ -71,6 +79,7 @@ def middleware(get_response):
             look(f"the body of {where}", body)
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 look_at_origins(where, body)
+                look_at_buttons(where, body)
                 if PAGES and body.lower().startswith("<!doctype html"):  # not a part of a page
                     keep(response.status_code, body)
         return response

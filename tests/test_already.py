@@ -37,6 +37,7 @@ def press(walk, button):
         {},
         {"address_line1": "1 EXAMPLE street"},
         {"address_line1": " 1, Example  Street. "},
+        {"address_line1": "1 Example St."},
         {"post_code": "n11aa"},
         {"city": "Greater London"},
         {"address_line1": "1", "address_line2": "Éxample Street"},
@@ -64,6 +65,11 @@ def test_the_same_address_however_it_is_written_is_asked_about(connected, sandbo
 )
 def test_another_address_is_not_asked_about(connected, changed):
     assert connected.address(again="", **changed).route == "provider_select"
+
+
+def test_the_same_street_in_another_country_is_not_asked_about(connected):
+    Location.objects.update(country_code="IE")
+    assert connected.address(again="").route == "provider_select"
 
 
 def test_what_is_bought_says_nothing_about_what_is_sold(walk):
@@ -127,3 +133,27 @@ def test_a_city_counts_where_there_is_no_post_code():
     address = {"address_line1": "1 Main Street", "address_line2": "", "city": "Galway", "post_code": ""}
     assert gist(address) == gist(address | {"city": "GALWAY"})
     assert gist(address) != gist(address | {"city": "Cork"})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1 High Street", "1 High St."),
+        ("4 Station Road", "4 STATION RD"),
+        ("350 Fifth Avenue", "350 Fifth Ave"),
+        ("12 avenue de l’Été", "12, Av. de l'Ete"),
+        ("8 boulevard Voltaire", "8 bd Voltaire"),
+        ("Hauptstraße 5", "Hauptstr. 5"),
+        ("Kurze Straße 5", "Kurze Strasse 5"),
+        ("Kurze Str. 5", "Kurze Strasse 5"),
+    ],
+)
+def test_a_street_is_the_same_with_its_kind_cut_short(one, other):
+    address = {"address_line1": one, "address_line2": "", "city": "", "post_code": "1"}
+    assert gist(address) == gist(address | {"address_line1": other})
+
+
+@pytest.mark.parametrize(("one", "other"), [("1 High Street", "1 High Road"), ("Roadstreet 1", "Rdst 1")])
+def test_another_kind_of_street_or_a_part_of_a_name_is_another_street(one, other):
+    address = {"address_line1": one, "address_line2": "", "city": "", "post_code": "1"}
+    assert gist(address) != gist(address | {"address_line1": other})

@@ -3,6 +3,7 @@
 Their source is FlatPeak's own pages about anode and what its web client relies on; docs/architecture.md tells which.
 """
 
+import os
 import re
 
 import pytest
@@ -290,7 +291,7 @@ def test_disconnecting_ends_the_stored_rates_even_if_the_exchange_fails(settings
 
 # --- what FlatPeak's sources disagree about
 
-# From the sandbox's switches, which its README explains.
+# From the sandbox's switches, which its README explains. Without TORTURE the first value of each.
 READINGS = [
     (name, value)
     for name, values in {
@@ -324,7 +325,7 @@ READINGS = [
         "price_next_update": [True],
         "earlier_answers": ["refuse"],
     }.items()
-    for value in values
+    for value in (values if "TORTURE" in os.environ else values[:1])
 ]
 
 

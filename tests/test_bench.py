@@ -27,7 +27,7 @@ def test_a_quick_run_measures_everything():
         nothing = ("views that failed", "tariffs said to be saved and not stored", "tariffs stored twice")
         assert [found[f"… {name}"] for name in (*nothing, "unhandled errors")] == ["0"] * 4
         assert float(rows["… a step of Connect, in place : one that does the least"].split()[0]) > 0.5
-    assert float(found["A week's chart of 2016 segments"].split()[0]) < 60  # ms of CPU
+    assert float(found["A day's chart of 288 segments"].split()[0]) < 60  # KB
     assert any(name.startswith("refresh_rates, 40 tariffs") for name in rows)
     opened = [value for name, value in rows.items() if name.startswith("… connections opened to FlatPeak")]
     assert opened

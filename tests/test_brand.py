@@ -83,7 +83,14 @@ def test_every_page_carries_the_brand(client, settings, tmp_path, name):
 
 def test_a_folder_of_the_brand_comes_before_ours(tmp_path):
     (tmp_path / "static").mkdir()
-    found = load(tmp_path, "TEMPLATES", "STATICFILES_DIRS", "MFA_TOTP_ISSUER", BRAND_DIR=str(tmp_path), BRAND_NAME="B")
+    names = ("TEMPLATES", "STATICFILES_DIRS", "MFA_TOTP_ISSUER", "ICONS", "RATES_STYLE")
+    found = load(tmp_path, *names, BRAND_DIR=str(tmp_path), BRAND_NAME="B")
+    assert found["ICONS"] == str(settings.BASE_DIR / "static")
+    (tmp_path / "static/css").mkdir()
+    (tmp_path / "static/icon.svg").touch()
+    (tmp_path / "static/css/rates.css").write_text("b { color: red; }")
+    branded = load(tmp_path, "ICONS", "RATES_STYLE", BRAND_DIR=str(tmp_path))
+    assert branded == {"ICONS": str(tmp_path / "static"), "RATES_STYLE": "b{color:red}"}
     assert found["TEMPLATES"][0]["DIRS"][0] == str(tmp_path / "templates")
     assert found["STATICFILES_DIRS"][0] == str(tmp_path / "static")
     assert found["MFA_TOTP_ISSUER"] == "B"

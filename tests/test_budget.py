@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 
 from connect_ui.templatetags.connect import REST
+from flatpeak_app.web.brand import source
 from flatpeak_app.web.static_files import SMALL
 from tests.test_faults import PAGES
 
@@ -41,8 +42,8 @@ def files_of(response):
         ("js/app.js", 2_400),
         ("js/search.js", 2_800),
         ("js/prices.js", 1_500),
-        ("css/rates.css", 600),
-        ("js/rates.js", 750),
+        ("css/rates.css", 950),
+        ("js/rates.js", 1_000),
     ],
 )
 def test_a_style_sheet_and_a_script_are_small(name, most):
@@ -63,12 +64,16 @@ def test_no_page_of_connect_loads_what_only_prices_and_lists_need(walk, client, 
     assert files_of(client.get(walk.path, headers=GZIP)) == ["css/app.css", "icon.svg", "js/app.js"]
 
 
-def test_a_page_with_prices_adds_one_style_sheet_and_one_script(walk, client):
+def test_a_page_with_prices_contains_a_style_and_a_script_of_its_own(walk, client):
     walk.fixed()
     location = f"/locations/{walk.session.location_id}/"
     for path in ("/locations/", location, f"{location}day/", f"{location}week/"):
-        files = files_of(client.get(path, headers=GZIP))
-        assert files == ["css/app.css", "icon.svg", "js/app.js", "css/rates.css", "js/rates.js"]
+        response = client.get(path, headers=GZIP)
+        assert files_of(response) == ["css/app.css", "icon.svg", "js/app.js"]
+        page = gzip.decompress(response.content).decode()
+        for inline in (settings.RATES_STYLE, settings.RATES_SCRIPT):
+            assert page.count(inline) == 1
+            assert source(inline) in response["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("route", PAGES)

@@ -108,15 +108,25 @@ def test_nobody_is_addressed_as_a_friend():
 # --- The templates
 
 SHOWN = {"alt", "aria-label", "aria-description", "aria-placeholder", "placeholder", "title", "content", "label"}
-NAMES = {"FlatPeak Connect", "kWh", "CSV", "JSON", "–", "width=device-width, initial-scale=1", "light dark"}
+NAMES = {
+    "FlatPeak Connect",
+    "evcc",
+    "Home Assistant",
+    "kWh",
+    "CSV",
+    "JSON",
+    "–",
+    "width=device-width, initial-scale=1",
+    "light dark",
+}
 
 
 class Shown(HTMLParser):
-    """Collects what people read: texts between tags, and attributes that are shown or read out."""
+    """Collects what people read: texts between tags, and attributes that are shown or read out. Not code for programs."""
 
     def __init__(self):
         super().__init__()
-        self.found = []
+        self.found, self.code = [], False
 
     def note(self, text):
         for name in NAMES:
@@ -125,9 +135,14 @@ class Shown(HTMLParser):
             self.found.append(" ".join(text.split()))
 
     def handle_data(self, data):
-        self.note(data)
+        if not self.code:
+            self.note(data)
+
+    def handle_endtag(self, tag):
+        self.code &= tag != "pre"
 
     def handle_starttag(self, tag, attributes):
+        self.code |= tag == "pre"
         http = dict(attributes).get("http-equiv")
         for name, value in attributes:
             if (

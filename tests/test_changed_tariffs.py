@@ -343,7 +343,7 @@ def test_a_tariff_with_steps_says_so_wherever_a_price_stands_and_a_former_one_of
     assert '"tiered": true' in look("rates.json")
     tariffs.save("Flat", "0.31")
     look()
-    for path, query in (("", {}), ("day/", {"date": "2026-11-20"}), ("day/", {"date": "2026-11-28"})):
+    for path, query in (("", {}), ("day/", {"date": "2026-11-12"}), ("day/", {"date": "2026-11-30"})):
         said = look(path, **query)
         assert STEPS not in said, path
         assert "31.00p" in said, path
@@ -405,6 +405,11 @@ def test_a_tariff_with_steps_says_so_from_its_summary_on(walk):
     walk.post("/connect/", {"location": location.pk, "direction": "IMPORT"}).act("EDIT")
     walk.provider("Ecotricity").answer(options="FIXED").answer(cost="31").name_and_term("Dearer").act("SAVE")
     assert STEPS not in walk.get(f"/locations/{location.pk}/").text
+
+
+def test_a_summary_of_what_is_sold_in_steps_says_so_in_its_words(walk):
+    walk.to_providers(direction="EXPORT").provider("Test: tiered").log_in_at_provider()
+    assert "The price depends on how much you sell. Shown is the lowest step." in walk.text
 
 
 def test_a_customer_who_changes_the_price_sees_the_new_one_at_once(walk):

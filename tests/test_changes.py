@@ -18,10 +18,42 @@ def release(request, sandbox):
     return request.param
 
 
+@pytest.fixture(params=["accept", "refuse"])
+def earlier(request, sandbox):
+    """Whether Connect takes an answer to an earlier page."""
+    sandbox.state["switches"]["earlier_answers"] = request.param
+    return request.param
+
+
+DAY_AND_NIGHT = {"periods": "2", "start_0": "07:00", "cost_0": "30", "start_1": "23:00", "cost_1": "9.5"}
+NAME, TERM, MOVED = {"tariff_name": "Dearer"}, {"term": "open"}, {**Walk.ADDRESS, "address_line1": "2 Example Street"}
+PATHS = {
+    "one price": lambda walk: walk.by_hand().answer(cost="28.15").name_and_term("Simple"),
+    "day and night": lambda walk: walk.by_hand(structure="TIME_OF_DAY").answer(**DAY_AND_NIGHT).name_and_term("Simple"),
+    "market price": lambda walk: walk.by_hand(structure="MARKET").surcharge("2", "5").name_and_term("Simple"),
+    "tariff not listed": lambda walk: (
+        walk.to_providers()
+        .provider("SSE")
+        .act("TARIFF_MISSING", q="Simple")
+        .answer(options="FIXED")
+        .answer(cost="28.15")
+        .name_and_term("Simple")
+    ),
+    "provider not listed": lambda walk: (
+        walk.to_providers()
+        .act("PROVIDER_MISSING", q="Example Energy")
+        .answer(provider_name="Example Energy")
+        .answer(options="FIXED")
+        .answer(cost="28.15")
+        .name_and_term("Simple")
+    ),
+}
+
+
 @pytest.fixture
 def summary(release, walk):
     """Alice at the summary of a price that she typed."""
-    walk.by_hand().answer(cost="28.15").name_and_term("Simple")
+    PATHS["one price"](walk)
     assert walk.shows is Kind.SUMMARY
     return walk
 
@@ -33,7 +65,14 @@ def changes(walk):
 
 
 def change(walk, what, **answer):
-    return walk.get(changes(walk)[what]).answer(**answer)
+    [path] = [path for name, path in changes(walk).items() if name == what or (what.endswith("at") and what in name)]
+    return walk.get(path).answer(**answer)
+
+
+def fail(sandbox, call, fault, **more):
+    call = call if call == "token" else f"connect.{call}"
+    with sandbox.lock:
+        sandbox.set_faults([{"call": call, "fault": fault, **more}])
 
 
 def test_each_row_that_was_typed_has_a_change_and_the_address_is_one(summary):
@@ -47,42 +86,172 @@ def test_what_comes_from_the_provider_has_no_change(release, walk):
     assert set(changes(walk)) == {"Address", "Provider"}
 
 
-@pytest.mark.parametrize(
-    ("what", "answer", "said"),
-    [
-        ("Price per kWh", {"cost": "31"}, "31.00p per kWh"),
-        ("Tariff", {"tariff_name": "Dearer"}, "Dearer"),
-        ("Contract", {"term": "open"}, "until terminated"),
-        ("Address", {**Walk.ADDRESS, "address_line1": "2 Example Street"}, "2 Example Street"),
-    ],
-)
-def test_a_change_leads_back_to_the_summary_with_the_other_answers(summary, what, answer, said):
-    change(summary, what, **answer)
-    assert summary.shows is Kind.SUMMARY, summary.text
-    assert said in summary.text
-    assert "Ecotricity" in summary.text
-    summary.save()
+CHANGES = [
+    *[(path, "Address", MOVED, "2 Example Street") for path in PATHS],
+    ("one price", "Tariff", NAME, "Dearer"),
+    ("market price", "Contract", TERM, "until terminated"),
+    *[(path, "Price per kWh", {"cost": "31"}, "31.00p") for path in PATHS if path.endswith("listed")],
+    ("one price", "Price per kWh", {"cost": "31"}, "31.00p"),
+    ("day and night", "Price at", DAY_AND_NIGHT | {"cost_0": "31", "cost_1": "31"}, "31.00p"),
+    ("market price", "Price at", {"fixed": "3", "percentage": "5"}, "Simple"),
+    ("provider not listed", "Provider", {"provider_name": "Other Energy"}, "Other Energy"),
+]
+
+
+@pytest.mark.parametrize(("path", "what", "answer", "said"), CHANGES)
+def test_a_change_leads_back_to_the_summary_with_the_other_answers(release, earlier, walk, path, what, answer, said):
+    PATHS[path](walk)
+    before = walk.page.data
+    change(walk, what, **answer)
+    assert walk.shows is Kind.SUMMARY, walk.text
+    assert said in walk.text
+    after = walk.page.data
+    kept = {"Tariff": ("provider", "cost"), "Contract": ("provider", "cost", "rates")}
+    for name in kept.get(what, ("provider",) * (what != "Provider")):
+        assert after.get(name) == before.get(name)
+    assert ((after.get("cost"), after.get("rates")) != (before.get("cost"), before.get("rates"))) is ("Price" in what)
+    assert walk.session.returns_to is None
+    walk.save()
     tariff = Tariff.objects.get()
     assert tariff.name == ("Dearer" if what == "Tariff" else "Simple")
     assert Location.objects.count() == 1
 
 
-def test_a_change_that_makes_connect_ask_something_else_stops_there(summary):
+def test_every_answer_can_be_changed_one_after_the_other(release, earlier, summary):
+    for what, answer in (("Price per kWh", {"cost": "31"}), ("Tariff", NAME), ("Address", MOVED), ("Contract", TERM)):
+        change(summary, what, **answer)
+        assert summary.shows is Kind.SUMMARY, what
+    change(summary, "Price per kWh", cost="32")
+    for said in ("32.00p", "Dearer", "2 Example Street", "until terminated", "Ecotricity"):
+        assert said in summary.text
+
+
+def test_after_a_question_that_connect_did_not_ask_before_the_other_answers_are_given_again(earlier, summary):
     change(summary, "Price", options="TIME_OF_DAY")
     assert summary.page.route == "timed_prices"
-    summary.answer(periods="2", start_0="07:00", cost_0="30", start_1="23:00", cost_1="9.5")
-    assert summary.page.route == "tariff_name"
+    summary.answer(**DAY_AND_NIGHT)
+    assert summary.shows is Kind.SUMMARY
+    assert "Simple" in summary.text
+
+
+def test_going_back_on_the_way_to_the_summary_changes_the_answer_again(earlier, summary):
+    change(summary, "Price", options="TIME_OF_DAY")
+    summary.act("BACK") if "BACK" in summary.page.actions else summary.back()
+    assert summary.page.route == "structure"
+    summary.answer(options="FIXED")
+    assert summary.shows is Kind.SUMMARY
+    assert "28.15p" in summary.text
+
+
+def test_a_provider_that_was_listed_can_become_one_that_was_not(earlier, summary):
+    summary.get(changes(summary)["Provider"]).act("PROVIDER_MISSING", q="Example Energy")
+    assert summary.page.route == "provider_name"
+    summary.answer(provider_name="Example Energy")
+    assert summary.shows is Kind.SUMMARY
+    assert "Example Energy" in summary.text
+    assert "28.15p" in summary.text
+
+
+def test_in_another_currency_the_price_is_asked_for_again(earlier, summary):
+    berlin = {"address_line1": "1 Beispielstraße", "city": "Berlin", "post_code": "10117", "country_code": "DE"}
+    change(summary, "Address", **berlin)
+    assert summary.page.route == "provider"
+    summary.answer(provider=summary.page.data["providers"][-1]["id"])
+    while summary.page.route == "structure":
+        summary.answer(options="FIXED")
+    assert summary.page.route == "fixed_price"
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        (call, fault)
+        for call in ("token", "tariff_structure_select")
+        for fault in ("status_500", "answer_lost", "status_429")
+    ]
+    + [("rate_fixed_capture", "status_409"), ("session_restore", "answer_lost")],
+)
+def test_a_fault_on_the_way_to_the_change_leaves_the_summary_as_it_was(walk, sandbox, call, fault):
+    sandbox.state["switches"]["earlier_answers"] = "refuse"
+    PATHS["one price"](walk)
+    newest = walk.session.newest
+    fail(sandbox, call, fault, times=2)
+    change(walk, "Price per kWh", cost="31")
+    assert 'value="31"' in walk.response.content.decode()
+    assert (walk.session.newest, walk.session.returns_to) == (newest, None)
+    sandbox.set_faults([])
+    walk.get(f"/connect/{walk.session.pk}/")
+    assert "28.15p" in walk.text
+    change(walk, "Price per kWh", cost="31")
+    assert "31.00p" in walk.text
+    walk.save()
+    assert Tariff.objects.count() == 1
+
+
+@pytest.mark.parametrize("fault", ["status_500", "answer_lost"])
+@pytest.mark.parametrize("call", ["tariff_name_capture", "contract_term_capture"])
+def test_a_fault_on_the_way_back_leaves_a_question_that_leads_to_the_summary(
+    release, earlier, summary, sandbox, call, fault
+):
+    fail(sandbox, call, fault)
+    change(summary, "Price per kWh", cost="31")
+    assert "can't look up prices" in summary.text
+    # Where anode has to go back, that fails already.
+    before = "fixed_price" if (release, earlier) == ("anode", "refuse") else summary.page.route
+    typed, answer = {
+        "fixed_price": ('value="31"', {"cost": "31"}),
+        "tariff_name": ('value="Simple"', {"tariff_name": "Simple"}),
+        "contract": ('value="unknown"[^>]*checked', {"term": "unknown"}),
+    }[before]
+    assert re.search(typed, summary.response.content.decode())
+    summary.answer(**answer)
+    assert summary.shows is Kind.SUMMARY
+    assert "31.00p" in summary.text
+    assert "Simple" in summary.text
+
+
+def test_an_earlier_answer_that_is_refused_now_is_asked_for_and_the_rest_is_given_again(walk, sandbox):
+    sandbox.state["switches"]["earlier_answers"] = "refuse"
+    PATHS["one price"](walk)
+    fail(sandbox, "provider_select", "status_409", times=2)
+    change(walk, "Price per kWh", cost="31")
+    assert walk.page.route == "provider"
+    walk.provider("Ecotricity")
+    assert walk.shows is Kind.SUMMARY
+    assert "31.00p" in walk.text
+
+
+def test_where_no_way_leads_to_the_question_the_summary_says_so_and_what_was_typed_is_kept(walk, sandbox):
+    """The prices were typed after a sign-in at the provider, which can't be repeated."""
+    sandbox.state["switches"]["earlier_answers"] = "refuse"
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider("manual")
+    walk.answer(options="FIXED").answer(cost="28.15").name_and_term("Simple")
+    token = walk.session.connect_token
+    change(walk, "Price per kWh", cost="31")
+    assert walk.shows is Kind.SUMMARY
+    assert "This can't be changed by itself." in walk.text
+    assert "28.15p" in walk.text
+    assert walk.session.connect_token == token
+    assert 'value="31"' in walk.get(changes(walk)["Price per kWh"]).response.content.decode()
+    walk.get(f"/connect/{walk.session.pk}/").save()
+    assert Tariff.objects.count() == 1
+
+
+def test_a_change_whose_answer_was_lost_is_given_again_and_leads_to_the_summary(release, earlier, summary, sandbox):
+    fail(sandbox, "rate_fixed_capture", "answer_lost")
+    change(summary, "Price per kWh", cost="31")
+    assert 'value="31"' in summary.response.content.decode()
+    summary.answer(cost="32")
+    assert summary.shows is Kind.SUMMARY
+    assert "32.00p" in summary.text
 
 
 def test_an_answer_that_is_refused_now_stands_in_its_form(summary, sandbox):
-    with sandbox.lock:
-        sandbox.set_faults([{"call": "connect.tariff_name_capture", "fault": "status_500"}])
+    fail(sandbox, "tariff_name_capture", "status_500")
     change(summary, "Price per kWh", cost="31")
     assert summary.page.route == "tariff_name"
     assert 'value="Simple"' in summary.response.content.decode()
-    with sandbox.lock:
-        sandbox.set_faults([])
-    summary.answer(tariff_name="Simple").answer(term="unknown")
+    summary.answer(tariff_name="Simple")
     assert summary.shows is Kind.SUMMARY
     assert "31.00p" in summary.text
 
@@ -99,15 +268,7 @@ def test_a_change_sends_each_answer_once(summary, sandbox):
     ] == [1] * 3
 
 
-def test_where_connect_takes_no_answer_to_an_earlier_page_it_goes_back_or_says_so(summary, sandbox, release):
-    sandbox.state["switches"]["earlier_answers"] = "refuse"
-    change(summary, "Price per kWh", cost="31")
-    assert summary.shows is Kind.SUMMARY
-    assert ("31.00p" in summary.text) is (release == "anode")  # which has BACK
-    assert ("This can't be changed by itself." in summary.text) is (release == "zero")
-
-
-def test_a_change_in_place_is_one_answer(summary):
+def test_a_change_in_place_is_one_answer(earlier, summary):
     response = summary.client.post(
         changes(summary)["Price per kWh"], {"cost": "31", "newest": summary.session.newest}, headers={"Part": "main"}
     )

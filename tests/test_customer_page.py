@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.operations.customer_page import NEWEST
-from tariffs.models import Event, Location, Mail, Tariff, Wait, WrongPrice
+from tariffs.models import DeviceKey, Event, Location, Mail, Tariff, Wait, Wish, WrongPrice
 from tariffs.notices import send_due
 from tests.test_funnel import sessions
 from tests.test_overview import ago, tariff
@@ -60,6 +60,9 @@ def fill(user, count=1):
         Mail.objects.create(user=user, name="account/email/password_changed", taken=True)
         now = timezone.now()
         priced = {"day": now.date(), "starts_at": now, "segment": [f"{now}", f"{now}", 0.3, 1, None], "fetched_at": now}
+        Wish.objects.create(tariff=late, kind="below", limit="0.125")
+        Wish.objects.create(tariff=late, kind="above", limit="0.875", wanted=False)
+        DeviceKey.make(late.location, f"Hub {key}")
         WrongPrice.objects.create(tariff=late, said=f"It is {key}p.", **priced)
 
 
@@ -74,6 +77,8 @@ def test_it_shows_everything_of_one_customer_and_nothing_of_another(staff, alice
         "password changed",
         "sent",
         f"It is {alice.pk}0p.",
+        "a price below the limit 0.125",
+        f"loc_{alice.pk}0 Hub {alice.pk}0",
         "What to do Exchanges owed for over an hour: 1",
         "Rates that have failed for over an hour: 1",
         "Mails that the mail server refused twice or more: 1",
@@ -82,7 +87,7 @@ def test_it_shows_everything_of_one_customer_and_nothing_of_another(staff, alice
         "give FlatPeak’s support the location’s id",
     ):
         assert part in said, part
-    for part in (f"No. {bob.pk}0", f"Provider {bob.pk}0", f"It is {bob.pk}0p."):
+    for part in (f"No. {bob.pk}0", f"Provider {bob.pk}0", f"It is {bob.pk}0p.", f"Hub {bob.pk}0", "0.875"):
         assert part not in said, part
     assert "Try all again" not in said
     links = re.findall(r'<th scope="row"><a href="([^"]+)"', staff.get(address(alice)).content.decode())
@@ -94,7 +99,7 @@ def test_one_of_whom_nothing_is_stored_says_so(staff, alice):
     said = text(staff, alice)
     assert "never signed in" in said
     assert "What to do Nothing." in said
-    assert said.count("None.") == 6
+    assert said.count("None.") == 8
     assert staff.get(address(alice).replace(str(alice.pk), "987654")).status_code == 404
 
 
@@ -203,7 +208,7 @@ def test_a_mail_is_noted_when_it_was_sent_and_when_it_was_not(client, alice, mon
 def test_a_mail_about_a_tariff_is_noted_too(alice, monkeypatch, taken):
     wait = Wait.objects.create(tariff=tariff(alice, state="pending"), since=ago(hours=49))
     if not taken:
-        monkeypatch.setattr("tariffs.notices.send_mail", lambda *mail: 1 / 0)
+        monkeypatch.setattr("tariffs.letters.EmailMessage", lambda *mail, **more: 1 / 0)
     assert send_due(wait) is taken
     [noted] = Mail.objects.all()
     assert (noted.user, noted.name, noted.taken) == (alice, "late", taken)

@@ -30,7 +30,22 @@ from sandbox import locations
 from sandbox.wire import Reply, json_reply
 from tariffs import flatpeak, storing
 from tariffs.erasure import erase
-from tariffs.models import Customer, Erasure, Event, Location, Mail, RateDay, Tariff, Wait, WrongPrice, digest
+from tariffs.models import (
+    Appliance,
+    Customer,
+    DeviceKey,
+    Erasure,
+    Event,
+    Location,
+    Mail,
+    RateDay,
+    Reminder,
+    Tariff,
+    Wait,
+    Wish,
+    WrongPrice,
+    digest,
+)
 from tests import scan
 from tests.test_accounts import is_signed_in, signed_in
 
@@ -123,6 +138,8 @@ def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_an
     walk, client, alice, location
 ):
     Wait.objects.create(tariff=Tariff.objects.get(), since=location.created_at)
+    Wish.objects.create(tariff=Tariff.objects.get(), kind="below", limit=1)
+    Reminder.objects.create(tariff=Tariff.objects.get(), kind="login", about="1")
     EmailAddress.objects.create(user=alice, email=alice.email)
     Authenticator.objects.create(user=alice, type="totp", data={"secret": "not for the file"})
     UserSession.objects.create(user=alice, ip="192.0.2.1", session_key="not for the file")
@@ -130,6 +147,8 @@ def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_an
     now = location.created_at
     WrongPrice.objects.create(tariff=Tariff.objects.get(), day=now.date(), starts_at=now, segment=[], fetched_at=now)
     Mail.objects.create(user=alice, name="late", taken=True)
+    Appliance.objects.create(user=alice, name="Sauna", minutes=60, watt_hours=6000)
+    DeviceKey.make(location, "evcc")
     data = took(client)[1]
     missing = {
         (name, field.name)
@@ -145,6 +164,7 @@ def test_the_download_has_every_column_of_every_model_about_a_person_but_keys_an
         ("conversations", "token_digest"),
         ("conversations", "encrypted_token"),
         ("conversations", "return_digest"),
+        ("device_keys", "key_digest"),
         ("pages", "body"),
     }
     assert "not for the file" not in str(data)
@@ -622,6 +642,14 @@ def test_the_record_of_what_is_done_leads_to_nobody_and_to_nothing_at_flatpeak(c
         assert erasure.done_at
         assert erasure.flatpeak_id in map(digest, ids)
         assert not any(name in row for name in (*ids, "alice", "Example", str(location.pk)))
+
+
+def test_what_was_deleted_is_known_as_such_after_a_change_of_the_key(client, location, settings):
+    confirm(client)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key", [settings.SECRET_KEY]
+    assert Erasure.names(location.location_id)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not Erasure.names(location.location_id)
 
 
 def test_the_admin_shows_the_records_and_changes_none(client, location, charlie):

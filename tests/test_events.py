@@ -400,7 +400,7 @@ def test_a_conversation_that_is_held_for_a_login_is_left_alone(sender, walk, san
     later(minutes=16)
     work()
     assert sandbox.counts["exchange"] == 0
-    assert walk.session.state == State.OPEN
+    assert (walk.session.state, walk.session.due_at) == (State.OPEN, None)
     assert Event.objects.get().handled_at
 
 
@@ -478,6 +478,16 @@ def test_a_better_connection_is_told_until_the_tariff_is_connected_again(sender,
     tariff.refresh_from_db()
     assert tariff.upgrade_since is None
     assert said not in walk.get(page).text
+
+
+def test_a_better_connection_is_not_told_of_a_tariff_that_is_disconnected(walk, place):
+    Tariff.objects.update(upgrade_since=timezone.now())
+    for path in ("", "tariff/"):
+        page, said = f"/locations/{Location.objects.get().pk}/{path}", "Your provider now has a sign-in for this tariff"
+        Tariff.objects.update(state=Tariff.State.CONNECTED)
+        assert said in walk.get(page).text
+        Tariff.objects.update(state=Tariff.State.DISCONNECTED)
+        assert said not in walk.get(page).text
 
 
 def test_a_contract_that_ended_has_its_last_day_from_the_event_if_flatpeak_names_none(sender, walk, place):

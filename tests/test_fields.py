@@ -10,8 +10,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import translation
 
-from connect_ui.fields import CountryField, NumberField, RateField, countries, regions_of
+from connect_ui.fields import CountryField, countries, regions_of
 from tariffs import typed as typed_numbers
+from tariffs.fields import NumberField, RateField
 
 
 def refused(field, text):

@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from django.conf import settings
 
 from flatpeak_app.example import PLACES, example
 
@@ -29,7 +30,8 @@ def test_it_shows_a_day_and_what_it_tells_in_the_visitors_language(client, sandb
     page = client.get("/", headers={"Accept-Language": language})
     for words in said:
         assert words in text_of(page)
-    assert page.content.decode().count('<rect class="bar"') == 24
+    assert page.content.decode().count('<path class="bar ') == 24
+    assert settings.RATES_STYLE in page.content.decode()  # which has the chart's colours
     assert sandbox.counts == before
 
 
@@ -49,4 +51,6 @@ def test_it_costs_no_query_and_the_day_is_made_once(client, django_assert_num_qu
 def test_each_example_is_a_whole_day(language):
     found = example(language)
     assert len(found["segments"]) == 24
+    assert found["chart"]["words"] == ["low", "usual", "high"]  # as in a customer's own chart
+    assert found["chart"]["named"]
     assert found["lowest"].mean < found["highest"].mean

@@ -60,6 +60,16 @@ def test_who_was_signed_out_on_the_way_signs_in_and_finds_what_was_typed(walk, a
     assert not walk.client.cookies[settings.TYPED_COOKIE_NAME].value
 
 
+def test_a_sign_out_drops_what_was_kept(walk, alice):
+    walk.start()
+    sign_out(walk)
+    walk.answer(**TYPED, country_code="GB")
+    assert walk.client.cookies[settings.TYPED_COOKIE_NAME].value
+    walk.client.force_login(alice)
+    walk.client.post("/account/logout/")
+    assert not walk.client.cookies[settings.TYPED_COOKIE_NAME].value
+
+
 def test_the_begin_of_a_conversation_comes_back_too_but_to_nobody_else(walk, alice, bob):
     html = walk.get("/connect/").response.content.decode()
     begun = {"direction": "EXPORT", "country_code": "CH", "person": value(html, "person")}
@@ -198,3 +208,13 @@ def test_what_is_sent_when_the_conversation_has_timed_out_comes_back_in_the_new_
     walk.post(f"/connect/{walk.session.pk}/again/", {})
     assert walk.route == "postal_address_capture"
     assert shows_what_was_typed(walk.response)
+
+
+def test_a_character_that_no_text_has_is_refused_and_the_rest_stays(walk):
+    """PostgreSQL stores U+0000 in no text."""
+    walk.start().address().act("PROVIDER_MISSING", q="Mine")
+    walk.post(walk.path, {"newest": walk.session.newest, "provider_name": "Village\0 Power"})
+    assert walk.response.status_code == 422
+    assert walk.page.typed == {"provider_name": "Village Power"}
+    walk.answer(provider_name="Village Power")
+    assert walk.route == "tariff_structure_select"

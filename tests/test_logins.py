@@ -188,6 +188,23 @@ def test_it_shows_what_would_be_connected_and_for_whom_and_a_yes_lets_it_go_on(l
     assert Location.objects.get().customer.user == walk.session.user
 
 
+def test_who_said_yes_is_offered_to_sign_in_and_go_on_and_who_is_signed_in_is_not(login, walk, other, bob):
+    offer = "This is my account: sign in and go on here"
+    other.get(sign_in_at_provider(login)).post(other.path, {"answer": "yes"})
+    assert offer in other.text
+    other.client.force_login(bob)
+    assert offer not in other.get(other.path).text
+
+
+def test_prices_are_entered_instead_only_where_connect_offers_it(login, walk):
+    path = f"/connect/{walk.session.pk}/{walk.session.newest}/"
+    assert "Enter my prices instead" in walk.get(path).text
+    listed = walk.session.pages.get(route="provider")
+    listed.body["actions"] = []
+    listed.save()
+    assert "Enter my prices instead" not in walk.get(path).text
+
+
 def test_the_page_that_waits_goes_on_by_itself_after_the_yes(login, walk, other):
     other.get(sign_in_at_provider(login))
     walk.get(f"/connect/{walk.session.pk}/")

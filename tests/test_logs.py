@@ -221,7 +221,7 @@ def test_a_code_guessed_for_an_account_that_there_is_not_is_such_a_line_too(clie
 
 
 def test_the_docs_say_what_a_firewall_looks_for(client, log, limited):
-    [pattern] = re.findall(r"`failregex = (.*)`", (product.BASE_DIR / "docs" / "operation.md").read_text())
+    [pattern] = re.findall(r"`failregex = (.*)`", (product.BASE_DIR / "docs" / "operations.md").read_text())
     client.post("/account/login/", {"login": "nobody@example.com", "password": "guess"}, headers=ELSEWHERE)
     [line] = [json.dumps(line) for line in log() if "client" in line]
     assert re.search(pattern.replace("<HOST>", r"(\S+)"), line)[1] == "203.0.113.7"
@@ -284,7 +284,7 @@ def test_where_a_conversation_stops_its_id_is_the_reference_and_in_the_log(walk,
 
 
 def test_the_docs_show_lines_as_they_are(walk, sandbox, log):
-    text = (product.BASE_DIR / "docs" / "operation.md").read_text().partition("## Log\n")[2].partition("\n## ")[0]
+    text = (product.BASE_DIR / "docs" / "operations.md").read_text().partition("## Log\n")[2].partition("\n## ")[0]
     shown = [json.loads(line) for line in re.findall(r"^    (\{.*?\})$", text, re.M | re.S)]
     walk.start()
     log()

@@ -356,13 +356,14 @@ def test_without_a_token_the_start_page_says_so_and_keeps_the_choice(walk, monke
 # --- back
 
 
-def test_where_connect_refuses_an_answer_to_an_earlier_page_it_goes_on_from_where_it_stands(walk, sandbox):
+def test_where_connect_refuses_an_answer_to_an_earlier_page_a_new_token_is_led_there(walk, sandbox):
     sandbox.state["switches"]["earlier_answers"] = "refuse"
     walk.by_hand().answer(cost="28.15").back().back()
     assert walk.route == "tariff_structure_select"
     walk.answer(options="TIME_OF_DAY")
-    assert walk.route == "tariff_name_capture"
-    assert walk.session.newest == 5
+    assert walk.route == "rate_tod_capture"
+    assert sandbox.counts["token"] == 2
+    assert walk.back().route == "tariff_structure_select"
 
 
 def test_back_leads_to_the_page_that_was_answered_and_not_to_the_one_before_it_in_time(walk):

@@ -15,6 +15,8 @@ from tests.test_accounts import PASSWORD
 pytestmark = pytest.mark.django_db
 
 State = ConnectSession.State
+# Folded: Discard asks first.
+LOSS = " You lose the answers you gave here. Tariffs that are connected stay as they are. Yes, discard it"
 
 
 def lines(walk, path="/locations/"):
@@ -27,9 +29,10 @@ def lines(walk, path="/locations/"):
 
 
 def discard(walk, path="/locations/", number=0):
-    """Press Discard in one of the lines."""
+    """Press Discard in one of the lines, and say yes."""
     page = walk.get(path).response.content.decode()
-    forms = re.findall(r'action="([^"]+/discard/)">.*?name="then" value="(\w+)"', page, re.S)
+    folded = re.findall(r"<details><summary[^>]*>Discard</summary>(.*?)</details>", page, re.S)
+    forms = re.findall(r'action="([^"]+/discard/)">.*?name="then" value="(\w+)"', "".join(folded), re.S)
     address, then = forms[number]
     return walk.post(address, {"then": then})
 
@@ -44,8 +47,8 @@ def test_the_prices_stand_first_and_what_is_unfinished_below(walk):
 def test_each_conversation_is_one_line_to_continue_or_discard(walk, path):
     walk.by_hand().start()
     assert lines(walk, path) == [
-        "A tariff Continue Discard",
-        "Ecotricity Continue Discard",
+        "A tariff Continue Discard" + LOSS,
+        "Ecotricity Continue Discard" + LOSS,
     ]
     went_on = re.search(r'href="(/connect/[^"]+)" aria-describedby="begun-2">Continue', walk.response.content.decode())[
         1
@@ -57,7 +60,7 @@ def test_each_conversation_is_one_line_to_continue_or_discard(walk, path):
 def test_what_is_discarded_is_over_and_leads_back_to_the_list(walk, path):
     walk.by_hand().start()
     assert discard(walk, path, 1).path == path
-    assert lines(walk, path) == ["A tariff Continue Discard"]
+    assert lines(walk, path) == ["A tariff Continue Discard" + LOSS]
     over = ConnectSession.objects.get(provider="Ecotricity")
     assert (over.state, over.encrypted_token) == (State.LEFT, "")
     assert "Nothing was connected." in walk.get(f"/connect/{over.pk}/").text

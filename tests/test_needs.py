@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from flatpeak_app.operations.needs import KINDS, tell_operator
-from tariffs.models import Customer, Erasure, Event, Tariff, Wait, WrongPrice
+from tariffs.models import Customer, Erasure, Event, Reminder, Tariff, Wait, WrongPrice
 from tests.test_funnel import sessions
 from tests.test_overview import ago, tariff
 
@@ -53,6 +53,8 @@ def test_each_kind_is_mailed_with_ids_and_no_personal_data(tell, alice, mailoutb
     tariff(alice, 2, state="pending", state_since=ago(hours=49))
     Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(days=2))
     Wait.objects.create(tariff=late, since=ago(days=1), last_result="not_sent", attempts=2)
+    Reminder.objects.create(tariff=late, kind="ended", about="x", last_result="not_sent", attempts=2)
+    Reminder.objects.create(tariff=late, kind="login", about="x", last_result="not_sent", attempts=1)
     Event.objects.create(event_id="evt_1", type="location.update", told_at=ago(hours=2), received_at=ago(hours=2))
     WrongPrice.objects.create(
         tariff=late, day=ago().date(), starts_at=ago(), segment=[], fetched_at=ago(), said="My bill says 24p."
@@ -65,6 +67,7 @@ def test_each_kind_is_mailed_with_ids_and_no_personal_data(tell, alice, mailoutb
         "Pages that this app does not know, in 30 days: 1",
         "Prices that customers say are wrong: 1",
         "Rates that have failed for over an hour: 1",
+        "Reminders that the mail server refused twice or more: 1",
         "Tariffs that FlatPeak has not read for 48 hours: 1",
     ]
     for mail in mailoutbox:
@@ -74,6 +77,14 @@ def test_each_kind_is_mailed_with_ids_and_no_personal_data(tell, alice, mailoutb
             assert personal not in mail.subject + mail.body, personal
     assert re.search(rf"/tariff/{late.pk}/", "".join(mail.body for mail in mailoutbox))
     assert len(mailoutbox) == len(KINDS)
+
+
+def test_a_mail_that_the_customers_server_refused_once_needs_nobody(tell, alice):
+    wait = {"since": ago(days=1), "last_result": "not_sent"}
+    Wait.objects.create(tariff=tariff(alice, 1), attempts=1, **wait)
+    assert tell() == []
+    Wait.objects.create(tariff=tariff(alice, 2), attempts=2, **wait)
+    assert tell() == ["Mails that the mail server refused twice or more: 1"]
 
 
 def test_what_was_told_is_not_told_again_and_what_is_new_is_told_on_the_next_day(tell, alice):

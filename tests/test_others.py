@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession
 from flatpeak_app.accounts.personal import everything
-from tariffs.models import Event, Mail, Tariff, Wait, WrongPrice
+from tariffs.models import Appliance, DeviceKey, Event, Location, Mail, Reminder, Tariff, Wait, Wish, WrongPrice
 from tests.test_accounts import PASSWORD, is_signed_in
 from tests.walk import Walk
 
@@ -30,6 +30,9 @@ def browsers(alice, bob, sandbox):
         walk = Walk(browser).fixed()
         walk.get(f"/locations/{walk.session.location_id}/").start()
         Wait.objects.create(tariff=Tariff.objects.get(location__customer__user=user), since=timezone.now())
+        Reminder.objects.create(tariff=Tariff.objects.get(location__customer__user=user), kind="login", about="1")
+        Wish.objects.create(tariff=Tariff.objects.get(location__customer__user=user), kind="tomorrow")
+        DeviceKey.make(Location.objects.get(customer__user=user), "evcc")
         Event.objects.create(
             event_id=f"evt_{user.pk}", type="location.update", session=walk.session.pk, told_at=timezone.now()
         )
@@ -40,6 +43,7 @@ def browsers(alice, bob, sandbox):
             segment=[],
             fetched_at=timezone.now(),
         )
+        Appliance.objects.create(user=user, name="Sauna", minutes=60, watt_hours=6000)
         Mail.objects.create(user=user, name="late", taken=True)
         EmailAddress.objects.create(user=user, email=user.email)
         Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})

@@ -16,7 +16,7 @@ from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import ROUTES, Kind
 from flatpeak_app.operations.funnel_page import ROWS
 from tariffs import flatpeak
-from tariffs.models import Customer, Erasure, Event, Location, Tariff, Wait, WrongPrice
+from tariffs.models import Customer, Erasure, Event, Location, Reminder, Tariff, Wait, WrongPrice
 from tests.test_funnel import sessions
 
 pytestmark = pytest.mark.django_db
@@ -307,12 +307,13 @@ def test_nothing_of_another_account_or_mode_needs_anybody(staff, alice, elsewher
     tariff(alice, 2, state="pending", state_since=ago(hours=49))
     Erasure.objects.create(kind="location", flatpeak_id="loc_1", requested_at=ago(days=2))
     Wait.objects.create(tariff=Tariff.objects.first(), since=ago(days=1), last_result="not_sent", attempts=2)
+    Reminder.objects.create(tariff=Tariff.objects.first(), kind="ended", last_result="not_sent", attempts=2)
     Event.objects.create(event_id="evt_1", told_at=ago(hours=2), received_at=ago(hours=2))
     WrongPrice.objects.create(
         tariff=Tariff.objects.first(), day=ago().date(), starts_at=ago(), segment=[], fetched_at=ago(), said="Too high."
     )
     assert staff.get(reverse(ATTENTION)).context["fine"] == []
-    for model in (ConnectSession, Tariff, Erasure, Wait, Event, WrongPrice):
+    for model in (ConnectSession, Tariff, Erasure, Wait, Reminder, Event, WrongPrice):
         model.objects.update(**elsewhere)
     assert staff.get(reverse(ATTENTION)).context["matters"] == []
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from connect_ui.models import ConnectSession
 from flatpeak_app.operations import queues
 from flatpeak_app.operations.management.commands import worker
-from flatpeak_app.operations.queues import DELETIONS, EVENTS, EXCHANGES, MAILS, QUEUES, RATES, Run
+from flatpeak_app.operations.queues import DELETIONS, EVENTS, EXCHANGES, MAILS, QUEUES, RATES, REMINDERS, WISHES, Run
 from tariffs import flatpeak
-from tariffs.models import Erasure, Event, Tariff, Wait
+from tariffs.models import Erasure, Event, Reminder, Tariff, Wait, Wish
 from tariffs.queue import DAY, QUARTER, UNAVAILABLE, claim_end, pause_after
 from tests import programs
 
@@ -201,7 +201,7 @@ def test_two_workers_at_once_ask_once_for_each(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_worker_works_on_every_queue_until_it_is_stopped(walk, later, monkeypatch, mailoutbox, caplog):
-    """One row of each kind: an exchange that is owed, a deletion, rates that are due, a customer who waits, an event."""
+    """One row of each kind: an exchange that is owed, a deletion, due rates, a customer who waits, a wish, an event."""
     with monkeypatch.context() as down:
         down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
         walk.fixed()
@@ -223,6 +223,12 @@ def test_the_worker_works_on_every_queue_until_it_is_stopped(walk, later, monkey
         pool.append(threading.Thread(target=worker.work_on, args=[queue, stopped, 1]))
         pool[-1].start()
     wait_until(lambda: mailoutbox and not Wait.objects.exists())
+    Wish.objects.create(tariff=tariff, kind="above", limit=1)  # now, because rates that arrive make it due again
+    Reminder.objects.create(tariff=tariff, kind="login", about="1")
+    for queue in (WISHES, REMINDERS):
+        pool.append(threading.Thread(target=worker.work_on, args=[queue, stopped, 1]))
+        pool[-1].start()
+    wait_until(lambda: all(f"worker: {queue.name}" in caplog.text for queue in (WISHES, REMINDERS)))
     stopped.set()
     for thread in pool:
         thread.join()
@@ -329,4 +335,4 @@ def test_every_queue_can_be_tried_again_where_staff_look(client, charlie, walk, 
     run = Run(EXCHANGES)
     run.work()
     assert (run.tried, run.failed, ConnectSession.objects.get().state) == (1, 0, "connected")
-    assert queues.QUEUES == (EXCHANGES, DELETIONS, RATES, MAILS, EVENTS)
+    assert queues.QUEUES == (EXCHANGES, DELETIONS, RATES, MAILS, WISHES, REMINDERS, EVENTS)

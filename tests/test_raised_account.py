@@ -1,7 +1,11 @@
 """A conversation that was begun in zero, and whose account is raised to anode in the middle, at each page.
 
-FlatPeak does not say what becomes of it, so each of the sandbox's readings is tried (`raised_tokens`).
+FlatPeak does not say what becomes of it, so the sandbox has three readings (`raised_tokens`). Each page is tried with one of
+them in turn, with TORTURE with each.
 """
+
+import os
+from itertools import cycle, product
 
 import pytest
 from django.core.management import call_command
@@ -123,14 +127,13 @@ def go_on(walk, typed):
     raise AssertionError(f"no end in sight: {walk.text}")
 
 
-@pytest.fixture(params=["finish", "refuse", "switch"])
-def reading(request, sandbox):
-    sandbox.state["switches"]["raised_tokens"] = request.param
-    return request.param
+READINGS = ["finish", "refuse", "switch"]
+TRIED = product(PAGES, READINGS) if "TORTURE" in os.environ else zip(PAGES, cycle(READINGS), strict=False)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_it_ends_with_ids_and_rates_stored_once_and_nothing_is_typed_twice(walk, sandbox, later, reading, page):
+@pytest.mark.parametrize(("page", "reading"), list(TRIED))
+def test_it_ends_with_ids_and_rates_stored_once_and_nothing_is_typed_twice(walk, sandbox, later, page, reading):
+    sandbox.state["switches"]["raised_tokens"] = reading
     walk.chosen = {
         "tariff": "SSE",
         "surcharge": "Test: asks for the region",

@@ -87,9 +87,32 @@ def test_one_slip_in_a_long_word_is_forgiven_wherever_it_is(country):
                     assert name in found(names, slip), slip
 
 
-@pytest.mark.parametrize("query", ["ese", "xdf", "ssf", "ede", "2034", "bublk"])
-def test_two_slips_and_slips_in_short_words_and_numbers_are_not(query):
-    assert found(["SSE", "EDF", "2024", "Bulb"], query) == []
+@pytest.mark.parametrize("country", [country for country in TABLE if country != "other scripts"])
+def test_two_slips_in_a_word_of_nine_letters_are_forgiven_but_not_in_its_first_letter(country):
+    names = TABLE[country]["names"]
+    for name in names:
+        word = max(words(name), key=len)
+        if len(word) < 9 or word in COMMON:
+            continue
+        for at in range(1, len(word) - 4):
+            for slip in (
+                word[:at] + "x" + word[at + 1 : at + 3] + "x" + word[at + 4 :],
+                word[:at] + "x" + word[at : at + 2] + "x" + word[at + 2 :],
+            ):
+                assert name in found(names, slip), slip
+        assert found(names, "x" + word[1:4] + "x" + word[5:]) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["ese", "xdf", "ssf", "ede", "2034", "bublk", "oktupos", "20342035", "oxfoxxthemarkt"]
+)
+def test_more_slips_than_a_word_is_long_enough_for_are_not(query):
+    assert found(["SSE", "EDF", "2024", "Bulb", "Octopus", "20242025", "Outfoxthemarket"], query) == []
+
+
+def test_two_slips_are_for_words_that_no_name_has_with_one():
+    assert found(["Naturstrom", "Natursturm"], "naturstrum") == ["Naturstrom", "Natursturm"]
+    assert found(["Vattenfall", "Vattenhall"], "vattnfall") == ["Vattenfall"]
 
 
 def test_a_slip_is_for_words_that_no_name_has():

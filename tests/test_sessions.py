@@ -320,8 +320,9 @@ def test_a_program_without_a_session_gets_a_sentence_and_a_browser_the_sign_in(c
     for accept in ("*/*", "application/json", ""):
         response = client.get(path, headers={"Accept": accept})
         assert (response.status_code, response["Content-Type"]) == (401, "text/plain; charset=utf-8")
-        assert response.content.decode().startswith("Sign in first")
-        assert response["WWW-Authenticate"]
+        said, ways = response.content.decode(), response["WWW-Authenticate"].split(", ")
+        assert said.startswith("Sign in first" if "account" in path else "Send the key of a device")
+        assert ways == [*(["Bearer"] if "account" not in path else []), 'Cookie cookie-name="sessionid"']
     browser = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
     assert (browser.status_code, browser["Location"]) == (302, f"/account/login/?next={path}")
 
@@ -339,3 +340,14 @@ def test_in_production_no_host_leads_elsewhere(client, settings):
     settings.SITE_URL = "https://connect.example.com"
     assert client.get("/healthz", headers={"Host": "127.0.0.1:443"}).status_code != 307
     assert client.get("/", headers={"Host": "127.0.0.1:443"}).status_code != 307
+
+
+def test_a_new_key_signs_nobody_out_while_the_earlier_one_is_a_fallback(client, alice, settings):
+    client.force_login(alice)
+    old = settings.SECRET_KEY
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new key " * 6, [old]
+    assert client.get("/locations/").status_code == 200
+    settings.SECRET_KEY_FALLBACKS = []  # whoever has come back meanwhile has the new key in the session
+    assert client.get("/locations/").status_code == 200
+    settings.SECRET_KEY = "another key " * 6
+    assert client.get("/locations/").status_code == 302

@@ -9,10 +9,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import translation
 
-from connect_ui.fields import PercentageField, RateField
+from connect_ui.fields import PercentageField
 from tariffs import money, typed
-from tariffs.fields import TimeField
-from tariffs.screens.cheapest import EnergyField
+from tariffs.fields import EnergyField, RateField, TimeField
 
 TABLE = json.loads(Path(__file__).with_name("typed_numbers.json").read_text())
 ROWS = [(currency, language, text, means) for currency, language, texts, means in TABLE for text in texts]

@@ -127,7 +127,7 @@ def test_without_a_price_there_is_no_link_and_a_day_without_says_so(place, clien
 def test_the_link_costs_the_rates_page_no_query(place, client, django_assert_num_queries):
     path = f"/locations/{place.pk}/"
     client.get(path)
-    with django_assert_num_queries(3):  # as in test_rates_pages
+    with django_assert_num_queries(4):  # as in test_rates_pages
         client.get(path)
 
 
@@ -196,6 +196,24 @@ def test_a_person_may_have_so_many_open_and_send_so_many_in_a_minute(place, clie
     assert tell(client, link, "Changed.", start=first).status_code == 200
     assert tell(client, link, start=first).status_code == 429
     assert [each.said for each in WrongPrice.objects.all()] == ["Changed."]
+
+
+def test_a_report_that_is_dealt_with_makes_room_for_another(place, client, monkeypatch):
+    monkeypatch.setattr(WrongPrice, "MOST_OPEN", 1)
+    [link] = links(client, f"/locations/{place.pk}/")
+    first, second, _ = (value for value, _ in client.get(link).context["form"].fields["start"].choices)
+    tell(client, link, start=first)
+    WrongPrice.objects.update(dealt_with_at=timezone.now())
+    tell(client, link, start=second)
+    assert WrongPrice.objects.count() == 2
+
+
+def test_what_was_said_of_one_day_does_not_stand_on_the_page_of_another(place, client):
+    [link] = links(client, f"/locations/{place.pk}/")
+    tell(client, link, "Of today.")
+    assert "Of today." in client.get(link).content.decode()
+    [other] = links(client, f"/locations/{place.pk}/day/?date={timezone.now().date() - timedelta(days=14)}")
+    assert "Of today." not in client.get(other).content.decode()
 
 
 def test_nobody_reports_anothers_price_not_even_staff(place, client, bob, charlie, settings):

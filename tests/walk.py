@@ -61,8 +61,11 @@ class Walk:
 
     @property
     def price(self):
-        """Return the current price on a rates page, "" if it is unknown."""
-        found = re.search(r'class="price">([^<]+) <', self.response.content.decode())
+        """Return the current price on a rates page, or the sentence where it is free; "" if it is unknown."""
+        page = self.response.content.decode()
+        found = re.search(r'class="price">([^<]+)<', page) or re.search(
+            r'class="answer"><span role="status">([^<]+)<', page
+        )
         return found.group(1) if found else ""
 
     @property

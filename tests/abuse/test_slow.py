@@ -5,8 +5,12 @@ import socket
 import time
 from contextlib import ExitStack, suppress
 
+import pytest
+
 from tests.programs import Program, free_port, get, here, is_free
 from tests.test_deploy import HTTPS, SERVE, proxy_of_compose
+
+pytestmark = pytest.mark.once
 
 BEGIN = "POST /account/login/ HTTP/1.1\r\nHost: connect.example.com\r\nX-Forwarded-Proto: https\r\n"
 FORM = BEGIN + "Content-Type: application/x-www-form-urlencoded\r\n"

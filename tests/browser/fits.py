@@ -50,7 +50,7 @@ def fits(visit):
     for width in (640, 320):  # a screen of 1280 at 200 and 400 %
         visit.page.set_viewport_size({"width": width, "height": 640})
         assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), heading
-        assert visit.page.evaluate(OUTSIDE) == [], heading
+        assert (outside := visit.page.evaluate(OUTSIDE)) == [], (heading, outside)
     assert visit.page.evaluate(SMALL) == [], heading
     if not visit.page.evaluate("'axe' in window"):
         visit.page.evaluate(AXE_SCRIPT)

@@ -3,10 +3,15 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import WITHOUT_SCRIPT_TOO
+
 pytestmark = pytest.mark.browser
 
 
-def test_one_answer_is_changed_and_the_customer_is_back_at_the_summary(visit):
+@WITHOUT_SCRIPT_TOO
+@pytest.mark.parametrize("earlier", ["accept", "refuse"])
+def test_one_answer_is_changed_and_the_customer_is_back_at_the_summary(visit, sandbox, earlier):
+    sandbox.state["switches"]["earlier_answers"] = earlier
     visit.to_providers().provider("Ecotricity").fixed_price("28.15").name_and_term("Simple").on("Is this your tariff?")
     visit.leave_by(visit.link("Change: Price per kWh")).on("What do you pay for a kilowatt-hour?")
     expect(visit.field("Price per kWh")).to_have_value("28.15")

@@ -3,7 +3,7 @@
 import pytest
 
 pytestmark = pytest.mark.browser
-COLOURS = """() => Object.fromEntries(["text", ".mark", ".grid", ".zero", ".line", ".now"].map((which) => {
+COLOURS = """() => Object.fromEntries(["text", ".mark", ".grid", ".zero", ".bar", ".now"].map((which) => {
     const { fill, stroke } = getComputedStyle(document.querySelector(`.chart svg ${which}`));
     return [which, ["text", ".mark"].includes(which) ? fill : stroke];
 }))"""

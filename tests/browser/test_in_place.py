@@ -182,7 +182,7 @@ def test_back_and_forward_and_reload_show_what_belongs_to_the_address(visit):
     visit.press("Continue").sees("30.00p")
 
 
-STYLES = "[...document.styleSheets].map(({ href }) => href.split('/').pop())"
+STYLES = "[...document.styleSheets].map(({ href }) => href?.split('/').pop() ?? 'within')"
 LARGE = "parseFloat(getComputedStyle(document.querySelector('.price')).fontSize) > 30"
 
 
@@ -192,7 +192,7 @@ def test_steps_and_prices_look_and_work_as_they_should_across_back_and_forward(v
     visit.save()
     for _ in range(2):  # Back leads to the conversation, which leads on to the rates
         visit.to_rates().pays("28.15p", "")
-        assert visit.page.evaluate(STYLES) == ["app.css", "rates.css"]
+        assert visit.page.evaluate(STYLES) == ["app.css", "within"]
         assert visit.page.evaluate(LARGE)
         visit.page.go_back()
     visit.page.go_forward()

@@ -5,6 +5,11 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("screen", ["phone"], indirect=True)]
 TYPED = {"Street and number": "7 Half Street", "Town or city": "Leeds"}
+EARLIER = """(hours) => {
+    const typed = JSON.parse(sessionStorage.typed);
+    for (const each of Object.values(typed)) each.at = Date.now() - hours * 36e5;
+    sessionStorage.typed = JSON.stringify(typed);
+}"""
 
 
 def half_filled(visit):
@@ -102,3 +107,12 @@ def test_the_begin_is_kept_too(visit):
     visit.page.reload()
     expect(visit.field("Electricity I sell, for example from solar panels")).to_be_checked()
     expect(visit.page.locator("select")).to_have_value("CH")
+
+
+def test_it_is_kept_for_a_day(visit):
+    half_filled(visit)
+    for hours, kept in ((23, True), (25, False)):
+        visit.page.evaluate(EARLIER, hours)
+        visit.page.reload()
+        visit.on("Where do you use this electricity?")
+        assert ("Half" in stored(visit)) is kept

@@ -3,11 +3,13 @@
 import os
 import re
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import expect
 
 from connect_ui.models import ConnectSession
+from tests.browser.conftest import WITHOUT_SCRIPT_TOO
 from tests.browser.fits import NARROW, OUTSIDE, fits
 from tests.races.servers import wait_until
 
@@ -131,6 +133,7 @@ def test_script_and_server_put_what_is_found_in_the_same_order(visit):
 # -- what is typed
 
 
+@WITHOUT_SCRIPT_TOO
 def test_a_wrong_price_is_told_at_its_field_and_kept(visit, sandbox):
     to_fixed_price(visit).type({"Price per kWh": "cheap"}).press("Continue")
     summary, field = visit.page.get_by_role("alert"), visit.field("Price per kWh")
@@ -370,20 +373,60 @@ def test_the_chart_is_read_out_by_arrow_keys_and_by_the_pointer(visit):
     expect(said).to_contain_text("07:00 to 23:00: 30.00p")
 
 
-def test_the_cheapest_time_other_days_and_downloads_work_from_the_rates_page(visit):
+@only("phone")
+def test_a_tap_and_a_drag_on_the_chart_say_the_price_under_the_finger_above_it(visit):
     visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
     visit.type({"Price 1 starts at": "07:00", "Price 1 per kWh": "30"})
     visit.type({"Price 2 starts at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
     visit.name_and_term("Simple").save().to_rates()
-    visit.link("2").click()
-    visit.sees("2 hours:")
+    chart, said = visit.page.locator(".chart svg"), visit.page.locator(".readout")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    visit.page.touchscreen.tap(box["x"] + box["width"] * 0.15, middle)  # early today
+    expect(said).to_contain_text("00:00 to 07:00: 9.50p")
+    assert said.bounding_box()["y"] + said.bounding_box()["height"] <= middle
+    # A finger that moves along; Chromium's tools send what a touch screen would.
+    line = visit.page.context.new_cdp_session(visit.page)
+    for kind, share in (("touchStart", 0.15), ("touchMove", 0.2), ("touchMove", 0.35), ("touchEnd", None)):
+        points = [{"x": box["x"] + box["width"] * share, "y": middle}] if share else []
+        line.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(said).to_contain_text("07:00 to 23:00: 30.00p")
+
+
+@WITHOUT_SCRIPT_TOO
+def test_tabs_other_days_and_downloads_work_from_the_rates_page(visit):
+    visit.to_providers().provider("Ecotricity").structure("Different prices at different times")
+    visit.type({"Price 1 starts at": "07:00", "Price 1 per kWh": "30"})
+    visit.type({"Price 2 starts at": "23:00", "Price 2 per kWh": "9.5"}).press("Continue")
+    visit.name_and_term("Simple").save().to_rates()
+    visit.link("Tomorrow").click()
+    visit.sees("Tomorrow: 9.50p to 30.00p per kWh")
+    expect(visit.page).to_have_url(re.compile("day=tomorrow$"))
     with visit.page.expect_download() as got:
         visit.link("CSV").click()
     assert got.value.suggested_filename.endswith(".csv")
-    visit.link("This week").click()
+    visit.link("Month").click()
+    visit.on(re.compile(r"^\w+ 20\d\d$"))
+    visit.link("Week").click()
     visit.on(re.compile("^The week from Monday"))
+    visit.main.get_by_text("Every day as a table").click()
     visit.page.get_by_role("row").nth(1).get_by_role("link").click()
     visit.on(re.compile("^Monday"))
+
+
+@pytest.mark.parametrize("locale", ["de", "fr"])
+def test_no_tab_breaks_its_word_and_buttons_stand_apart(open_visit, sign_in, walk, locale):
+    visit = sign_in(open_visit("phone", locale=locale))
+    walk.fixed()
+    visit.open(f"/locations/{walk.session.location_id}/")
+    heights = visit.page.evaluate("[...document.querySelectorAll('.tabs a')].map(e => e.offsetHeight)")
+    assert len(heights) == 4
+    assert max(heights) < 60  # one line
+    edges = visit.page.evaluate(
+        "[...document.querySelectorAll('main .button.quiet')].map(e => e.getBoundingClientRect()).map(e => [e.top, e.bottom])"
+    )
+    assert all(later[0] - earlier[1] >= 8 for earlier, later in pairwise(sorted(edges)))
 
 
 # -- the language

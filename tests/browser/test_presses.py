@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.browser.conftest import TORTURE
+
 pytestmark = pytest.mark.browser
 
 # Counts what is pressed (links, buttons, choices) and the fields that are typed into, on every site on the way. Setting the
@@ -63,7 +65,11 @@ JOURNEYS = {
 }
 
 
-@pytest.mark.parametrize("name", JOURNEYS)
+# Without TORTURE by a login, by hand, and with a name that is typed. tests/browser/test_journeys.py takes all these ways.
+TRIED = JOURNEYS if TORTURE else ["direct login", "day and night", "provider not listed"]
+
+
+@pytest.mark.parametrize("name", TRIED)
 def test_a_journey_takes_no_more_presses_and_typed_fields(name, open_visit):
     visit, pressed, typed = open_visit("desktop"), [], set()
     visit.page.context.expose_function(

@@ -1,4 +1,4 @@
-"""Check every page in every state with `fits`.
+"""Check every page with `fits`; with TORTURE in every state, otherwise in one of each kind.
 
 `make shots` also takes pictures of each into var/shots: phone and desktop, light and dark, in each language. Then
 tests/sheets.py joins them.
@@ -20,8 +20,9 @@ from playwright.sync_api import expect
 
 from connect_ui.models import ConnectSession, Page
 from flatpeak_app.accounts.models import User
-from tariffs.models import Location, Tariff
+from tariffs.models import DeviceKey, Location, Tariff
 from tariffs.rates.refresh import UNKNOWN_ZONE
+from tests.browser.conftest import TORTURE
 from tests.browser.fits import NARROW, fits
 from tests.test_faults import NIGHT_AND_DAY, PAGES
 from tests.walk import Walk, sign_in_at_provider
@@ -267,6 +268,12 @@ def market_wrong(stage):
     return f"{stage.location}wrong-price/"
 
 
+def market_device(stage):
+    stage.walk.get(market()(stage))
+    DeviceKey.make(Location.objects.get(), "evcc")
+    return f"{stage.location}devices/"
+
+
 def day_and_night_wrong(stage):
     stage.walk.get(day_and_night(stage))
     return f"{stage.location}wrong-price/"
@@ -461,7 +468,7 @@ CUSTOMER = {
     "rates sold": saved(direction="EXPORT"),
     "rates day and night": day_and_night,
     "rates market": market(),
-    "rates market asked": market("?direction=IMPORT&hours=3&kwh=7"),
+    "rates tomorrow": market("?day=tomorrow"),
     "rates both": both_directions,
     "rates tiered": tiered(),
     "rates tiered week": tiered("week/"),
@@ -476,9 +483,16 @@ CUSTOMER = {
     "rates contract ended": contract_ended_rates,
     "rates last day": last_day,
     "rates week": market("week/"),
+    "rates month": market("month/"),
     "rates day": market("day/"),
     "rates wrong price": market_wrong,
     "rates wrong price refused": day_and_night_wrong,
+    "rates mails": market("mails/"),
+    "rates devices": market("devices/"),
+    "rates devices with a key": market_device,
+    "rates devices refused": market("devices/"),
+    "rates run": market("run/?run=car"),
+    "rates run refused": market("run/?run=new"),
     "account": "/account/email/",
     "account password": "/account/password/change/",
     "account sessions": sessions,
@@ -531,7 +545,52 @@ def look_at(visit, name, path):
     return visit
 
 
-@pytest.mark.parametrize("name", [*VISITOR, *CUSTOMER])
+# States of a page that differ by their words from one that stays, or have less on it.
+ALIKE = {
+    *("sign-in", "sign-up refused", "password reset refused", "sign-in code refused"),
+    *("one location", "tariff failed", "start", "connect address, no country refused", "connect address in Japan"),
+    *(f"connect {name} refused" for name in ("provider_name_capture", "rate_fixed_capture", "tariff_name_capture")),
+    *("connect session_redirect left", "connect session_redirect declined", "connect other browser no"),
+    *("connect two other browsers", "connect confirm no", "connect confirm late", "connect most chosen"),
+    *("connect tiered", "connect contract ended", "complete conflict", "complete disconnected"),
+    *("rates sold", "rates market", "rates tiered week", "location tiered", "rates disconnected", "rates not updated"),
+    *("rates zone unknown", "rates contract ended", "rates last day", "rates wrong price"),
+    *("status 400", "status 403", "status 403-csrf", "status 429", "status 503"),
+    *("no location", "location deleted", "one location, unfinished", "start unfinished", "complete owed"),
+    *(
+        "connect tariff_select",
+        "connect tariff_name_capture",
+        "connect summary_tariff_inprogress",
+        "connect long names",
+    ),
+    *("connect contract_term_capture refused", "connect confirm yes", "connect incomplete", "connect expired"),
+    *("connect stalled", "rates tomorrow", "rates old", "rates pending", "rates day", "rates devices", "rates run"),
+    *("account recovery codes new", "account second factor off", "account code again", "account password again"),
+    *("password reset new", "link too old", "account deleted"),
+}
+ADMIN = {name for name in CUSTOMER if name.startswith("admin")}  # Django's own pages, for the pictures alone
+STATES = [name for name in (*VISITOR, *CUSTOMER) if SHOTS or name not in (ADMIN if TORTURE else ADMIN | ALIKE)]
+# Links that stand by themselves or in a list; one within a sentence is as high as its line.
+SMALL_LINKS = """() => [...document.querySelectorAll('main a')]
+    .filter(e => e.checkVisibility() && (e.offsetHeight < 24 || e.offsetWidth < 24))
+    .map(e => e.outerHTML)"""
+
+
+def test_every_state_that_is_left_out_is_one():
+    assert (VISITOR | CUSTOMER).keys() > ALIKE
+
+
+def begins_in_view(visit):
+    """The first field is in view on a phone, and each link is large enough for a finger."""
+    visit.page.set_viewport_size({"width": 360, "height": 640})
+    field = visit.page.locator("main input:not([type=hidden])").first
+    if field.count():
+        box = field.bounding_box()
+        assert box["y"] + box["height"] <= 640
+    assert visit.page.evaluate(SMALL_LINKS) == []
+
+
+@pytest.mark.parametrize("name", STATES)
 def test_a_page_in_this_state_fits_everybody(name, stage, open_visit, site, watch):
     state = CUSTOMER.get(name) or VISITOR[name]
     watch.expected |= {f"/raise/{status}/" for status in (500, 503)}
@@ -546,8 +605,10 @@ def test_a_page_in_this_state_fits_everybody(name, stage, open_visit, site, watc
                     visit.page.context.add_cookies([{"name": cookie, "value": given.value, "url": site}])
         return visit
 
-    if not name.startswith("admin"):  # Django's own pages
-        fits(look_at(visit(), name, path))
+    if name not in ADMIN:
+        shown = fits(look_at(visit(), name, path))
+        if name.startswith(("account", "sign-", "password reset")) and not name.endswith("refused"):
+            begins_in_view(shown)
     for language, _ in django_settings.LANGUAGES if SHOTS else ():
         for screen, viewport in SCREENS.items():
             visit_there = look_at(visit(viewport=viewport, locale=language), name, path)

@@ -19,7 +19,7 @@ def found(visitor, watch):
 
 def open_until(visitor, event, path):
     """Open a page and wait for such an event of it, which Playwright may report after the page has loaded."""
-    with visitor.page.context.expect_event(event):
+    with visitor.page.context.expect_event(event, lambda each: each.url.endswith(path)):
         visitor.open(path)
 
 

@@ -35,13 +35,13 @@ class Visit:
         return self
 
     def pays(self, price=r"-?\d+\.\d\dp", until=r"( until [^.]+)?"):
-        """The rates page shows the price of this moment, in the sentence and large. Arguments are patterns.
+        """The rates page shows the price of this moment, large. Arguments are patterns.
 
         The price of a market may be zero or below at the time of day at which the test runs.
         """
         words = rf"(({price}|you are paid {price}) per kWh|free)"
-        expect(self.main.locator(".lead")).to_contain_text(re.compile(rf"Now {words}{until}\."))
-        expect(self.main.locator(".price")).to_contain_text(re.compile(rf"^\s*{price} per kWh"))
+        said = rf"Now\s*{words}{until}\.|{words} at all times\."
+        expect(self.main.locator(".answer")).to_contain_text(re.compile(said))
         return self
 
     def button(self, name):

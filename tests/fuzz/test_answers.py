@@ -61,7 +61,7 @@ def test_no_rates_break_a_page_of_ours(examples, saved):
         with saved.example() as flatpeak:
             flatpeak.tell("rates", answer)
             saved.get("/locations/")
-            saved.get(place, QUERY_STRING="direction=IMPORT&hours=2&before=07:00&kwh=9")
+            saved.get(place, QUERY_STRING="direction=IMPORT&day=tomorrow")
             saved.look_around()
 
 

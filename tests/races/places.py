@@ -190,6 +190,9 @@ PLACES: dict[str, tuple[Callable[[Tab], Any], Any]] = {
     "connect_ui/already": (connected_before, {}),
     "tariffs/rates": (connected, {}),
     "tariffs/tariff": (lambda tab: connected(tab, "tariff/"), {}),
+    "tariffs/run": (lambda tab: connected(tab, "run/"), {"name": "Sauna", "duration": "1:30", "kwh": "9", "kw": "6"}),
+    "tariffs/mails": (lambda tab: connected(tab, "mails/"), {}),
+    "tariffs/devices": (lambda tab: connected(tab, "devices/"), {"name": "evcc"}),
     "tariffs/wrong_price": (lambda tab: connected(tab, "wrong-price/"), {"said": "My bill has another price."}),
     # deletions
     "tariffs/delete_location": (lambda tab: connected(tab, "delete/"), {}),
