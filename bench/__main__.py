@@ -14,7 +14,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from . import browser, growth, journeys, profile, rates, start, steps
+from . import browser, growth, journeys, mails, profile, rates, start, steps
 from .site import Site
 
 README = Path(__file__).with_name("README.md")
@@ -23,6 +23,7 @@ MEASURES = {
     measure.__name__: measure
     for measure in (
         browser.browser,  # first: it measures times, and a sandbox with thousands of locations is slower
+        browser.prices,
         rates.pages,
         rates.due,
         rates.segments,
@@ -34,6 +35,7 @@ MEASURES = {
         steps.history,
         steps.grown,
         profile.profile,
+        mails.mails,
         growth.growth,
         journeys.load,
     )

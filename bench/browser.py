@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from statistics import median
 
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 from tests.browser.conftest import ARGUMENTS, PHONE
 
 from .journeys import Customer
+from .rates import fill as fill_days
 from .site import Row, Site
 
 ROUND_TRIP = 150  # milliseconds
@@ -245,3 +247,38 @@ def browser(site: Site, quick: bool) -> Iterator[Row]:
         f"{median(per_find):.1f} ms, {max(per_find):.1f} ms",
         "",
     )
+
+
+def prices(site: Site, quick: bool) -> Iterator[Row]:
+    """Measure the first look at a rates page that buys and sells, of 24 and of 96 prices a day, in new browser contexts."""
+    from django.utils import timezone
+
+    from tariffs.models import RateDay, Tariff
+    from tariffs.rates.levels import worked_out
+
+    buys, now = Tariff.objects.select_related("location").get(pk=site.tariff), timezone.now()
+    today = now.astimezone(buys.location.local_zone).date()
+    days = [today, today + timedelta(days=1)]
+    sells = Tariff.objects.create(location=buys.location, direction="EXPORT", type=buys.type, provider=buys.provider)
+    Tariff.objects.filter(pk__in=(buys.pk, sells.pk)).update(due_at=now + timedelta(days=1), rates="ok")
+    for number in (24, 96):
+        for tariff in (buys, sells):
+            tariff.levels = None
+            levels = worked_out(tariff, fill_days(tariff, days, 2 * number, now), days)
+            Tariff.objects.filter(pk=tariff.pk).update(levels=levels)
+        paints = []
+        with site.sandbox(), site.app(), chromium() as program:
+            for _ in range(2 if quick else 7):
+                phone = Phone(program, site.port, site.cookie)
+                paints.append(phone.open(site.location).evaluate(LARGEST_PAINT))
+                answers = list(phone.answers)
+                phone.context.close()
+        yield f"… the rates page, {number} prices a day, its largest paint", f"{median(paints):.0f} ms", "≤ 700 ms"
+        yield (
+            "… the same on the wire: headers and bodies, and how many answers",
+            f"{sum(answers) / 1000:.1f} KB, {len(answers)}",
+            "≤ 16 KB, ≤ 5",
+        )
+    sells.delete()
+    RateDay.objects.filter(tariff=buys).delete()
+    Tariff.objects.filter(pk=buys.pk).update(due_at=now, levels=None)  # the next measures use FlatPeak's rates

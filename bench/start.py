@@ -53,22 +53,10 @@ def start(site: Site, quick: bool) -> Iterator[Row]:
 
 
 def runtime() -> list[Distribution]:
-    """Return the installed packages of requirements.txt and their dependencies."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    asked = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    found: dict[str, Distribution] = {}
-    seen: set[tuple[str, str]] = set()
-    while asked:
-        wanted = asked.pop()
-        for extra in ("", *wanted.extras):
-            name = re.sub(r"[-_.]+", "-", wanted.name).lower()
-            if (name, extra) in seen:
-                continue
-            seen.add((name, extra))
-            found[name] = distribution(name)
-            needed = map(Requirement, found[name].requires or [])
-            asked += [each for each in needed if not each.marker or each.marker.evaluate({"extra": extra})]
-    return list(found.values())
+    """Return the installed packages of requirements.lock."""
+    lines = re.findall(r"^[^\s#].*==.*?(?= \\$)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    locked = map(Requirement, lines)
+    return [distribution(each.name) for each in locked if not each.marker or each.marker.evaluate()]
 
 
 def size_of(package: Distribution) -> int:
