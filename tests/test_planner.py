@@ -5,12 +5,10 @@ from datetime import UTC, time
 from decimal import Decimal
 from html import unescape
 from itertools import accumulate, pairwise
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.utils import translation
 from hypothesis import given, settings, strategies as st
@@ -20,6 +18,7 @@ from tariffs.fields import DurationField
 from tariffs.models import Appliance, Customer, Location, Tariff
 from tariffs.rates import planner
 from tariffs.screens import planner as screen
+from tariffs.screens.sections import Section, plan_of as plan_of_section
 from tests.test_windows import HOUR, MINUTE, NOON, ZONES, days, hourly
 
 LONDON = ZoneInfo("Europe/London")
@@ -121,15 +120,14 @@ def place(alice):
     return location
 
 
-def plan_of(place, ahead, sold=(), user=None, now=NOON, **query):
-    asked = QueryDict(urlencode(query))
-    return screen.planner(user, place, place.tariffs.get(direction="IMPORT"), ahead, sold, asked, now)
+def plan_of(place, ahead, sold=(), user=None, now=NOON, run="dishwasher"):
+    return screen.planner(appliances_of(user), run, place, place.tariffs.get(direction="IMPORT"), ahead, sold, now)
 
 
 def told(plan):
     """The answer as it is read."""
     page = render_to_string("tariffs/_planner.html", {"plan": plan})
-    texts = re.findall(r"<p[^>]*>(.*?)</p>", page.partition("<details")[0], re.DOTALL)
+    texts = re.findall(r"<p[^>]*>(.*?)</p>", page, re.DOTALL)
     return " ".join(unescape(re.sub("<[^>]+>", "", text)) for text in texts).strip()
 
 
@@ -235,39 +233,59 @@ def test_it_knows_when_its_answer_changes(place):
     assert late > NOON + 15 * HOUR  # 04:00 in London, three hours before it has to be ready
 
 
-def test_others_see_the_usual_appliances_and_no_form(place, alice, django_assert_num_queries):
+def test_others_see_the_usual_appliances_and_no_link_to_change_them(place, alice, django_assert_num_queries):
     own = Appliance.objects.create(user=alice, name="Sauna", minutes=60, watt_hours=6000)
     tariff = place.tariffs.get(direction="IMPORT")
+    section = Section("", "", DAY, None, False, False, False, True, NOON + HOUR)
 
-    def seen(user, **query):
-        return screen.planner(user, place, tariff, DAY, DAY, QueryDict(urlencode(query)), NOON)
+    def seen(user, wanted):
+        page = plan_of_section(user, place, tariff, [tariff], section, wanted, NOON).html
+        return re.findall(r'href="([^"]*)"', page), re.findall(r'aria-current="true">([^<]+)', page)
 
+    usual = [f"?run={kind}#run" for kind in ("dishwasher", "washing-machine", "car", "heat-pump", "water-heater")]
     with django_assert_num_queries(0):
-        plan = seen(None, run=own.key)
-    assert [str(chip) for _, chip, _ in plan["chips"]] == [
-        "Dishwasher", "Washing machine", "Car", "Heat pump", "Water heater"
-    ]  # fmt: skip
-    page = render_to_string("tariffs/_planner.html", {"plan": plan})
-    assert "<form" not in page
-    assert "run=new" not in page
-    assert told(seen(None, run="new")).startswith("Dishwasher: ")
+        assert seen(None, own.key) == (usual, ["Dishwasher"])
+    change = f"/locations/{place.pk}/run/?run="
     with django_assert_num_queries(1):
-        plan = seen(alice, run=own.key)
-    assert (str(plan["chips"][-1][1]), plan["chips"][-1][2], plan["name"]) == ("Sauna", True, "Sauna")
+        assert seen(alice, own.key) == (
+            [*usual, f"?run={own.key}#run", f"{change}new", f"{change}{own.key}"],
+            ["Sauna"],
+        )
 
 
-def test_an_appliance_of_another_is_not_shown(place, alice, bob):
+def test_what_changes_the_answer_is_never_served_from_the_cache(place, alice, bob):
+    tariff = place.tariffs.get(direction="IMPORT")
+    section = Section("", "", DAY, None, False, False, False, True, NOON + 9 * HOUR)
+
+    def seen(user=alice, wanted="car", now=NOON):
+        return plan_of_section(user, place, tariff, [tariff], section, wanted, now).html
+
+    first = seen()
+    assert seen() == first
+    assert seen(wanted="heat-pump") != first
+    assert seen(now=NOON + MINUTE) is not first
+    Appliance.objects.create(user=bob, kind="car", minutes=60, watt_hours=1000)
+    assert seen() == first
+    assert "1 kWh in 1:00 hours" in seen(bob)
+    Appliance.objects.create(user=alice, kind="car", minutes=120, watt_hours=14000)
+    assert "14 kWh in 2:00 hours" in seen()
+    with translation.override("de"):
+        assert "14 kWh in 2:00 Stunden" in seen()
+
+
+def test_an_unknown_appliance_is_the_first_one(place, alice, bob):
     other = Appliance.objects.create(user=bob, name="Sauna", minutes=60, watt_hours=6000)
-    plan = plan_of(place, DAY, user=alice, run=other.key)
-    assert (plan["name"], len(plan["chips"])) == ("Dishwasher", 5)
+    tariff = place.tariffs.get(direction="IMPORT")
+    section = Section("", "", DAY, None, False, False, False, True, NOON + HOUR)
+    page = plan_of_section(alice, place, tariff, [tariff], section, other.key, NOON).html
+    assert 'aria-current="true">Dishwasher</a>' in page
+    assert "Sauna" not in page
 
 
-@pytest.mark.parametrize("run", ["dishwasher", "car", "new"])
-def test_it_is_small(place, alice, rf, run):
-    request = rf.get("/")
-    request.user = alice
-    plan = plan_of(place, DAY, DAY, alice, run=run)
-    assert len(render_to_string("tariffs/_planner.html", {"plan": plan}, request).encode()) < 3000
+@pytest.mark.parametrize("run", ["dishwasher", "car"])
+def test_it_is_small(place, run):
+    plan = plan_of(place, DAY, DAY, run=run)
+    assert len(render_to_string("tariffs/_planner.html", {"plan": plan, "form": "/run/"}).encode()) < 1200
 
 
 @pytest.mark.parametrize(
@@ -372,8 +390,8 @@ def test_a_changed_appliance_is_found_again_and_can_be_reset(place, client, alic
     client.force_login(alice)
     there = save(client, place, "car", ready_by="06:30", split=None)
     assert there["Location"] == f"/locations/{place.pk}/?run=car#run"
-    plan = plan_of(place, DAY, user=alice, run="car")
-    assert (plan["appliance"].ready_by, plan["appliance"].split) == (time(6, 30), False)
+    car = appliances_of(alice)["car"]
+    assert (car.ready_by, car.split) == (time(6, 30), False)
     save(client, place, "car", duration="5:00")
     assert (Appliance.objects.get().minutes, Appliance.objects.get().ready_by) == (300, time(6, 30))
     assert save(client, place, "car", do="remove")["Location"] == there["Location"]

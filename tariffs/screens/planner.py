@@ -1,26 +1,21 @@
-""" "When should I run it?": the answer for one appliance, and its form.
+""" "When should I run it?": the answer for one appliance. Makes no query."""
 
-Makes one query, for the customer's appliances.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel.lists import format_list
-from django.http import QueryDict
 from django.utils.translation import gettext, gettext_lazy as _
 
 from .. import money, times
-from ..appliances import Appliance, appliances_of
+from ..appliances import Appliance
 from ..fields import in_hours
 from ..models import Location, Tariff
 from ..rates import Segment, clip
 from ..rates.planner import Plan, mean_in_the_evening, mean_now, mean_of, one_run, split
 from ..rates.windows import MICROSECOND, next_time
-from .appliance_form import ApplianceForm
 
 AGAIN = timedelta(minutes=5)  # after which what a run costs that begins now has changed
 
@@ -44,24 +39,21 @@ class Asked(NamedTuple):
 
 
 def planner(
-    user: Any,
+    known: Mapping[str, Appliance],
+    wanted: str,
     location: Location,
     tariff: Tariff,
     ahead: Sequence[Segment],
     sold: Sequence[Segment],
-    query: QueryDict,
     now: datetime,
 ) -> dict[str, Any]:
-    """The context of `tariffs/_planner.html`.
+    """The context of `tariffs/_planner.html`, but for the link to the form.
 
+    `known` are the appliances by key, and `wanted` is the key of the one that it is about.
     `ahead` are the prices to buy at and `sold` those to sell at, both in order; `ahead` begins now. `tariff` is what the
-    customer buys. Without a user there are the usual appliances and no form. `query` names the appliance: `run=car`, or
-    `run=new` for one to add. `moments` are when the answer changes.
+    customer buys. `moments` are when the answer changes.
     """
-    known = appliances_of(user)
-    wanted = query.get("run", "")
-    is_new = bool(user) and wanted == Appliance().key
-    appliance = known.get(wanted) or next(iter(known.values()))
+    appliance = known[wanted]
     length = timedelta(minutes=appliance.minutes)
     zone = location.local_zone
     by = appliance.ready_by
@@ -69,15 +61,11 @@ def planner(
     asked = Asked(appliance, length, appliance.kwh or Decimal(0), deadline, now, zone, location.currency_code)
     end = ahead[-1].end if ahead else now
     plan = (split if appliance.split else one_run)(ahead, length, now, min(end, deadline or end))
-    form = ApplianceForm(Appliance() if is_new else appliance) if user else None
     return {
-        "chips": [(key, each, each is appliance and not is_new) for key, each in known.items()],
-        "appliance": Appliance() if is_new else appliance,
+        "chips": [(key, each, each is appliance) for key, each in known.items()],
+        "key": appliance.key,
         "energy": money.plain(asked.energy),
         "time": in_hours(appliance.minutes),
-        "is_new": is_new,
-        "form": form,
-        "location": location,
         **(answer(asked, plan, ahead, sold) if plan else no_answer(asked, tariff, end)),
         "moments": moments(asked, plan, ahead),
     }

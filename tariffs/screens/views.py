@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from allauth.core.ratelimit import respond_429
 from django.contrib import messages
-from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -24,8 +23,7 @@ from ..rates.levels import word
 from ..rates.outlook import segments_of
 from ..rates.refresh import ask_for, refresh, under_way
 from .forms import DateForm
-from .planner import planner
-from .sections import days_around, section_of
+from .sections import days_around, plan_of, section_of
 from .shown import DAY, MINUTE, MONTH, TODAY, TOMORROW, WEEK, changes, first_of, history_of, is_awaited
 
 LATER = _("We're also deleting your data at FlatPeak.")
@@ -96,9 +94,9 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
     mine = location.is_here and location.customer.user_id == request.user.pk
     plan = None
     if tariff and section and section.ahead and tariff.direction == "IMPORT" and not section.one_price:
-        sold = sold_at(tariffs, now)
-        plan = planner(request.user if mine else None, location, tariff, section.ahead, sold, request.GET, now)
-    moments = ([section.good_until] if section else []) + (plan["moments"] if plan else [])
+        user, wanted = request.user if mine else None, request.GET.get("run", "")
+        plan = plan_of(user, location, tariff, tariffs, section, wanted, now)
+    moments = [part.good_until for part in (section, plan) if part]
     context = {
         "location": location,
         "now": now,
@@ -113,13 +111,6 @@ def location_rates(request: HttpRequest, pk: UUID) -> HttpResponse:
         "missing": next((d for d in ("IMPORT", "EXPORT") if d not in {tariff.direction for tariff in tariffs}), ""),
     }
     return render(request, "tariffs/rates.html", context)
-
-
-def sold_at(tariffs: Iterable[Tariff], now: datetime) -> list[rates.Segment]:
-    """The known prices at which the location sells, from now on; by one query, unless the days are loaded."""
-    sells = [tariff for tariff in tariffs if tariff.direction == "EXPORT" and tariff.is_read]
-    prefetch_related_objects(sells, Prefetch("days", days_around(now)))
-    return [s for tariff in sells for s in segments_of(tariff.days.all()) if s.end > now]
 
 
 def shown_of(tariffs: list[Tariff], request: HttpRequest) -> Tariff | None:
