@@ -1,6 +1,5 @@
 """Many concurrent customers, from the start to a stored tariff, while FlatPeak is slow and fails now and then."""
 
-import gzip
 import html
 import http.client
 import os
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from statistics import median, quantiles
 from urllib.parse import urlencode, urlsplit
+
+import brotli
 
 from .processes import children, memory
 from .site import Row, Site
@@ -101,14 +102,14 @@ class Customer:
         headers = {
             "Cookie": cookies,
             "Content-Type": "application/x-www-form-urlencoded",
-            "Accept-Encoding": "gzip",
+            "Accept-Encoding": "br",
         }
         if self.in_place and method == "POST":
             headers["Part"] = "main"
         self.connection.request(method, path, body or None, headers)
         answer = self.connection.getresponse()
         content = answer.read()
-        text = (gzip.decompress(content) if answer.headers["Content-Encoding"] == "gzip" else content).decode()
+        text = (brotli.decompress(content) if answer.headers["Content-Encoding"] == "br" else content).decode()
         self.statuses[answer.status] += 1
         for cookie in answer.headers.get_all("Set-Cookie", []):
             name, _, value = cookie.partition(";")[0].partition("=")

@@ -13,7 +13,7 @@ class View:
     def __init__(self, connection: http.client.HTTPConnection, path: str, cookie: str) -> None:
         self.begin = time.perf_counter()
         try:
-            connection.request("GET", path, headers={"Cookie": cookie, "Accept-Encoding": "gzip"})  # as browsers do
+            connection.request("GET", path, headers={"Cookie": cookie, "Accept-Encoding": "br"})  # as browsers do
             answer = connection.getresponse()
             answer.read()
             self.status = answer.status

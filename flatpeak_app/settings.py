@@ -170,7 +170,7 @@ MIDDLEWARE = [
     "flatpeak_app.web.middleware.one_host",
     "flatpeak_app.web.middleware.headers",
     "flatpeak_app.web.middleware.fields",
-    "django.middleware.gzip.GZipMiddleware",
+    "flatpeak_app.web.middleware.Compress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

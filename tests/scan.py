@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import brotli
 from django.conf import settings
 from django.core import mail
 
@@ -75,6 +76,8 @@ def middleware(get_response):
             content = response.content
             if response.headers.get("Content-Encoding") == "gzip":
                 content = gzip.decompress(content)
+            if response.headers.get("Content-Encoding") == "br":
+                content = brotli.decompress(content)
             body = content.decode(errors="replace")
             look(f"the body of {where}", body)
             if response.headers.get("Content-Type", "").startswith("text/html"):

@@ -1,16 +1,20 @@
 import logging
 import re
+import secrets
 import time
 import unicodedata
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import brotli
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict, UnreadablePostError
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.urls import reverse
 from django.utils import translation
-from django.utils.cache import add_never_cache_headers
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import trans_real
 from prometheus_client import Histogram
@@ -31,6 +35,7 @@ RETURN = re.compile(r"(/connect/[0-9a-f-]{36}/return/)([\w-]+)/?")
 # Characters. Our longest field takes 320; an address with a connect token has a few hundred.
 LONGEST_PATH, LONGEST_NAME, LONGEST_VALUE = 500, 100, 1000
 ONE_CLICK = "/locations/mails/stop/"  # mail programs post here (RFC 8058), some as multipart
+QUALITY = 5  # of Brotli's 11: as fast as gzip here, and a higher one saves no more or takes 10 times as long
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
@@ -185,7 +190,9 @@ def headers(get_response: View) -> View:
         # Start from the default language: the thread still has the last request's, and an early error page would use it.
         with translation.override(settings.LANGUAGE_CODE):
             response = get_response(request)
-        if not isinstance(response, WhiteNoiseFileResponse):  # a static file asks for no camera
+        if isinstance(response, WhiteNoiseFileResponse):  # it opens no window and asks for no camera
+            del response["Cross-Origin-Opener-Policy"], response["Referrer-Policy"]
+        else:
             response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         if settings.FRAME_ANCESTORS:  # this header can't name them
             del response["X-Frame-Options"]
@@ -195,3 +202,25 @@ def headers(get_response: View) -> View:
         return response
 
     return middleware
+
+
+class Compress(GZipMiddleware):
+    """Django's compression, but with Brotli for whole responses where the browser takes it: a tenth to a sixth smaller."""
+
+    max_random_bytes = 50
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        takes = re.search(r"\bbr\b", request.headers.get("Accept-Encoding", ""))
+        if not takes or not isinstance(response, HttpResponse) or response.has_header("Content-Encoding"):
+            return super().process_response(request, response)
+        if len(response.content) < 200:
+            return response
+        response.content = brotli.compress(response.content, quality=QUALITY)
+        response["Content-Encoding"] = "br"
+        response["Content-Length"] = str(len(response.content))
+        # A length that varies hides what a page contains, as Django's gzip does (BREACH).
+        response["X-Padding"] = "x" * secrets.randbelow(self.max_random_bytes)
+        patch_vary_headers(response, ["Accept-Encoding"])
+        if response.get("ETag", "").startswith('"'):
+            response["ETag"] = f"W/{response['ETag']}"
+        return response
