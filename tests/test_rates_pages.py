@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone as tzinfo_of
 from decimal import Decimal
+from html import unescape
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -678,6 +679,7 @@ def test_neighbours_are_one_row_where_price_and_carbon_are_equal_and_one_until_a
     client.force_login(alice)
     page = client.get(f"/locations/{tariff.location_id}/").content.decode()
     assert 'Now <b class="price">9.50p</b> per kWh until 15:00.' in page
+    page = client.get(f"/locations/{tariff.location_id}/day/").content.decode()
     assert page.count('<th scope="row">') == rows
 
 
@@ -685,9 +687,9 @@ def test_a_day_that_is_known_to_its_end_does_not_say_until_when(look):
     assert "Known until" not in look()
 
 
-def test_the_carbon_intensity_has_a_column_where_a_part_of_the_day_has_one(look, asked):
+def test_the_carbon_intensity_has_a_column_where_a_part_of_the_day_has_one(look_at, asked):
     asked.answer = flat(lambda n: 123 if n == 40 else None)
-    assert "20:00 20:30 30.00p 123 20:30 00:00 30.00p " in look()
+    assert "20:00 20:30 30.00p 123 20:30 00:00 30.00p " in look_at("day")
 
 
 def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomorrow_names_the_day(look, asked):
@@ -894,7 +896,7 @@ def test_the_rates_page_costs_five_queries_at_most_however_many_segments(
         refresh(each, NOW)
     client.force_login(alice)
     with django_assert_max_num_queries(5):
-        assert client.get(f"/locations/{tariff.location_id}/").content.count(b'<th scope="row">') >= 1008
+        assert client.get(f"/locations/{tariff.location_id}/").content.count(b'class="bar ') >= 1008
 
 
 def test_one_view_of_my_locations_asks_for_a_few_tariffs_at_most(noon, tariff, asked, client, alice):
@@ -1186,12 +1188,17 @@ def test_a_day_that_is_known_in_part_says_until_when(look, asked):
     assert "Known until 23:00." in look(day="tomorrow")
 
 
-def test_prices_shorter_than_an_hour_are_folded_to_hours_and_open_to_every_price(look, asked):
+def test_prices_shorter_than_an_hour_are_folded_to_hours_and_lead_to_every_price(look, client, asked, tariff):
     asked.answer = half_hours
     page = look()
     assert "Mon 23 Nov, by the hour" in page
     assert "Average by the hour From To Price per kWh 00:00 01:00 0.50p 01:00 02:00 2.50p" in page
-    assert "Every price Monday 23 November 2026 From To Price per kWh 00:00 00:30 0.00p 00:30 01:00 1.00p" in page
+    html = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    [path] = re.findall('href="([^"]*)#every">Every price', html)
+    html = client.get(unescape(path)).content.decode()
+    assert "by the hour</summary>" in html
+    every = " ".join(re.sub(r"<[^>]+>", " ", html.split('id="every">')[1]).split())
+    assert every.startswith("Monday 23 November 2026 From To Price per kWh 00:00 00:30 0.00p 00:30 01:00 1.00p")
 
 
 def test_the_tab_of_tomorrow_shows_tomorrow_alone(look, client, asked, tariff):
@@ -1231,8 +1238,8 @@ def test_the_repeated_hour_comes_twice_with_the_zones_name(look, asked, monkeypa
     asked.answer = half_hours
     page = look(day="tomorrow")
     assert "The clocks go back on this day: the time from 01:00 on comes twice." in page
-    html = client.get(f"/locations/{tariff.location_id}/", {"day": "tomorrow"}).content.decode()
-    names = re.findall(r'<th scope="row">(0[12]:[03]0[^<]*)</th>', html.split("Sunday 25 October 2026", 1)[1])
+    html = client.get(f"/locations/{tariff.location_id}/day/", {"date": "2026-10-25"}).content.decode()
+    names = re.findall(r'<th scope="row">(0[12]:[03]0[^<]*)</th>', html.split("<caption>Sunday 25 October 2026", 1)[1])
     assert names == ["01:00 BST", "01:30 BST", "01:00 GMT", "01:30 GMT", "02:00", "02:30"]
     assert html.count('<th scope="row">') == 25 + 50  # the hours, and every price
 

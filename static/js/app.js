@@ -42,10 +42,8 @@ function readable(svg) {
     event.preventDefault();
     read(Math.max(at + step, 0));
   });
-  const point = ({ clientX }) => {
-    const box = svg.getBoundingClientRect();
-    const x = ((clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
-    const bars = all(".bar", svg).map((bar) => bar.getBBox());
+  const point = ({ clientX: x }) => {
+    const bars = all(".bar", svg).map((bar) => bar.getBoundingClientRect());
     read(bars.findIndex((bar, n) => x >= bar.x && x < (bars[n + 1]?.x - bar.x < 2 * bar.width ? bars[n + 1].x : bar.x + bar.width)));
   };
   svg.addEventListener("pointermove", point);

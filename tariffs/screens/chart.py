@@ -20,7 +20,9 @@ TOUCHING, CENTRED = 57, 42  # below this distance two hours touch on a phone; CE
 QUARTER = timedelta(minutes=15)
 STEPS = [Decimal(step).scaleb(exponent) for exponent in range(-6, 7) for step in (1, 2, 5)]
 
-OF_DAY, OF_TIME = _("%(day)s: %(price)s on average"), _("%(day)s %(start)s to %(end)s: %(price)s")  # what a bar says
+# What a bar says. Of a quarter of an hour the start is enough, and a page has many of them.
+OF_DAY = _("%(day)s: %(price)s on average")
+OF_TIME, OF_MOMENT = _("%(day)s %(start)s to %(end)s: %(price)s"), _("%(day)s %(start)s: %(price)s")
 WORDS = {"low": _("low"), "usual": _("usual"), "high": _("high"), "": ""}
 Label = tuple[float, str, str]  # its place, words and `text-anchor`
 Bar = tuple[str, str, str]  # its word, its path, and what is read out
@@ -65,12 +67,16 @@ def chart(
 
     steps = list(segments) if end - start > timedelta(days=3) else joined(segments)
     thinnest = min(x(s.end) - x(s.start) for s in steps)
-    gap = 1 if thinnest > 4 else 0.4 if thinnest > 1 else 0
+    quarter = (RIGHT - left) * QUARTER.total_seconds() / seconds
+    gap = (1 if thinnest > 4 else 0.4 if thinnest > 1 else 0) / quarter
 
     def box(s: Segment) -> str:
-        """A bar from zero to the price; an open path, because a fill closes it."""
-        zero = f"{y(Decimal(0)):.1f}"
-        return f"M{x(s.start):.1f} {zero}V{y(s.rate):.1f}h{x(s.end) - x(s.start) - gap:.1f}V{zero}"
+        """A bar in quarters of an hour and from zero to the price: a page is smaller with whole numbers.
+
+        An open path, because a fill closes it.
+        """
+        height = f"{y(s.rate) - y(Decimal(0)):.0f}"
+        return f"M{(s.start - start) / QUARTER:.6g} 0V{height}h{(s.end - s.start) / QUARTER - gap:.4g}V0"
 
     # Of a week or a month each segment is a day with its mean; a month has labels for Mondays only.
     week, month = end - start > timedelta(days=3), end - start > timedelta(days=10)
@@ -82,7 +88,8 @@ def chart(
     def bar(s: Segment) -> Bar:
         day = format_skeleton("MMMEd", s.start.astimezone(zone), locale=locale()) if week else weekday(s.start)
         times = {"start": local(s.start, zone), "end": local(s.end, zone)}
-        title = (OF_DAY if week else OF_TIME) % ({"day": day, "price": price(s.rate, currency)} | times)
+        said_as = OF_DAY if week else OF_TIME if s.end - s.start > QUARTER else OF_MOMENT
+        title = said_as % ({"day": day, "price": price(s.rate, currency)} | times)
         said = word(s.rate)
         if said:
             title += f", {WORDS[said]}"
@@ -116,6 +123,7 @@ def chart(
     frame = {"width": WIDTH, "height": HEIGHT, "left": left, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
     return frame | {
         "depth": BOTTOM - TOP,
+        "quarter": round(quarter, 4),  # the width of a quarter of an hour
         "bars": bars,
         "words": [said for said in WORDS if said and any(said == each for each, *_ in bars)],
         "estimated": "".join(box(s) for s in steps if s.confidence < 1),
