@@ -3,7 +3,7 @@
 import pytest
 
 pytestmark = pytest.mark.browser
-COLOURS = """() => Object.fromEntries([...document.querySelectorAll(".chart svg :is(text, .grid, .zero, .bar, .now)")].map((one) => {
+COLOURS = """(all) => Object.fromEntries(all.map((one) => {
     const { fill, stroke } = getComputedStyle(one);
     return [one.textContent + one.className.baseVal, one.nodeName === "text" ? fill : stroke];
 }))"""
@@ -27,7 +27,7 @@ def test_forced_colours_reach_the_chart(page, scheme):
             return [name, getComputedStyle(probe).color];
         }))"""
     )
-    found = page.evaluate(COLOURS)
+    found = page.locator(".chart svg :is(text, .grid, .zero, .bar, .now)").evaluate_all(COLOURS)
     assert found.pop("grid") == system["GrayText"]
     assert "cheapestname" in found
     assert set(found.values()) == {system["CanvasText"]}, found
