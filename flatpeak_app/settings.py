@@ -249,7 +249,10 @@ WHITENOISE_ROOT = BASE_DIR / "static/root"  # a service worker controls only pag
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # other origins need not read our files
 STATICFILES_DIRS = [folder / "static" for folder in (*override, BASE_DIR) if (folder / "static").is_dir()]
 ICONS = next(folder for folder in STATICFILES_DIRS if (folder / "icon.svg").is_file())  # never those of two brands
-RATES_STYLE, RATES_SCRIPT = (contained(name, STATICFILES_DIRS) for name in ("css/rates.css", "js/rates.js"))
+APP_STYLE, ACCOUNT_STYLE, HOME_STYLE, RATES_STYLE = OUR_STYLES = [
+    contained(f"css/{name}.css", STATICFILES_DIRS) for name in ("app", "account", "home", "rates")
+]
+RATES_SCRIPT = contained("js/rates.js", STATICFILES_DIRS)
 STORAGES = {"staticfiles": {"BACKEND": "flatpeak_app.web.static_files.SmallStaticFilesStorage"}}
 
 LANGUAGE_CODE = "en-gb"
@@ -353,7 +356,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF, source(RATES_SCRIPT)],
-        "style-src": [SELF, *(source(style) for style in (BRAND_STYLE, RATES_STYLE) if style)],
+        "style-src": [SELF, *map(source, filter(None, [BRAND_STYLE, *OUR_STYLES]))],
         "img-src": [SELF, *LOGO_HOSTS],
         "connect-src": [SELF],
         "font-src": [SELF],

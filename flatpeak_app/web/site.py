@@ -23,7 +23,7 @@ THEMES = ("light", "dark")
 HOME_ICONS = [("icon-192.png", 192, "any"), ("icon-512.png", 512, "any"), ("icon-maskable.png", 512, "maskable")]
 ON_EVERY_PAGE = [
     *("TERMS_URL", "PRIVACY_URL", "IMPRINT_URL", "SUPPORT_EMAIL"),
-    *("BRAND_NAME", "BRAND_STYLE", "RATES_STYLE", "RATES_SCRIPT", "LANGUAGES"),
+    *("BRAND_NAME", "BRAND_STYLE", "ACCOUNT_STYLE", "HOME_STYLE", "RATES_STYLE", "RATES_SCRIPT", "LANGUAGES"),
 ]
 
 
@@ -33,6 +33,8 @@ def site_context(request: HttpRequest) -> dict[str, object]:
     here = request.path if request.method != "GET" or "fp_cot" in request.GET else request.get_full_path()
     return {name: getattr(settings, name) for name in ON_EVERY_PAGE} | {
         "frame": "part.html" if getattr(request, "part", False) else "base.html",  # of pages that may be steps in place
+        # A browser that has no cookie of ours has no style sheet of ours either, and would wait for it before it paints.
+        "STYLE": "" if settings.CSRF_COOKIE_NAME in request.COOKIES else settings.APP_STYLE,
         "TEST_MODE": not settings.FLATPEAK_LIVE_MODE,
         "SANDBOX_URL": settings.FLATPEAK_CONNECT_URL + "/" if settings.SANDBOX else "",
         "theme": theme if theme in THEMES else "",

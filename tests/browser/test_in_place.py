@@ -278,3 +278,20 @@ def test_the_script_as_it_is_served_does_the_same(visitor, sign_in):
     visit.provider("Ecotricity").on("How does your price work?")
     assert asked == [("POST", "fetch")]
     visit.fixed_price().name_and_term().save().to_rates().pays("28.15p", "")
+
+
+def test_a_browsers_first_page_waits_for_no_style_sheet_and_the_next_one_has_it_at_hand(visitor):
+    asked = []
+    visitor.page.on("request", lambda request: ".css" in request.url and asked.append(request.resource_type))
+    visitor.open("/account/signup/")
+    visitor.page.wait_for_load_state("networkidle")
+    assert asked == []
+    with visitor.page.expect_response(re.compile(r"/css/app\..*css")) as fetched:
+        visitor.page.get_by_label("E-mail").click()
+    assert fetched.value.ok
+    visitor.page.keyboard.press("a")
+    assert asked == ["fetch", "fetch"]  # by pointer and by key; browsers make one of it
+    visitor.open("/account/login/")
+    assert visitor.page.evaluate("getComputedStyle(document.body).margin") == "0px"
+    loaded = "performance.getEntriesByType('resource').filter((one) => one.name.includes('.css')).map((one) => one.transferSize)"
+    assert visitor.page.evaluate(loaded) == [0]  # from the cache
