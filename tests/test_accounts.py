@@ -317,7 +317,8 @@ def protected(charlie, settings):
     assert "Set up a second factor here first" in page.content.decode()
     secret = page.context["form"].secret
     assert page.content.decode().count("<svg") == 2  # the site's mark and the code
-    assert not re.search("data:|style=|<style", page.content.decode())  # which the Content-Security-Policy forbids
+    assert not re.search("data:|style=", page.content.decode())  # which the Content-Security-Policy forbids
+    assert re.findall("<style>(.*?)</style>", page.content.decode()) == [settings.ACCOUNT_STYLE]  # which it allows
     codes = browser.post("/account/second-factor/totp/activate/", {"code": code_of(secret)}, follow=True)
     assert codes.request["PATH_INFO"] == "/account/second-factor/recovery-codes/"
     return browser, secret, codes.context["unused_codes"]

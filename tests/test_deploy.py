@@ -55,7 +55,7 @@ def test_the_container_serves_pages_and_hashed_files_and_is_probed_as_healthy(pr
         page = get(port, **HTTPS)
         assert page.status_code == 200
         assert "max-age" in page.headers["Strict-Transport-Security"]
-        style = re.search(r'href="(/static/css/app\.\w+\.css)"', page.text)[1]
+        style = re.search(r'data-file="(/static/css/app\.\w+\.css)"', page.text)[1]
         file = get(port, style, **HTTPS, **{"Accept-Encoding": "br"})
         assert file.headers["Content-Encoding"] == "br"
         assert "immutable" in file.headers["Cache-Control"]
