@@ -111,8 +111,11 @@ def icon(request: HttpRequest, name: str) -> HttpResponse:
 @login_not_required
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
-    """Render the page that browsers keep for when there is no network; it has no messages, which are personal."""
-    return render(request, "offline.html", {"messages": ()})
+    """Render the page that browsers keep for when there is no network, so it contains its style.
+
+    It has no messages, which are personal.
+    """
+    return render(request, "offline.html", {"messages": (), "STYLE": settings.APP_STYLE})
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:

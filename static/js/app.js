@@ -225,7 +225,9 @@ addEventListener("popstate", () => location.pathname !== here && location.reload
 addEventListener("pageshow", ({ persisted }) => persisted ? location.reload() : release());
 // A browser's first page contains its style. The next page needs the file, so it is fetched while somebody reads.
 const { file } = first("[data-file]")?.dataset ?? {};
-if (file) for (const input of ["pointerdown", "keydown"]) addEventListener(input, () => fetch(file), { once: true });
+if (file)
+  for (const input of ["pointerdown", "keydown"])
+    addEventListener(input, () => navigator.onLine && fetch(file).catch(() => {}), { once: true });
 const menu = first(".menu");
 addEventListener("click", (event) => {
   const link = event.target.closest("a[data-busy]");
