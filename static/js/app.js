@@ -223,11 +223,11 @@ addEventListener("submit", sentOnce);
 addEventListener("popstate", () => location.pathname !== here && location.reload());
 // Reload a page from the back-forward cache: its form would name an old page as the newest.
 addEventListener("pageshow", ({ persisted }) => persisted ? location.reload() : release());
-// A browser's first page contains its style. The next page needs the file, so it is fetched while somebody reads.
+// A browser's first page contains its style. The next page needs the file, so it is fetched before somebody leaves.
 const { file } = first("[data-file]")?.dataset ?? {};
 if (file)
-  for (const input of ["pointerdown", "keydown"])
-    addEventListener(input, () => navigator.onLine && fetch(file).catch(() => {}), { once: true });
+  for (const sign of ["pointerdown", "pagehide"])
+    addEventListener(sign, () => navigator.onLine && fetch(file, { keepalive: true }).catch(() => {}), { once: true });
 const menu = first(".menu");
 addEventListener("click", (event) => {
   const link = event.target.closest("a[data-busy]");
