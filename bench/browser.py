@@ -123,6 +123,8 @@ def run(chromium: Browser, site: Site, cookie: str) -> Run:
     page = phone.open(path)
     first, answers, headers = page.evaluate(LARGEST_PAINT), [*phone.answers], sum(phone.headers)
     moved = page.evaluate(SHIFTS)
+    page.locator("h1").tap()  # as people do before they leave
+    page.wait_for_timeout(READING)
     page.goto("about:blank")
     page.goto(path)
     page.wait_for_load_state("networkidle")
@@ -223,7 +225,7 @@ def browser(site: Site, quick: bool) -> Iterator[Row]:
         "≤ 14 KB, ≤ 4",
     )
     yield (
-        "… the same page again, its largest paint",
+        "… the same page again, once it was touched, its largest paint",
         f"{median(each.again_paint for each in runs):.0f} ms",
         "≤ 450 ms",
     )

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from connect_ui.conversation.settle import exchange_owed
@@ -46,10 +46,9 @@ class Queue(NamedTuple):
 
 EXCHANGES = Queue("exchanges", ConnectSession.objects.all(), exchange_owed)
 DELETIONS = Queue("deletions", Erasure.objects.all(), erase)
-WISHED = Wish.objects.filter(tariff=OuterRef("pk"), wanted=True)
-RATES = Queue(
-    "rates", Tariff.objects.select_related("location").annotate(has_wishes=Exists(WISHED)), refresh_due, wide=True
-)
+# One row, and not EXISTS, for which PostgreSQL may read all wishes from beginning to end.
+WISHED = Subquery(Wish.objects.filter(tariff=OuterRef("pk"), wanted=True).values("pk")[:1])
+RATES = Queue("rates", Tariff.objects.select_related("location").annotate(has_wishes=WISHED), refresh_due, wide=True)
 MAILS = Queue("mails", Wait.objects.all(), send_due, around=one_connection)
 WISHES = Queue(
     "wishes", Wish.objects.select_related("tariff__location__customer__user"), tell, wide=True, around=one_connection

@@ -226,7 +226,7 @@ addEventListener("pageshow", ({ persisted }) => persisted ? location.reload() : 
 // A browser's first page contains its style. The next page needs the file, so it is fetched before somebody leaves.
 const { file } = first("[data-file]")?.dataset ?? {};
 if (file)
-  for (const sign of ["pointerdown", "pagehide"])
+  for (const sign of ["pointerdown", "keydown", "pagehide"])
     addEventListener(sign, () => navigator.onLine && fetch(file, { keepalive: true }).catch(() => {}), { once: true });
 const menu = first(".menu");
 addEventListener("click", (event) => {
