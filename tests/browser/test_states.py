@@ -195,9 +195,9 @@ def owed_for_long(stage):
 
 
 def conflict(stage):
-    path = stage.walk.fixed().path
+    session = stage.walk.fixed().session
     ConnectSession.objects.update(state=ConnectSession.State.CONFLICT)
-    return path
+    return f"/connect/{session.pk}/{session.newest}/"
 
 
 def disconnected(stage):
@@ -417,7 +417,7 @@ CUSTOMER = {
     "thirty locations": thirty,
     "location deleted": saved("delete/"),
     "tariff": saved("tariff/"),
-    "tariff failed": lambda stage: failed(stage) + "tariff/",
+    "tariff failed": lambda stage: stage.walk.get(failed(stage)) and stage.location + "tariff/",
     "start": "/connect/",
     "start unfinished": lambda stage: route("rate_fixed_capture")(stage) and "/connect/",
     **{f"connect {name}": route(name) for name in PAGES if "/" not in name},
