@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from tariffs import details, rates
@@ -68,7 +69,7 @@ def rows(page: Page, tariff: dict[str, Any]) -> list[tuple[str, str, int]]:
         (gettext("Tariff"), tariff["name"], "tariff"),
         (gettext("Price"), tariff["structure"], "structure"),
         (gettext("Direction"), buys, ""),
-        (gettext("Contract"), tariff["contract"], "contract"),
+        (gettext("Contract"), capfirst(tariff["contract"]), "contract"),
     ]
     if tariff["now"] is not None:
         said = gettext("Price per kWh")

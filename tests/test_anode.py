@@ -31,7 +31,7 @@ def by_hand(walk):
 def test_a_typed_price_is_connected_before_the_summary_and_stored_at_its_end(by_hand, sandbox):
     walk = by_hand
     assert walk.route == "tariff_summary"
-    for said in ("Your tariff is connected", "28.15p per kWh", "Simple", "until terminated"):
+    for said in ("Your tariff is connected", "28.15p per kWh", "Simple", "Until terminated"):
         assert said in walk.text
     assert not Location.objects.exists()
     walk.act("CLOSE")

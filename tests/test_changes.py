@@ -89,7 +89,7 @@ def test_what_comes_from_the_provider_has_no_change(release, walk):
 CHANGES = [
     *[(path, "Address", MOVED, "2 Example Street") for path in PATHS],
     ("one price", "Tariff", NAME, "Dearer"),
-    ("market price", "Contract", TERM, "until terminated"),
+    ("market price", "Contract", TERM, "Until terminated"),
     *[(path, "Price per kWh", {"cost": "31"}, "31.00p") for path in PATHS if path.endswith("listed")],
     ("one price", "Price per kWh", {"cost": "31"}, "31.00p"),
     ("day and night", "Price at", DAY_AND_NIGHT | {"cost_0": "31", "cost_1": "31"}, "31.00p"),
@@ -122,7 +122,7 @@ def test_every_answer_can_be_changed_one_after_the_other(release, earlier, summa
         change(summary, what, **answer)
         assert summary.shows is Kind.SUMMARY, what
     change(summary, "Price per kWh", cost="32")
-    for said in ("32.00p", "Dearer", "2 Example Street", "until terminated", "Ecotricity"):
+    for said in ("32.00p", "Dearer", "2 Example Street", "Until terminated", "Ecotricity"):
         assert said in summary.text
 
 

@@ -149,7 +149,7 @@ def test_after_its_end_the_page_offers_to_connect_the_new_one(walk, contract, sw
     direction, location = "IMPORT", Tariff.objects.get().location_id
     walk.post("/connect/", {"location": location, "direction": direction})
     assert walk.route == "summary_fixed_confirm"
-    assert "ended on 15 June 2026" in walk.text
+    assert "Ended on 15 June 2026" in walk.text
     walk.act("EDIT").act("PROVIDER_MISSING").answer(provider_name="Town Power").answer(options="FIXED")
     walk.answer(cost="30").name_and_term().act("SAVE").get(look.path)
     assert "ended" not in walk.text

@@ -163,7 +163,7 @@ def test_a_disconnected_tariff_stays_in_the_list_and_says_so(visit):
     visit.connect_fixed().manage()
     visit.main.get_by_text("Disconnect this tariff").click()
     visit.sees("Past days stay.").press("Yes, disconnect it")
-    visit.on("Your tariff is disconnected").click_link("See the location").sees("This tariff is disconnected since")
+    visit.on("Your tariff is disconnected").click_link("See the location").sees("This tariff was disconnected on")
     expect(visit.main).not_to_contain_text("p per kWh")
     visit.open("/locations/").sees("Ecotricity", "disconnected")
     assert only_tariff().state == Tariff.State.DISCONNECTED
