@@ -424,7 +424,7 @@ def test_a_tariff_that_is_changed_meanwhile_is_asked_for_anew(noon, tariff, aske
     [
         ({"state": "failed"}, "We couldn’t read your provider’s data."),
         ({"rates": "pending"}, "We are still reading your tariff."),
-        ({"state": "disconnected"}, "This tariff is disconnected"),
+        ({"state": "disconnected"}, "This tariff was disconnected"),
     ],
 )
 def test_what_takes_longer_than_a_question_is_said_while_one_is_under_way(look, changes, words):
