@@ -146,6 +146,12 @@ def test_a_button_that_is_pressed_twice_shows_a_key_that_works_each_time(page, l
     assert {ask(location, "now.json", key).status_code for key in keys} == {200}
 
 
+def test_a_location_of_another_flatpeak_account_has_no_page_of_devices(location, client, alice):
+    client.force_login(alice)
+    Location.objects.update(account="another")
+    assert client.get(f"/locations/{location.pk}/devices/").status_code == 404
+
+
 def test_a_location_has_ten_keys_at_most(page, location):
     for n in range(DeviceKey.MOST):
         assert page(name=f"device {n}").status_code == 200

@@ -115,6 +115,21 @@ def test_with_seven_days_they_are_compared_with_those_alone(tariff):
     assert work_out(tariff, *(20,) * 24, *(9999,) * 24) == ["2026-11-23", 7, 150, 250]  # tomorrow has no part in it
 
 
+def test_today_counts_once_although_an_earlier_answer_is_stored(tariff):
+    for n in range(1, 7):
+        remember(tariff, n, (20, 24))
+    remember(tariff, 0, (9999, 24))
+    assert work_out(tariff, *(20,) * 48) == ["2026-11-23", 7, 20, 20]
+
+
+def test_once_seven_days_are_known_the_day_is_worked_out_once(tariff, django_assert_num_queries):
+    for n in range(1, 7):
+        remember(tariff, n, (20, 24))
+    tariff.levels = work_out(tariff, *(20,) * 48)
+    with django_assert_num_queries(0):
+        assert work_out(tariff, *(50,) * 48) == tariff.levels
+
+
 def test_days_count_for_thirty_days_and_not_of_a_former_contract(tariff):
     for n in range(1, 7):
         remember(tariff, n, (20, 24))

@@ -86,6 +86,31 @@ def test_a_contract_that_ends_is_told_30_and_7_days_before_and_once_after(hers, 
     assert [each.name for each in Mail.objects.order_by("pk")] == ["ends", "ends", "over"]
 
 
+@pytest.mark.parametrize(("days", "told"), [(-7, 1), (-8, 0)])
+def test_an_end_that_was_noticed_late_is_told_for_a_week(hers, clock, days, told):
+    clock(days)
+    look()
+    assert len(mail.outbox) == told
+
+
+@pytest.mark.parametrize(("hour", "due"), [(8, (0, 9)), (9, (0, 9)), (20, (0, 20)), (21, (1, 9))])
+def test_nobody_is_written_to_before_nine_or_from_nine_in_the_evening_on(hers, clock, hour, due):
+    now = clock(30, hour)
+    days, at = due
+    assert needed.by_day(hers, now) == clock(30 - days, at)
+
+
+def test_a_tariff_that_is_waited_for_or_is_of_another_account_has_no_reminder(hers, clock):
+    now = clock(7)
+    wait = Wait.objects.create(tariff=hers, since=now, due_at=None)
+    assert find(now) == 0
+    wait.delete()
+    change(hers, account="another")
+    assert find(now) == 0
+    change(hers, account=hers.account)
+    assert find(now) == 1
+
+
 def test_a_day_is_the_locations_own(alice, clock):
     tariff = connected(alice, zone="Pacific/Auckland", currency="NZD")
     change(tariff, contract_end=LAST, state_since=timezone.now())

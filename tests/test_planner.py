@@ -17,6 +17,7 @@ from tariffs.appliances import appliances_of
 from tariffs.fields import DurationField
 from tariffs.models import Appliance, Customer, Location, Tariff
 from tariffs.rates import planner
+from tariffs.rates.days import store
 from tariffs.screens import planner as screen
 from tariffs.screens.sections import Section, plan_of as plan_of_section
 from tests.test_windows import HOUR, MINUTE, NOON, ZONES, days, hourly
@@ -271,6 +272,30 @@ def test_what_changes_the_answer_is_never_served_from_the_cache(place, alice, bo
     assert "14 kWh in 2:00 hours" in seen()
     with translation.override("de"):
         assert "14 kWh in 2:00 Stunden" in seen()
+
+
+def test_an_answer_about_what_is_sold_makes_a_new_plan(place, alice):
+    buys, sells = (place.tariffs.get(direction=direction) for direction in ("IMPORT", "EXPORT"))
+    section = Section("", "", DAY, None, False, False, False, True, NOON + 9 * HOUR)
+
+    def seen():
+        return plan_of_section(alice, place, buys, [buys, sells], section, "dishwasher", NOON).html
+
+    assert "solar" not in seen()
+    store(sells, [NOON.date()], hourly(*["0.05"] * 10), NOON)
+    sells = Tariff.objects.get(pk=sells.pk)
+    sells.rates = "ok"
+    assert "Use your own solar power then." in seen()
+
+
+def test_a_deadline_that_a_start_now_just_meets_is_met(place):
+    def ready(minutes):
+        car = Appliance(kind="car", minutes=minutes, watt_hours=6000, ready_by=time(15))
+        tariff = place.tariffs.get(direction="IMPORT")
+        return told(screen.planner({"car": car}, "car", place, tariff, DAY, (), NOON))  # 13:00 in London
+
+    assert "Ready by today 15:00." in ready(120)
+    assert "It is too late for today 15:00. This is ready by tomorrow 15:00." in ready(121)
 
 
 def test_an_unknown_appliance_is_the_first_one(place, alice, bob):

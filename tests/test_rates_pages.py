@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.cache import cache, caches
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -115,6 +116,13 @@ def look(noon, tariff, asked, client, alice):
 
 
 # --- asking
+
+
+def test_a_tariff_that_was_saved_since_it_was_read_is_not_asked_for_by_its_old_row(noon, tariff, asked):
+    Tariff.objects.update(version=F("version") + 1)
+    assert not refresh(tariff, NOW)
+    assert asked == []
+    assert refresh(tariff, NOW)  # it was read again
 
 
 def test_today_and_tomorrow_are_asked_for_in_the_locations_time_zone(noon, tariff, asked):

@@ -147,6 +147,20 @@ def test_a_last_hour_that_is_not_known_yet_is_named(alice, clock):
     assert "Prices after 23:00 are not known yet." in mail.outbox[0].body
 
 
+@pytest.mark.parametrize(("hours", "told"), [(17, 0), (18, 1)])
+def test_tomorrow_is_told_once_three_quarters_of_it_are_known(alice, clock, hours, told):
+    tariff = connected(alice)
+    fill(tariff, TODAY + timedelta(days=1), night, hours=hours)
+    wish(tariff)
+    work()
+    assert len(mail.outbox) == told
+
+
+def test_a_price_at_the_limit_is_neither_below_nor_above(hers, clock):
+    assert wanted.beyond("below", Decimal(CHEAP), "GBP", known_rates(hers, clock(13))) == []
+    assert wanted.beyond("above", Decimal(DEAR), "GBP", known_rates(hers, clock(13))) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "limit", "hour", "subject", "line"),
     [
@@ -482,6 +496,7 @@ def test_a_mail_that_was_certainly_not_taken_is_tried_again(hers, clock, mail_se
     mail_server.append(error)
     assert work() == (1, 1)
     row.refresh_from_db()
+    assert not row.is_claimed(timezone.now())  # or the next attempt would wait for the claim's end
     assert (row.told_day, row.attempts, row.due_at) == (None, 1, clock(13, 1))
     mail_server.clear()
     assert work() == (1, 0)
@@ -515,6 +530,20 @@ def test_a_mail_that_was_refused_or_may_have_been_taken_is_not_sent_twice(hers, 
     assert (mail.outbox, row.told_day) == ([], TODAY)
     assert row.last_result in ("refused", "unknown")
     assert "@" not in caplog.text
+
+
+def test_an_answer_from_500_on_is_a_refusal_for_good_and_one_below_is_for_now():
+    for code, fate in (
+        (451, letters.NOT_SENT),
+        (499, letters.NOT_SENT),
+        (500, letters.REFUSED),
+        (554, letters.REFUSED),
+    ):
+        assert letters.fate_of(smtplib.SMTPDataError(code, b"no"), letters.UNKNOWN) == fate
+        refusal = smtplib.SMTPRecipientsRefused({"bob@example.com": (code, b"no")})
+        assert letters.fate_of(refusal, letters.NOT_SENT) == fate
+    sender = smtplib.SMTPSenderRefused(550, b"no", "us@example.com")
+    assert letters.fate_of(sender, letters.NOT_SENT) == letters.NOT_SENT  # it is about us
 
 
 def test_no_server_is_left_alone_for_a_minute(hers, clock, mail_server):
@@ -579,6 +608,7 @@ def test_a_mail_arrives_over_smtp_as_it_was_written(hers, smtp):
     wish(hers)
     Run(WISHES).work()
     [text] = smtp.texts
+    assert b"\r\n..hidden" in text  # a line of one full stop would end the mail
     message = email.message_from_bytes(text.replace(b"\r\n..", b"\r\n.").removesuffix(b"\r\n.\r\n"))
     assert message["Subject"] == "Tomorrow 12.00p to 31.00p, cheapest 02:00 to 05:00"
     assert message["To"] == "alice@example.com"
@@ -671,6 +701,13 @@ def test_a_mail_that_is_switched_off_and_on_is_not_sent_twice_a_day(hers, alice)
     assert len(mail.outbox) == 1
 
 
+def test_a_limit_that_is_switched_off_is_switched_on_again_as_it_was(hers, alice):
+    browser, form = signed_in(alice), {"import-below": "on", "import-below_limit": "15"}
+    for given, expected in ((form, True), ({"import-below_limit": "15"}, False), (form, True)):
+        browser.post(page(hers), given)
+        assert Wish.objects.get().wanted is expected
+
+
 @pytest.mark.parametrize(("limit", "says"), [("", "Enter a price."), ("cheap", "Enter a number, for example 24.5.")])
 def test_a_limit_that_is_no_price_is_asked_for_again(hers, alice, limit, says):
     response = signed_in(alice).post(page(hers), {"import-above": "on", "import-above_limit": limit})
@@ -704,6 +741,11 @@ def test_a_stranger_finds_no_page(hers, bob, charlie):
         assert signed_in(user).get(page(hers)).status_code == 404
         assert signed_in(user).post(page(hers), {"import-tomorrow": "on"}).status_code == 404
     assert not Wish.objects.exists()
+
+
+def test_a_location_of_another_flatpeak_account_has_no_page(hers, alice):
+    Location.objects.update(account="another")
+    assert signed_in(alice).get(page(hers)).status_code == 404
 
 
 def test_the_rates_page_leads_there(walk):
