@@ -53,6 +53,12 @@ def not_at_the_end_of_an_hour():
 
 
 @pytest.fixture(autouse=True)
+def a_minute_that_does_not_end(monkeypatch):
+    """Let no minute end during a test, because the limits would count from the beginning."""
+    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 1)
+
+
+@pytest.fixture(autouse=True)
 def empty_cache():
     """Empty the caches before each test; a test can call this to empty them again."""
 

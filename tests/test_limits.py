@@ -29,10 +29,9 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def limits(settings, monkeypatch):
-    """Production's limits, in a minute that does not end."""
+def limits(settings):
+    """Production's limits."""
     settings.ACCOUNT_RATE_LIMITS, settings.RATE_LIMITS = {}, product.RATE_LIMITS
-    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 1)
 
 
 def check_refusal(response):
