@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -489,6 +490,22 @@ def test_what_a_conversation_made_is_deleted_though_another_account_has_the_same
     assert run() == "deletions: 2 tried, 0 failed, 0 left\n"
     assert not sandbox.state["locations"]
     assert not sandbox.state["customers"]
+
+
+@pytest.mark.parametrize(("status", "done"), [(422, True), (429, False), (500, False)])
+def test_a_conversation_of_yesterday_that_flatpeak_refuses_is_done_with_if_it_was_not_complete(
+    walk, client, monkeypatch, later, status, done
+):
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
+        walk.fixed()
+        confirm(client)
+    refusal = flatpeak.Rejected("POST /connect/token", status, {"code": "no"})
+    monkeypatch.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(refusal))
+    later(days=1, hours=1)
+    with suppress(CommandError):  # which says that one failed
+        run()
+    assert bool(Erasure.objects.get().done_at) is done
 
 
 def test_a_token_that_tells_nothing_any_more_is_done_with(walk, client, monkeypatch, sandbox, later):

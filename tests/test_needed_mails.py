@@ -10,7 +10,7 @@ from django.utils import timezone
 from flatpeak_app.accounts.personal import erase_account
 from flatpeak_app.operations import events
 from flatpeak_app.operations.queues import REMINDERS, Run
-from tariffs import needed
+from tariffs import needed, notices
 from tariffs.models import Event, Mail, Reminder, Tariff, Wait
 from tariffs.needed import find
 from tariffs.notices import send_due
@@ -240,6 +240,20 @@ def test_an_event_is_told_without_the_worker_that_looks(hers, clock, monkeypatch
     events.handle(event(hers, "tariff.expiring"))
     Run(REMINDERS).work()
     assert len(mail.outbox) == 1
+
+
+def test_a_wait_whose_claim_another_worker_has_taken_over_is_left_to_that_one(hers, clock, monkeypatch):
+    now = clock(100)
+    Wait.objects.create(tariff=hers, since=now, due_at=now)
+    mail_for = notices._mail_for
+
+    def slowly(*about):
+        Wait.objects.update(claimed_until=now + timedelta(minutes=9))
+        return mail_for(*about)
+
+    monkeypatch.setattr(notices, "_mail_for", slowly)
+    assert send_due(Wait.objects.get()) is None
+    assert (mail.outbox, Wait.objects.count()) == ([], 1)
 
 
 def test_who_waits_for_the_rates_of_a_tariff_is_told_by_one_mail(hers, clock):

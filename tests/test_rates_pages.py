@@ -716,6 +716,25 @@ def test_a_price_that_holds_as_far_as_known_has_no_until_and_one_that_ends_tomor
         assert f"p per kWh{words}." in look()
 
 
+def test_a_price_that_ends_with_the_known_prices_has_no_until(look, asked):
+    night = NOW - timedelta(hours=4)
+    asked.answer = lambda start, end: {
+        "data": [
+            {"valid_from": a.isoformat(), "valid_to": b.isoformat(), "tariff": {"rate": rate, "confidence": 1}}
+            for a, b, rate in ((start, night, Decimal("0.1")), (night, end, Decimal("0.2")))
+        ]
+    }
+    assert "Now 20.00p per kWh." in look()
+
+
+@pytest.mark.parametrize(("left", "stopped"), [(-1, False), (0, True), (1, True), (2, False)])
+def test_a_contract_has_stopped_if_it_ends_by_tomorrow_and_has_no_more_prices(noon, tariff, left, stopped):
+    tariff.contract_end, tariff.rates = NOW.date() + timedelta(days=left), "ok"
+    assert shown.contract_of(tariff, [], NOW) == {"over": left < 0, "stopped": stopped}
+    price = rates.Segment(NOW, NOW + timedelta(hours=1), Decimal("0.2"))
+    assert shown.contract_of(tariff, [price], NOW)["stopped"] is False
+
+
 def test_tomorrow_that_is_not_published_is_said(noon, tariff, asked, client, alice):
     asked.answer = lambda start, end: hourly(start, end - timedelta(days=1))
     client.force_login(alice)
