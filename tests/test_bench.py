@@ -36,7 +36,7 @@ def test_a_quick_run_measures_everything():
     assert len(grown) == 14
     assert all("queries, constant" in value for value in grown)
     assert any(re.match(r"The \d+ packages that the image installs", name) for name in rows)
-    assert found["… what its answers take on the wire, headers and bodies, and how many they are"].endswith(", 4")
+    assert found["… what its answers take on the wire, headers and bodies, and how many they are"].endswith(", 3")
 
 
 def test_a_bench_that_is_terminated_leaves_nothing_running(tmp_path):

@@ -283,7 +283,7 @@ def test_a_summary_shows_the_facts(shown):
         ("Tariff", "Simple"),
         ("Price", "Different prices at different times"),
         ("Direction", "Electricity you buy"),
-        ("Contract", "until 15 June 2027"),
+        ("Contract", "Until 15 June 2027"),
         ("Price per kWh", "28.15p per kWh"),
     ]
     assert "the lowest step" in html
