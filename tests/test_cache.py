@@ -68,7 +68,6 @@ def test_no_redis_is_waited_for_longer_than_a_second_unless_the_settings_say_so(
 def test_without_redis_our_limits_and_allauths_are_counted_by_the_process(gone, walk, settings, monkeypatch):
     settings.RATE_LIMITS, settings.ACCOUNT_RATE_LIMITS = product.RATE_LIMITS, {}
     monkeypatch.setattr("flatpeak_app.web.limits.cache", gone)
-    monkeypatch.setattr("flatpeak_app.web.limits.minute", lambda: 1)
     monkeypatch.setattr("allauth.core.internal.ratelimit.cache", gone)
     page = walk.start().path
     answers = [walk.client.post(page, {}).status_code for _ in range(62)]
