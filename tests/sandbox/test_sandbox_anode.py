@@ -123,6 +123,20 @@ def web(sandbox):
     return Web(sandbox.url)
 
 
+def test_back_after_a_login_asks_for_the_provider(web):
+    assert web.known().pick("EDF").log_in("approve").act("BACK").route == "provider_select"
+
+
+@pytest.mark.parametrize("direction", ["IMPORT", "EXPORT"])
+def test_the_summary_shows_the_prices_of_the_tariffs_direction(sandbox, direction):
+    talk = sandbox.talk(direction=direction).by_hand("MARKET")
+    shown = [each["tariff"]["cost"] for each in talk.data["rates"]["today"]]
+    span = {"start": "2026-06-09T23:00:00Z", "end": "2026-06-10T23:00:00Z"}  # that day in London
+    stored = sandbox.rates(sandbox.saved(talk), **span, direction=direction)["data"]
+    assert shown == [each["tariff"]["rate"] for each in stored]
+    assert len(set(shown)) > 2
+
+
 def test_a1_a_fixed_price_by_hand(web):
     web.open(postal_address={"country_code": "GB"}, customer_reference_id="C-17")
     envelope = {"connect_token": web.token, "direction": "IMPORT", "type": "COMMODITY", "live_mode": False}

@@ -359,6 +359,24 @@ def test_the_state_survives_a_restart(tmp_path):
     stop(server)
 
 
+@pytest.mark.parametrize("box", ["customers", "locations"])
+def test_what_was_deleted_last_is_gone_after_a_restart(tmp_path, box):
+    path = tmp_path / "state.json"
+    server = serving(state=path)
+    client = Client(server)
+    client.log_in()
+    client.fixed()
+    stop(server)
+    server = serving(state=path)
+    again = Client(server)
+    again.bearer = client.bearer
+    [deleted] = server.world.state[box]
+    again.api("DELETE", f"/{box}/{deleted}")
+    assert again.status == 202
+    stop(server)
+    assert json.loads(path.read_text())[box] == {}
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"faults": [{"call": "rates", "fault": "status_500"}]}, {"seed": 1}, {"strict": True}],
