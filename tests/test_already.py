@@ -76,6 +76,11 @@ def test_what_is_bought_says_nothing_about_what_is_sold(walk):
     assert walk.fixed().start(direction="EXPORT").address(again="").route == "provider_select"
 
 
+def test_a_tariff_of_another_type_is_not_asked_about(connected):
+    Tariff.objects.update(type="NETWORK")
+    assert connected.address(again="").route == "provider_select"
+
+
 def test_a_disconnected_tariff_and_a_strangers_are_not_asked_about(connected, bob):
     Tariff.objects.update(state=Tariff.State.DISCONNECTED)
     assert connected.address(again="").route == "provider_select"

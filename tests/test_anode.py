@@ -95,6 +95,16 @@ def test_closing_the_browser_on_the_summary_is_normal(by_hand, later):
     assert Tariff.objects.get().name == "Simple"
 
 
+def test_the_last_page_that_tells_of_a_tariff_counts(walk, later):
+    walk.to_providers().provider("EDF").log_in_at_provider("unreachable").act("EDIT")
+    assert walk.page.route == "provider"
+    walk.provider("Ecotricity").answer(options="FIXED").answer(cost="28.15").name_and_term("Simple")
+    assert walk.act("EDIT").page.route == "provider"
+    settle_by(walk, later, "closed browser")
+    tariff = Tariff.objects.get()
+    assert (tariff.state, tariff.provider) == (Tariff.State.CONNECTED, "Ecotricity")
+
+
 def test_a_page_that_stays_open_is_not_settled_and_one_in_ten_minutes_is_written(by_hand, later, client):
     session = by_hand.session
     due = session.due_at

@@ -80,6 +80,14 @@ def test_each_row_that_was_typed_has_a_change_and_the_address_is_one(summary):
     assert "Address 1 Example Street, London" in summary.text
 
 
+def test_of_an_address_that_was_given_twice_the_last_one_counts(release, walk):
+    walk.to_providers().act("ADDRESS_CHANGE").address(city="Leeds").provider("Ecotricity")
+    walk.answer(options="FIXED").answer(cost="28.15").name_and_term("Simple")
+    assert "Address 1 Example Street, Leeds" in walk.text
+    walk.get(changes(walk)["Address"])
+    assert 'value="Leeds"' in walk.response.content.decode()
+
+
 def test_what_comes_from_the_provider_has_no_change(release, walk):
     walk.to_providers().provider("OVO Energy").log_in_at_provider()
     assert walk.shows is Kind.SUMMARY
@@ -313,6 +321,17 @@ def test_it_disconnects_at_one_press(managed):
     assert Tariff.objects.get().state == Tariff.State.DISCONNECTED
 
 
+def test_each_direction_has_a_page_of_its_own(managed):
+    sold = Tariff.objects.get()
+    sold.pk, sold.direction, sold.name = None, "EXPORT", "Sold"
+    sold.save()
+    for direction, name in (("IMPORT", "Simple"), ("EXPORT", "Sold")):
+        managed.get(f"/locations/{sold.location_id}/tariff/?direction={direction}")
+        assert f"Tariff {name}" in managed.text
+        pressed = re.findall(r'name="direction" value="(\w+)"', managed.response.content.decode())
+        assert set(pressed) == {direction}
+
+
 def test_a_disconnected_tariff_offers_to_be_connected_again_only(managed):
     Tariff.objects.update(state=Tariff.State.DISCONNECTED)
     managed.get(managed.path + "?direction=IMPORT")
@@ -357,6 +376,12 @@ def test_a_declined_login_says_so_and_offers_to_try_again(release, walk):
     assert "You did not finish the sign-in at Octopus Energy, or it was declined. Nothing was connected." in walk.text
     [again] = re.findall(r'name="provider" value="([^"]+)">Try the sign-in again', walk.response.content.decode())
     assert walk.answer(provider=again).page.route == "redirect"
+
+
+def test_after_a_declined_login_another_provider_has_its_own(release, walk):
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider("decline").provider("OVO Energy")
+    walk.log_in_at_provider().save()
+    assert Tariff.objects.get().provider == "OVO Energy"
 
 
 @pytest.mark.parametrize("after", ["before the login", "declined"])

@@ -50,6 +50,16 @@ def test_an_answer_comes_back_as_the_next_page_in_one_round_trip(walk, sandbox, 
     assert main_of(html) == main_of(walk.response.content.decode())
 
 
+def test_a_step_back_comes_as_the_page_at_its_address(walk, sandbox, step):
+    sandbox.speak("anode")
+    walk.by_hand().answer(cost="28.15").answer(tariff_name="Simple")
+    html = step(action="BACK").content.decode()
+    walk.get(f"/connect/{walk.session.pk}/{walk.session.newest}/")
+    assert walk.page.route == "tariff_name"
+    assert "You told us: 28.15p" in walk.text
+    assert main_of(html) == main_of(walk.response.content.decode())
+
+
 def test_a_step_decrypts_the_connect_token_once(walk, step, monkeypatch):
     walk.by_hand()
     decrypted, real = [], vault.decrypted

@@ -279,6 +279,17 @@ def test_who_signed_in_in_another_browser_of_their_own_goes_on_there(login, walk
     assert other.post(other.path, {"answer": "yes"}).route.startswith("summary_")
 
 
+def test_the_cookie_remembers_the_logins_that_a_browser_left_for_last(walk):
+    left = []
+    for _ in range(logins.MOST + 1):
+        walk.to_providers().provider("Octopus Energy")
+        left.append(walk.leave())
+    walk.get(sign_in_at_provider(left[0]))
+    assert "Do you want to connect this tariff?" in walk.text
+    for login in left[2:]:  # the answer to the first is the newest now
+        assert walk.get(sign_in_at_provider(login)).route.startswith("summary_")
+
+
 def test_who_comes_back_once_more_after_the_yes_is_asked_once_more(login, walk, other):
     """It may be from another login by the same token, whose holder can tell Connect of another provider past this site."""
     back = sign_in_at_provider(login)

@@ -240,6 +240,14 @@ def test_an_address_error_of_connect_stands_at_its_field(walk, code):
     assert walk.address().route == "provider_select"
 
 
+def test_an_unusual_price_is_questioned_once(walk):
+    walk.by_hand().answer(cost="0.2815")
+    assert walk.route == "rate_fixed_capture"
+    sure = re.findall(r'name="sure" value="([^"]*)"', walk.response.content.decode())
+    assert sure == ["0.2815"]
+    assert walk.answer(cost="0.2815", sure=sure).route == "tariff_name_capture"
+
+
 def test_a_wrong_input_never_leaves_the_server(walk, sandbox):
     walk.start()
     before = posts(sandbox)
