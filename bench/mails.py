@@ -32,6 +32,7 @@ class MailServer:
     def __init__(self, answer: float = ANSWER, look: Callable[[bytes], object] = len) -> None:
         self.answer, self.look = answer, look  # at each text
         self.port, self.taken, self.connections, self.last_at = free_port(), Counter[str](), 0, 0.0
+        self.unknown: set[str] = set()  # addresses that it refuses
         ready = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self.serve(ready)), daemon=True).start()
         ready.wait()
@@ -52,12 +53,19 @@ class MailServer:
             writer.write(text + b"\r\n")
 
         self.connections += 1
-        address = ""
+        address, begun = "", False
         await answer(b"220 bench")
         while line := await reader.readline():
             verb = line[:4].upper()
+            if verb == b"MAIL" and begun:
+                await answer(b"503 nested MAIL command")
+                continue
+            begun = verb in (b"MAIL", b"RCPT")
             if verb == b"RCPT":
                 address = line.decode().partition("<")[2].partition(">")[0]
+                if address in self.unknown:
+                    await answer(b"550 no such user")
+                    continue
             if verb == b"DATA":
                 await answer(b"354 go on")
                 self.look(await reader.readuntil(b"\r\n.\r\n"))

@@ -350,6 +350,17 @@ def test_batches_go_through_all_that_is_due_with_one_query_each(add, monkeypatch
     assert found == sorted(found)
 
 
+def test_during_a_long_outage_it_is_asked_every_minute_as_the_page_says(add, asked, clock):
+    add("loc_1")
+    asked.of = {"loc_1": DOWN}
+    for minutes in range(1, 8):
+        with pytest.raises(CommandError, match="1 tried, 1 failed"):
+            run()
+        assert Tariff.objects.get().due_at == timezone.now() + timedelta(minutes=1)
+        clock(minutes=minutes)
+    assert Tariff.objects.get().attempts == len(asked) == 7
+
+
 def test_a_run_begins_by_chance_within_the_jitter(add, asked, passing):
     add("loc_1")
     assert run(jitter=60, concurrency=4) == "rates: 1 tried, 0 failed, 0 left\n"
@@ -422,6 +433,16 @@ def test_after_a_429_nothing_more_is_asked_for_until_flatpeak_allows_it(add, ask
     with pytest.raises(CommandError, match=r"^rates: 5 tried, 1 failed, 0 left$"):
         run(concurrency=1)
     assert moments == [0, 0, 20, 20, 20]
+
+
+def test_during_a_long_pause_a_worker_shows_every_minute_that_it_is_alive(add, asked, passing, monkeypatch):
+    """It ends itself after ten minutes without a sign of life."""
+    add("loc_1", "loc_2")
+    asked.answer = refused("", 429, retry_after=200)
+    monkeypatch.setattr(passing, "waited", [])
+    with pytest.raises(CommandError):
+        run(concurrency=1)
+    assert passing.waited == [60, 60, 60, 20]
 
 
 def test_after_a_429_for_the_last_tariff_nothing_is_waited_for(add, asked, passing):

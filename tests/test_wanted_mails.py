@@ -603,6 +603,16 @@ def test_of_many_mails_at_once_one_is_marked_and_not_answered_for(django_user_mo
     assert smtp.connections <= 4
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_is_refused_holds_up_no_other_mail(django_user_model, clock, smtp):
+    crowd(django_user_model, 5)
+    smtp.unknown = {"bob1@example.com", "bob3@example.com"}
+    run = Run(WISHES)
+    run.in_threads(1)
+    assert (run.tried, run.failed) == (5, 2)
+    assert smtp.taken == {f"bob{n}@example.com": 1 for n in (0, 2, 4)}
+
+
 def test_a_mail_arrives_over_smtp_as_it_was_written(hers, smtp):
     type(hers).objects.update(name=".\n.hidden")
     wish(hers)
