@@ -344,15 +344,18 @@ def test_evcc_reads_the_prices_by_its_example(page, location):
 
 
 def test_home_assistant_reads_the_price_by_its_example(page, location):
+    sells(location, "EXPORT", Decimal("0.15"), Decimal("0.05"))
     config = yaml.safe_load(example(page(name="ha").content.decode(), "home-assistant"))
-    [sensor] = config["sensor"]
-    assert sensor["platform"] == "rest"
-    answer = Client().get(sensor["resource"].removeprefix("http://localhost:8000"), headers=sensor["headers"])
-    found = answer.json()
-    [key] = re.fullmatch(r"\{\{ value_json\.(\w+) \}\}", sensor["value_template"]).groups()
-    assert float(found[key]) == 0.2815
-    assert set(sensor["json_attributes"]) <= set(found)
-    assert sensor["unit_of_measurement"] == "GBP/kWh"
+    prices = {}
+    for sensor in config["sensor"]:
+        assert sensor["platform"] == "rest"
+        answer = Client().get(sensor["resource"].removeprefix("http://localhost:8000"), headers=sensor["headers"])
+        found = answer.json()
+        [key] = re.fullmatch(r"\{\{ value_json\.(\w+) \}\}", sensor["value_template"]).groups()
+        prices[sensor["name"]] = float(found[key])
+        assert set(sensor["json_attributes"]) <= set(found)
+        assert sensor["unit_of_measurement"] == "GBP/kWh"
+    assert prices == {"Electricity price": 0.2815, "Electricity sold": 0.05}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -863,6 +863,38 @@ def test_what_is_paid_and_what_is_sold_are_asked_for_stored_and_shown_apart(noon
     assert re.search(r"30\.00p per kWh \S.*, buy.* 5\.00p per kWh Buyer.*, sell", re.sub(" +", " ", listed))
 
 
+def test_what_is_bought_comes_first_and_a_change_of_the_direction_keeps_the_day(noon, tariff, asked, client, alice):
+    sold = Tariff.objects.create(location=tariff.location, direction="EXPORT", due_at=NOW)
+    Tariff.objects.filter(pk=tariff.pk).delete()
+    Tariff.objects.create(location=sold.location, direction="IMPORT", due_at=NOW)  # stored after what is sold
+    client.force_login(alice)
+    for address, kept in (
+        ("", ""),
+        ("?day=tomorrow", "&day=tomorrow"),
+        ("day/?date=2026-11-20", "&date=2026-11-20"),
+        ("week/?date=2026-11-12", "&date=2026-11-09"),
+        ("month/?date=2026-10-12", "&date=2026-10-01"),
+    ):
+        page = client.get(f"/locations/{tariff.location_id}/{address}").content.decode()
+        tabs = page.split('aria-label="Direction">')[1].split("</nav>")[0]
+        links = [unescape(link) for link in re.findall('href="([^"]+)"', tabs)]
+        assert links == [f"?direction=IMPORT{kept}", f"?direction=EXPORT{kept}"]
+
+
+@pytest.mark.parametrize(("connected", "missing"), [("IMPORT", "EXPORT"), ("EXPORT", "IMPORT")])
+def test_the_direction_that_is_missing_can_be_added(noon, tariff, asked, client, alice, connected, missing):
+    Tariff.objects.update(direction=connected)
+    client.force_login(alice)
+    page = client.get(f"/locations/{tariff.location_id}/").content.decode()
+    [form] = [
+        form for form in page.split("<form")[1:] if f"Add what I {'sell' if missing == 'EXPORT' else 'buy'}" in form
+    ]
+    assert re.findall(r'name="(location|direction)" value="([^"]+)"', form) == [
+        ("location", str(tariff.location_id)),
+        ("direction", missing),
+    ]
+
+
 def test_somebody_elses_location_is_a_404_and_staff_may_look(
     noon, tariff, asked, client, bob, charlie, django_user_model
 ):
@@ -1221,11 +1253,13 @@ def test_prices_shorter_than_an_hour_are_folded_to_hours_and_lead_to_every_price
     assert "Mon 23 Nov, by the hour" in page
     assert "Average by the hour From To Price per kWh 00:00 01:00 0.50p 01:00 02:00 2.50p" in page
     html = client.get(f"/locations/{tariff.location_id}/").content.decode()
-    [path] = re.findall('href="([^"]*)#every">Every price', html)
-    html = client.get(unescape(path)).content.decode()
-    assert "by the hour</summary>" in html
-    every = " ".join(re.sub(r"<[^>]+>", " ", html.split('id="every">')[1]).split())
-    assert every.startswith("Monday 23 November 2026 From To Price per kWh 00:00 00:30 0.00p 00:30 01:00 1.00p")
+    tomorrow = client.get(f"/locations/{tariff.location_id}/", {"day": "tomorrow"}).content.decode()
+    for page, day in ((html, "Monday 23"), (tomorrow, "Tuesday 24")):
+        [path] = re.findall('href="([^"]*)#every">Every price', page)
+        html = client.get(unescape(path)).content.decode()
+        assert "by the hour</summary>" in html
+        every = " ".join(re.sub(r"<[^>]+>", " ", html.split('id="every">')[1]).split())
+        assert every.startswith(f"{day} November 2026 From To Price per kWh 00:00 00:30 ")
 
 
 def test_the_tab_of_tomorrow_shows_tomorrow_alone(look, client, asked, tariff):

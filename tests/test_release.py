@@ -186,6 +186,21 @@ def test_each_account_and_mode_has_a_release_of_its_own(host, settings):
     assert flatpeak.told() == ""
 
 
+def test_an_account_that_is_raised_raises_no_other(settings):
+    realms = [("sandbox", False), ("sandbox", True), ("acc_other", False)]
+
+    def turn(realm):
+        settings.FLATPEAK_REALM, settings.FLATPEAK_LIVE_MODE = realm
+
+    for realm in realms:
+        turn(realm)
+        account.note(ZERO)
+    turn(realms[0])
+    account.note(ANODE)
+    found = FlatPeakAccount.objects.values_list("account", "live_mode", "flatpeak_version")
+    assert set(found) == {(*realms[0], ANODE), (*realms[1], ZERO), (*realms[2], ZERO)}
+
+
 def test_a_sign_in_is_made_first_to_learn_the_release(host):
     host.told["/login"] = ANODE
     flatpeak.location("loc_1")

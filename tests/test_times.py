@@ -1,16 +1,26 @@
 """Every time on a page names its zone, or says how long ago it was."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
 
 from tariffs.models import Erasure
+from tariffs.times import until
 
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(4, "16:00"), (11, "23:00"), (12, "midnight"), (12.5, "tomorrow 00:30"), (36, "Wed 25 Nov 00:00")],
+)
+def test_the_end_of_a_time_names_its_day_and_midnight_is_that_of_today(hours, said):
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert until(noon + timedelta(hours=hours), noon, UTC) == said
 
 
 def test_a_summary_names_the_zone_of_its_times(walk):
