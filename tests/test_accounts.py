@@ -379,6 +379,20 @@ def test_a_sign_up_pressed_twice_at_once_is_one_account(client, alice, not_known
     assert django_user_model.objects.count() == 1
 
 
+@pytest.mark.parametrize("button", ["action_send", "action_remove"])
+def test_a_new_address_that_waits_can_have_its_mail_again_and_can_be_taken_back(client, alice, mailoutbox, button):
+    client.force_login(alice)
+    client.post("/account/email/", {"email": "new@example.com", "action_add": "1"})
+    page = client.get("/account/email/").content.decode()
+    assert "new@example.com waits to be confirmed" in page
+    [form] = [form for form in page.split("<form")[1:] if f'name="{button}"' in form]
+    [email] = re.findall(r'name="email" value="([^"]+)"', form)
+    mailoutbox.clear()
+    page = client.post("/account/email/", {"email": email, button: "1"}, follow=True).content.decode()
+    assert ("new@example.com waits to be confirmed" in page) is (button == "action_send")
+    assert (["new@example.com"] in [mail.to for mail in mailoutbox]) is (button == "action_send")
+
+
 def test_a_new_address_asked_for_twice_at_once_is_one_and_the_old_one_signs_in_until_it_is_confirmed(client, alice):
     client.force_login(alice)
     change = {"email": "new@example.com", "action_add": "1"}

@@ -421,6 +421,21 @@ def test_whoever_hangs_up_in_the_middle_of_a_handshake_ends_no_worker(tmp_path):
         assert app.terminate() == 0
 
 
+def test_a_worker_publishes_a_byte_however_many_connections_it_has():
+    program = """
+import runpy, types
+from gunicorn.workers.gthread import ThreadWorker
+configuration = runpy.run_path("gunicorn.conf.py")
+ThreadWorker.notify = lambda worker: None
+worker = object.__new__(configuration["Worker"])
+worker.cfg, worker.age = types.SimpleNamespace(threads=16), 3
+for worker.nr_conns in (-1, 0, 254, 255, 1000):
+    worker.notify()
+    print(configuration["connections"][3])
+"""
+    assert run(sys.executable, "-c", program).stdout.split() == ["1", "1", "255", "255", "255"]
+
+
 def test_gunicorn_ends_silent_workers_and_keeps_connections_longer_than_a_proxy():
     program = here(["gunicorn"])[0]
     printed = run(program, "--print-config", "flatpeak_app.wsgi", **PRODUCTION).stdout

@@ -84,6 +84,13 @@ def test_each_country_has_its_own(walk):
     assert listed(walk)[0] == "EDF"
 
 
+def test_countries_whose_numbers_are_mixed_are_counted_apart():
+    chosen(EDF=9, SSE=5, Drax=1)
+    chosen(country="FR", EDF=7, Engie=3)
+    rank_providers()
+    assert (popular("GB"), popular("FR")) == (["EDF", "SSE", "Drax"], ["EDF", "Engie"])
+
+
 def test_what_was_typed_and_what_is_long_ago_and_pages_and_errors_do_not_count():
     chosen(other=9)
     chosen(days_ago=100, SSE=9)

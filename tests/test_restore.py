@@ -54,6 +54,13 @@ def test_it_deletes_them_and_leaves_the_others(restored, alice, bob, charlie, ca
     assert run(capsys, "--yes").startswith("We deleted 0 locations")
 
 
+def test_locations_of_another_account_of_flatpeak_are_left_alone(restored, capsys):
+    Location.objects.filter(pk=restored[0].pk).update(account="acc_another")
+    assert run(capsys).startswith("We found 1 location that")
+    run(capsys, "--yes")
+    assert Location.objects.filter(pk=restored[0].pk).exists()
+
+
 def test_it_deletes_nothing_where_flatpeak_has_none_or_does_not_answer(restored, sandbox, capsys):
     with sandbox.lock:
         sandbox.set_faults([{"call": "location", "fault": "status_500", "times": 9}])

@@ -112,9 +112,11 @@ def test_production_follows_from_https(tmp_path):
         "ACCOUNT_EMAIL_VERIFICATION",
         "ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED",
         "DEBUG",
+        "ALLAUTH_TRUSTED_PROXY_COUNT",
         **PRODUCTION,
     )
     assert found == {
+        "ALLAUTH_TRUSTED_PROXY_COUNT": 1,
         "PRODUCTION": True,
         "ALLOWED_HOSTS": ["tariffs.example.com"],
         "CSRF_TRUSTED_ORIGINS": ["https://tariffs.example.com"],

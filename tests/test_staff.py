@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from html import unescape
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -54,6 +56,16 @@ def test_staff_without_a_second_factor_see_no_page_of_others(others, charlie):
     assert [browser.get(page).status_code for page in others] == [404] * len(others)
     enrol(browser)
     assert [browser.get(page).status_code for page in others] == [200] * len(others)
+
+
+def test_staff_are_led_to_no_page_that_only_its_owner_has(others, charlie):
+    browser = signed_in(charlie)
+    enrol(browser)
+    for page in others[:3]:
+        html = browser.get(page).content.decode()
+        assert "/connect/start/" not in html
+        for link in {unescape(link) for link in re.findall(r'href="(/locations/[^"#]*)', html)}:
+            assert browser.get(link).status_code == 200, link
 
 
 def test_a_session_from_before_the_second_factor_is_asked_for_it(others, charlie):

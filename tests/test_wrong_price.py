@@ -268,6 +268,11 @@ def test_the_operator_reads_it_under_what_needs_somebody_and_marks_it_as_dealt_w
     assert "that customers say are wrong:" not in staff.get(attention).content.decode()
     history = staff.get(reverse("admin:tariffs_wrongprice_history", args=[report.pk])).content.decode()
     assert "Dealt with." in history
+    dealt_with_at = report.dealt_with_at
+    done = staff.post(listed, {"action": "dealt_with", "_selected_action": [report.pk]}, follow=True)
+    assert "0 reports dealt with." in done.content.decode()
+    report.refresh_from_db()
+    assert report.dealt_with_at == dealt_with_at
     assert report.said not in unescape(history)
 
 
