@@ -698,7 +698,7 @@ def test_200_and_204_are_done_too_and_a_page_of_html_is_not(client, location, mo
     assert bool(Erasure.objects.get().done_at) is done
 
 
-def test_the_admins_log_keeps_nothing_of_a_deleted_person(walk, alice, charlie):
+def test_the_admins_log_keeps_nothing_of_a_deleted_person_and_all_of_another(walk, alice, bob, charlie):
     walk.fixed()
     for row in (alice, Location.objects.get(), Location.objects.get().customer, ConnectSession.objects.get()):
         LogEntry.objects.create(
@@ -709,7 +709,18 @@ def test_the_admins_log_keeps_nothing_of_a_deleted_person(walk, alice, charlie):
             action_flag=2,
             change_message="alice@example.com, 1 Example Street",
         )
+    LogEntry.objects.create(
+        user=charlie,
+        content_type=ContentType.objects.get_for_model(bob),
+        object_id=str(bob.pk),
+        object_repr="bob@example.com",
+        action_flag=2,
+        change_message="Changed the language.",
+    )
     alice.delete()
+    of_bob = LogEntry.objects.filter(object_id=bob.pk, content_type=ContentType.objects.get_for_model(bob))
+    assert of_bob.values_list("object_repr", "change_message").get() == ("bob@example.com", "Changed the language.")
+    of_bob.delete()
     kept = list(LogEntry.objects.values_list("object_repr", "change_message"))
     assert len(kept) == 4
     assert not any("alice" in str(each) or "Example" in str(each) or "cus_" in str(each) for each in kept)

@@ -279,6 +279,12 @@ def test_who_signed_in_in_another_browser_of_their_own_goes_on_there(login, walk
     assert other.post(other.path, {"answer": "yes"}).route.startswith("summary_")
 
 
+def test_a_login_of_another_account_of_flatpeak_has_ended(login, walk, settings):
+    back = sign_in_at_provider(login)
+    settings.FLATPEAK_REALM = "acc_other"
+    assert "This sign-in has ended" in walk.get(back).text
+
+
 def test_the_cookie_remembers_the_logins_that_a_browser_left_for_last(walk):
     left = []
     for _ in range(logins.MOST + 1):

@@ -140,6 +140,7 @@ def test_what_is_owed_and_stale_is_counted(walk):
     assert stale() == [0, 0]
     assert stale(due_at=now - timedelta(minutes=11)) == [1, 0]
     assert stale(**failing) == [0, 1]
+    assert stale(**failing | {"rates": "ok"}) == [0, 0]
     assert stale(**failing | {"last_result": "no_tariff_connected"}) == [0, 0]  # it has none, and that is known
     assert stale(**failing | {"rates_since": now - timedelta(minutes=50)}) == [0, 0]
     assert stale(**failing, state="disconnected") == [0, 0]
