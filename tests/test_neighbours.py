@@ -19,6 +19,7 @@ from tariffs.rates.levels import worked_out
 from tariffs.rates.refresh import make_due, refresh
 from tests.test_accounts import PASSWORD
 from tests.test_others import browsers
+from tests.test_wrong_price import links, tell
 from tests.walk import Walk, sign_in_at_provider
 
 __all__ = ["browsers"]  # a fixture
@@ -86,8 +87,10 @@ def her(browsers, alice, bob):
 
 
 def reported(her):
-    [day] = RateDay.objects.filter(tariff=her.tariff, day=timezone.now().astimezone(her.location.local_zone).date())
-    return her.client.get(f"{her.path}wrong-price/", {"direction": "IMPORT", "date": day.day})
+    """The price of this moment is wrong, she says."""
+    filled(her.tariff, "0.1")
+    [link] = links(her.client, her.path)
+    return tell(her.client, link)
 
 
 def leaves_for_a_login(her):
@@ -100,7 +103,8 @@ AT_THE_LOCATION = {
     "its event": lambda her: her.event("location.update"),
     "its upgrade": lambda her: her.event("tariff.connection.upgrade"),
     "its page": lambda her: her.client.get(her.path, {"direction": "IMPORT"}),
-    "a mail is chosen": lambda her: her.client.post(f"{her.path}mails/", {"direction": "IMPORT", "tomorrow": "on"}),
+    "a mail is chosen": lambda her: her.client.post(f"{her.path}mails/", {"import-tomorrow": "on"}),
+    "a wrong price": reported,
     "its deletion": lambda her: her.client.post(f"{her.path}delete/"),
 }
 OF_THE_TARIFF = {
@@ -135,7 +139,6 @@ OF_THE_TARIFF = {
     "a key is revoked": lambda her: her.client.post(
         f"{her.path}devices/", {"revoke": str(DeviceKey.objects.get(location=her.location).pk)}
     ),
-    "a wrong price": reported,
     "an appliance": lambda her: her.client.post(f"{her.path}run/", {"name": "Kiln", "duration": "2:00", "kwh": "3"}),
     "an appliance goes": lambda her: her.client.post(
         f"{her.path}run/", {"run": Appliance.objects.get(user=her.user).key, "do": "remove"}
