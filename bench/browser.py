@@ -203,9 +203,9 @@ def chromium() -> Iterator[Browser]:
 
 
 def browser(site: Site, quick: bool) -> Iterator[Row]:
-    """Measure seven journeys, two if quick, each in a new browser context: medians, and the worst layout shifts."""
+    """Measure seven journeys, one if quick, each in a new browser context: medians, and the worst layout shifts."""
     cookie = site.sign_up("phone@example.com")
-    count = 2 if quick else 7
+    count = 1 if quick else 7
     with site.sandbox(), site.app(), chromium() as program:
         runs = [run(program, site, cookie) for _ in range(count)]
         typed = [keys(program, site, cookie) for _ in range(count)]
