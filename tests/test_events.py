@@ -218,6 +218,14 @@ def test_keys_that_are_no_keys_are_left_out(sender, monkeypatch):
     assert set(signatures.published_keys()) == {key["kid"] for key in listed}
 
 
+@pytest.mark.parametrize("answer", [{}, {"keys": None}, {"keys": {}}], ids=str)
+def test_an_answer_without_a_list_of_keys_is_as_good_as_none(sender, monkeypatch, answer):
+    body = sender.body("location.update", {"id": "loc_1"})
+    headers = sender.signed(body)
+    monkeypatch.setattr(sender.keys, "public", lambda: answer)
+    assert sender.deliver(body, headers).status_code == 503
+
+
 # What is kept
 
 

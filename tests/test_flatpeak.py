@@ -160,6 +160,7 @@ def test_connect_gets_no_credentials_and_decimals_as_numbers(double):
     assert (method, path) == ("POST", "/")
     assert "Authorization" not in headers
     assert "Flatpeak-Version" not in headers
+    assert (headers["Accept"], headers["Content-Type"]) == ("application/json", "application/json")
     assert body == '{"connect_token": "cot_1", "route": "rate_fixed_capture", "data": {"cost": 0.24555}}'
 
 
@@ -256,7 +257,11 @@ def test_a_refusal_says_why_in_both_error_shapes(double, status, body, code, mes
         (200, b'{"route": NaN}'),
         (200, b"[" * 100_000),
         (200, b'{"route": "r", "data": {"cost": 1e9999999999999999999999}}'),
-        (200, b'"' + b"x" * (http.MAX_BODY + 1) + b'"'),
+        (200, b'{"route": "r", "data": {"cost": 1e1001}}'),
+        (200, b'{"route": "r", "data": {"cost": 1e-1001}}'),
+        (200, b'{"route": "r", "data": {"list": ' + b"[" * 60 + b"]" * 60 + b"}}"),
+        (200, b'{"route": "r", "data": ' + b'{"a":' * 60 + b"1" + b"}" * 61),
+        (200, json.dumps(PAGE | {"more": "x" * http.MAX_BODY}).encode()),
     ],
 )
 def test_an_unusable_answer_is_unavailable_and_not_followed_and_in_one_line_of_the_log(double, status, body, caplog):
@@ -480,14 +485,15 @@ def test_what_is_no_short_word_gets_into_no_line_of_the_log(double, caplog, host
 def test_a_call_with_a_purpose_says_so_and_its_refusal_is_an_error(double, caplog):
     caplog.set_level(logging.INFO)
     token = "/connect/tariff/token"
-    double.answers["/locations/loc_1"] = (404, {"message": "Not Found"})
     with flatpeak.purpose("a test"):
         for answer in ([(403, {}), (422, ERROR)], (429, {}), (500, {"request_id": "req_2"})):
             double.answers[token] = answer
             with pytest.raises(flatpeak.FlatPeakError):
                 flatpeak.create_connect_token({})
-        with pytest.raises(flatpeak.Rejected):
-            flatpeak.delete_location("loc_1")
+        for answer in ((404, {"message": "Not Found"}), (409, ERROR)):
+            double.answers["/locations/loc_1"] = answer
+            with pytest.raises(flatpeak.Rejected):
+                flatpeak.delete_location("loc_1")
     with pytest.raises(flatpeak.FlatPeakError):
         flatpeak.create_connect_token({})
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
@@ -496,6 +502,7 @@ def test_a_call_with_a_purpose_says_so_and_its_refusal_is_an_error(double, caplo
         ("INFO", f"POST {token}: 429 no code, request unknown, for a test"),
         ("WARNING", f"POST {token}: unusable answer (500), request req_2, for a test"),
         ("INFO", "DELETE /locations: 404 no code, request unknown, for a test"),
+        ("ERROR", "DELETE /locations: 409 city_missing, request req_1, for a test"),
         ("WARNING", f"POST {token}: unusable answer (500), request req_2"),
     ]
 
