@@ -113,6 +113,22 @@ def test_a_claim_that_is_over_passes_to_another_and_its_holder_writes_nothing(er
     assert Erasure.objects.get().last_result == "conflict"
 
 
+def test_what_becomes_of_a_row_is_written_into_no_other_that_was_claimed_at_the_same_moment(erasure, monkeypatch):
+    now = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now)
+    Erasure.objects.update(due_at=now)
+    other = Erasure.objects.create(kind="location", flatpeak_id="loc_2", due_at=now)
+    erasure.refresh_from_db()
+    assert erasure.claim()
+    other.refresh_from_db()
+    assert other.due_at == now
+    assert other.claim()
+    erasure.succeeded(result="accepted")
+    assert erasure.release()
+    other.refresh_from_db()
+    assert (other.attempts, other.last_result, other.claimed_until) == (1, "", claim_end())
+
+
 def test_a_claim_of_a_row_with_nothing_to_do_does_not_make_it_due(erasure):
     Erasure.objects.update(due_at=None)
     erasure = Erasure.objects.get()
