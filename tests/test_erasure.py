@@ -492,6 +492,17 @@ def test_what_a_conversation_made_is_deleted_though_another_account_has_the_same
     assert not sandbox.state["customers"]
 
 
+def test_a_conversation_that_tells_of_no_customer_owes_its_location_alone(walk, monkeypatch):
+    with monkeypatch.context() as down:
+        down.setattr(flatpeak, "exchange", lambda *told: (_ for _ in ()).throw(DOWN))
+        walk.fixed()
+    ConnectSession.objects.all().delete()
+    monkeypatch.setattr(flatpeak, "exchange", lambda *told: {"location_id": "loc_1", "customer_id": ""})
+    Customer.objects.all().delete()
+    assert run() == "deletions: 1 tried, 0 failed, 1 left\n"
+    assert list(Erasure.objects.filter(done_at=None).values_list("kind", "flatpeak_id")) == [("location", "loc_1")]
+
+
 @pytest.mark.parametrize(("status", "done"), [(422, True), (429, False), (500, False)])
 def test_a_conversation_of_yesterday_that_flatpeak_refuses_is_done_with_if_it_was_not_complete(
     walk, client, monkeypatch, later, status, done
