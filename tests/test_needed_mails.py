@@ -190,6 +190,14 @@ def test_a_tariff_that_flatpeak_no_longer_has_is_told_too(hers, clock):
     assert subjects() == ["We can’t read your tariff any more"]
 
 
+def test_a_flatpeak_that_is_down_for_days_is_no_tariff_that_it_no_longer_has(hers, clock):
+    about = {"rates": "failing", "last_result": "unavailable", "rates_since": clock(100), "upgrade_since": clock(100)}
+    change(hers, contract_end=None, **about)
+    clock(98)
+    look()
+    assert subjects() == ["Sign in to your provider to keep your prices up to date"]
+
+
 def test_a_tariff_that_is_read_again_in_time_is_not_told(hers, clock):
     change(hers, contract_end=None, state="failed", state_since=clock(100, 20))
     clock(99, 22)
@@ -314,6 +322,14 @@ def test_two_workers_make_and_send_one(hers, clock):
     assert len(mail.outbox) == 1
 
 
+def test_two_workers_that_find_the_same_at_once_make_one(hers, clock, monkeypatch):
+    made = needed._new
+    monkeypatch.setattr(needed, "_new", lambda *need: (made(*need).save(), made(*need))[1])
+    clock(30)
+    look()
+    assert Reminder.objects.count() == len(mail.outbox) == 1
+
+
 @pytest.mark.parametrize("error", [gone, busy, refused, TimeoutError])
 def test_a_mail_that_was_not_taken_is_tried_again_while_it_is_true(hers, clock, mail_server, error, caplog):
     clock(30)
@@ -383,3 +399,9 @@ def test_what_is_found_is_few_queries_however_many_tariffs_there_are(hers, clock
     clock(30)
     with django_assert_max_num_queries(10):
         find(timezone.now())
+
+
+def test_a_tariff_of_which_nothing_is_to_be_told_is_not_even_read(hers, clock, django_assert_num_queries):
+    change(hers, contract_end=None, rates="failing", last_result="unavailable")
+    with django_assert_num_queries(4):
+        assert find(timezone.now()) == 0
