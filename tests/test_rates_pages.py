@@ -265,6 +265,7 @@ def test_a_change_that_flatpeak_tells_makes_the_rates_due_and_a_call_under_way_v
     refresh(tariff, NOW)
     assert not tariff.days.exists()
     assert tariff.is_due(NOW)
+    assert tariff.attempts == 0
     asked.answer = hourly
     refresh(tariff, NOW)
     assert tariff.days.count() == 2

@@ -456,7 +456,7 @@ def test_after_a_429_for_the_last_tariff_nothing_is_waited_for(add, asked, passi
 @pytest.mark.parametrize(("retry_after", "answers"), [(3600, 1), (None, 6), (100, 4), (40, 8)])
 def test_a_run_waits_for_five_minutes_in_all_and_what_is_left_stays_due(add, asked, passing, retry_after, answers):
     add(*[f"loc_{n}" for n in range(9)])
-    asked.answer = refused("rate_limit", 429, retry_after)
+    asked.answer = refused("", 429, retry_after)
     with pytest.raises(CommandError, match=rf"^rates: {answers} tried, {answers} failed, {9 - answers} left$"):
         run(concurrency=1)
     assert len(asked) == answers
@@ -596,6 +596,10 @@ def test_a_customer_is_told_once_that_the_rates_have_not_arrived_after_48_hours(
     tariff = add("loc_1", state="pending")
     asked.answer = PENDING
     run()
+    clock(hours=10)
+    Wait.wake(tariff, timezone.now())
+    run()
+    assert Wait.objects.get().due_at == NOW + timedelta(hours=48)
     clock(hours=47, minutes=59)
     run()
     assert mailoutbox == []
@@ -604,6 +608,7 @@ def test_a_customer_is_told_once_that_the_rates_have_not_arrived_after_48_hours(
     clock(hours=100)
     Wait.wake(tariff, timezone.now())
     run()
+    assert Wait.objects.get().due_at is None  # until the rates arrive
     [mail] = mailoutbox
     assert mail.to == ["alice@example.com"]
     assert mail.subject == "We couldn't read your tariff yet"
