@@ -300,6 +300,17 @@ def test_a_limit_is_looked_at_when_the_price_crosses_it(hers, clock):
     assert (row.told_day, row.due_at) == (TODAY, clock(0, day=TODAY + timedelta(days=1)))
 
 
+def test_a_time_beyond_the_limit_is_over_at_its_end(hers, clock):
+    for hour, minute, told in ((1, 59, 0), (5, 0, 0), (4, 59, 1)):
+        clock(hour, minute)
+        row = wish(hers, "below", "0.15")
+        assert wanted.holds_until(row, timezone.now()) == (clock(5) if told else None)
+        clock(hour, minute)
+        work()
+        assert len(mail.outbox) == told
+        row.delete()
+
+
 def test_a_time_beyond_the_limit_is_told_once_however_long(alice, clock):
     """From 22:00 over midnight: midnight is no crossing, and the next evening is one."""
     tariff = connected(alice)
@@ -395,6 +406,19 @@ def test_rates_that_arrive_wake_the_wishes_of_their_tariff_by_one_update(walk, l
     assert row.due_at
     work()
     assert subjects() == ["28.15p now, below 50.00p"]
+
+
+def test_rates_that_arrive_wake_no_wish_that_was_told_on_that_day(hers, clock):
+    now, later = clock(13), clock(20)
+    for kind, day in (("tomorrow", TODAY), ("below", TODAY - timedelta(days=1)), ("above", None)):
+        row = wish(hers, kind)
+        Wish.objects.filter(pk=row.pk).update(told_day=day, due_at=later, claimed_until=later, attempts=3)
+    Wish.wake(hers, now, but=TODAY)
+    asleep, awake = (later, later, 3), (now, None, 0)
+    found = dict.fromkeys(["tomorrow"], asleep) | dict.fromkeys(["below", "above"], awake)
+    assert {row.kind: (row.due_at, row.claimed_until, row.attempts) for row in Wish.objects.all()} == found
+    Wish.wake(hers, now)  # the tariff itself has changed
+    assert Wish.objects.filter(due_at=now, claimed_until=None, attempts=0).count() == 3
 
 
 def test_a_tariff_without_wishes_costs_no_update(walk):
@@ -565,12 +589,12 @@ def test_a_pass_keeps_its_connection_and_renews_it_now_and_then(django_user_mode
     monkeypatch.setattr(EmailBackend, "open", lambda backend: opened.append(backend), raising=False)
     monkeypatch.setattr(EmailBackend, "close", lambda backend: opened.append("closed"), raising=False)
     monkeypatch.setattr(letters, "MOST", 3)
-    for n in range(5):
+    for n in range(6):
         tariff = connected(django_user_model.objects.create_user(f"bob{n}@example.com"))
         fill(tariff, TODAY + timedelta(days=1), night)
         wish(tariff)
     Run(WISHES).in_threads(1)
-    assert len(mail.outbox) == 5
+    assert len(mail.outbox) == 6
     assert opened.count("closed") == 2
     assert len(set(map(id, opened)) - {id("closed")}) == 1
 
@@ -739,6 +763,20 @@ def test_a_limit_that_holds_now_says_so_and_is_mailed_at_the_next_crossing(hers,
     assert subjects() == ["31.00p now, above 30.00p until 20:00"]
 
 
+def test_a_limit_that_holds_at_other_hours_does_not_hold_now_and_its_next_crossing_is_mailed(hers, alice, clock):
+    browser = signed_in(alice)
+    for form in (
+        {"import-above": "on", "import-above_limit": "30"},
+        {"import-below": "on", "import-below_limit": "15"},
+    ):
+        browser.post(page(hers), form)
+        assert "now, until" not in browser.get(page(hers)).content.decode()
+        assert set(Wish.objects.values_list("told_until", flat=True)) == {None}
+    clock(2, day=TODAY + timedelta(days=1))
+    work()
+    assert subjects() == ["12.00p now, below 15.00p until 05:00"]
+
+
 def test_a_limit_may_be_zero_for_prices_that_fall_below_it(hers, alice):
     signed_in(alice).post(page(hers), {"import-below": "on", "import-below_limit": "0"})
     fill(hers, TODAY, lambda hour: "-0.02")
@@ -779,16 +817,19 @@ def nobody():
     return Client(enforce_csrf_checks=True)
 
 
-def test_the_link_asks_and_its_button_ends_the_mail(link, nobody):
+def test_the_link_asks_and_its_button_ends_the_mail(link, nobody, clock):
     shown = nobody.get(link).content.decode()
     assert "Do you want to end this mail?" in shown
     assert shown.count("<button class=") == 1
     assert Wish.objects.get().wanted
     assert "We ended this mail" in nobody.post(link).content.decode()
-    assert not Wish.objects.get().wanted
+    ended = Wish.objects.values().get()
+    assert (ended["wanted"], ended["since"], ended["due_at"]) == (False, timezone.now(), None)
+    clock(15)
     for again in (nobody.get(link), nobody.post(link)):
         assert again.status_code == 200
         assert "You no longer get this mail" in again.content.decode()
+    assert Wish.objects.values().get() == ended
 
 
 @pytest.mark.parametrize(
