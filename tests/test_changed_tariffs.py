@@ -241,7 +241,12 @@ ADDRESS = {
 
 def test_whatever_flatpeak_tells_of_a_location_and_its_tariff_is_stored(tariffs, monkeypatch):
     tariff = tariffs.save("Simple", contract_end="2027-06-15T00:00:00Z")
-    about = {"timezone": "Europe/Dublin", "currency_code": "EUR", "postal_address": ADDRESS}
+    more = {
+        "id": "adr_1",
+        "location_id": "loc_other",
+        "building": "West",
+    }  # which is not of an address, or not known here
+    about = {"timezone": "Europe/Dublin", "currency_code": "EUR", "postal_address": ADDRESS | more}
     of_tariff = {
         "name": "Dearer",
         "structure_type": "MARKET",
@@ -256,6 +261,7 @@ def test_whatever_flatpeak_tells_of_a_location_and_its_tariff_is_stored(tariffs,
     tariff.refresh_from_db(fields=["state_since"])
     details.complete(tariff)
     location = Location.objects.values().get()
+    assert (location["id"], location["location_id"]) == (tariff.location.id, tariff.location.location_id)
     assert {name: location[name] for name in ADDRESS} == ADDRESS | {"country_code": "GB"}
     assert (location["time_zone"], location["currency_code"], location["told_at"]) == ("Europe/Dublin", "EUR", NOW)
     stored = Tariff.objects.get()
