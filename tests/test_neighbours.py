@@ -15,6 +15,7 @@ from flatpeak_app.operations import events
 from tariffs import details, needed, notices, storing, wanted
 from tariffs.models import Appliance, Customer, DeviceKey, Event, Location, RateDay, Reminder, Tariff, Wait, Wish
 from tariffs.rates import Segment, day_span, dump, load
+from tariffs.rates.days import fetch
 from tariffs.rates.levels import worked_out
 from tariffs.rates.refresh import make_due, refresh
 from tests.test_accounts import PASSWORD
@@ -237,3 +238,12 @@ def test_what_she_reads_does_not_change_with_what_others_have(her, bob, monkeypa
     DeviceKey.objects.exclude(location=her.location).update(name="Boiler")
     ConnectSession.objects.filter(user=bob).update(provider="Other Energy", state="open")
     assert read(her) == before
+
+
+def test_a_past_day_that_others_have_is_fetched_for_her_all_the_same(her):
+    now = timezone.now()
+    day = now.date() - timedelta(days=50)
+    for tariff in Tariff.objects.exclude(pk=her.tariff.pk):
+        RateDay.objects.create(tariff=tariff, day=day, fetched_at=now)
+    assert not fetch(her.tariff, [day], now)
+    assert RateDay.objects.get(tariff=her.tariff, day=day).segments
