@@ -13,6 +13,8 @@ from hypothesis import given, settings, strategies as st
 from tariffs import rates
 from tariffs.models import Customer, Location, RateDay, Tariff
 from tariffs.rates import Segment
+from tariffs.rates.days import ask_again_at
+from tariffs.rates.outlook import outlook
 from tests.test_windows import ZONES, changes
 
 
@@ -323,3 +325,37 @@ def test_a_stored_day_comes_back_from_the_database_exactly(alice):
     stored = RateDay.objects.get().segments
     assert rates.load(stored) == segments
     assert not any(isinstance(value, float) for row in stored for value in row)
+
+
+# --- what is known of them
+
+
+def test_an_outlook_begins_now_and_what_is_over_is_no_part_of_it():
+    over, present, later = hour(0, "0.5"), hour(1, length=2), hour(3)
+    now = present.start + timedelta(minutes=30)
+    ahead = [present._replace(start=now), later]
+    assert outlook(Tariff(), [over, present, later], now) == (present, "", later, None, ahead)
+    assert outlook(Tariff(), [over, present, later], present.end) == (later, "", None, None, [later])
+    assert outlook(Tariff(), [over, present], later.start) == (None, "", None, None, [])
+
+
+@pytest.mark.parametrize(
+    ("after", "pause"),
+    [
+        (timedelta(seconds=-1), timedelta(minutes=15)),
+        (timedelta(), timedelta(minutes=1)),
+        (timedelta(minutes=9, seconds=59), timedelta(minutes=1)),
+        (timedelta(minutes=10), timedelta(minutes=15)),
+        (timedelta(minutes=16), timedelta(minutes=16)),
+        (timedelta(hours=23), timedelta(hours=23)),
+        (timedelta(days=6), timedelta(days=1)),
+        (timedelta(days=7, seconds=-1), timedelta(days=1)),
+        (timedelta(days=7), None),
+    ],
+)
+def test_a_day_that_flatpeak_does_not_know_is_asked_for_less_and_less_often_and_not_after_a_week(after, pause):
+    day = hour(0, length=24)
+    asked_first = day.end + timedelta(days=30)  # somebody looks at an old day
+    for since, now in ((day.start, day.end + after), (asked_first, asked_first + after)):
+        if since == day.start or after >= timedelta():
+            assert ask_again_at(None, (day.start, day.end), since, now) == (pause and now + pause)
