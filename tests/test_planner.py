@@ -375,6 +375,14 @@ def test_duration_energy_and_power_follow_each_other(place, client, alice, chang
     assert (row.minutes, row.watt_hours, row.ready_by, row.split) == (minutes, watt_hours, None, False)
 
 
+def test_a_power_that_rounds_to_nothing_is_left_empty(place, client, alice):
+    client.force_login(alice)
+    Appliance.objects.create(user=alice, kind="dishwasher", minutes=1440, watt_hours=1)
+    assert "kw" not in fields(client, place, "dishwasher")
+    Appliance.objects.update(watt_hours=12)  # half a watt
+    assert fields(client, place, "dishwasher")["kw"] == "0.001"
+
+
 def test_a_power_that_is_shown_rounded_is_kept_exactly(place, client, alice):
     client.force_login(alice)
     save(client, place, "dishwasher", duration="0:07", kwh="1")

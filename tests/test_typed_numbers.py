@@ -61,6 +61,19 @@ def test_it_asks_which_of_two_numbers_is_meant_in_a_way_that_can_be_typed(langua
             assert (found[0].scaleb(money.unit(currency).shift) > 100) == (meant == "h")
 
 
+def test_what_is_as_long_as_a_text_may_be_is_read():
+    for text, read, found in (
+        ("1", typed.read, [1]),
+        ("7", typed.clock, datetime.time(7)),
+        ("2:30", typed.minutes, [150]),
+    ):
+        text = text.rjust(typed.LONGEST)
+        assert (read(text, {"": 0}) if read is typed.read else read(text)) == found
+    assert typed.minutes("2:30".rjust(typed.LONGEST + 1)) == []
+    with pytest.raises(ValueError, match="no time of day"):
+        typed.clock("7".rjust(typed.LONGEST + 1))
+
+
 def test_what_is_longer_than_any_number_is_not_looked_into():
     assert typed.read("1" * (typed.LONGEST + 1), {"": 0}) == []
     assert typed.read("1" + " " * 20_000 + "1", {"": 0}) == []
