@@ -53,12 +53,13 @@ class MailServer:
             writer.write(text + b"\r\n")
 
         self.connections += 1
-        address, begun = "", False
+        address, begun, greeted = "", False, False
         await answer(b"220 bench")
         while line := await reader.readline():
             verb = line[:4].upper()
-            if verb == b"MAIL" and begun:
-                await answer(b"503 nested MAIL command")
+            greeted |= verb in (b"EHLO", b"HELO")
+            if verb == b"MAIL" and (begun or not greeted):
+                await answer(b"503 nested MAIL command" if begun else b"503 EHLO first")
                 continue
             begun = verb in (b"MAIL", b"RCPT")
             if verb == b"RCPT":
