@@ -271,6 +271,8 @@ def test_who_waits_for_the_rates_of_a_tariff_is_told_by_one_mail(hers, clock):
     look()
     assert mail.outbox == []
     assert send_due(wait)
+    told = Reminder.objects.values_list("kind", "about", "due_at", "sent_at")
+    assert list(told) == [("ended", str(LAST), None, timezone.now())]
     for days in (-1, -2):
         clock(days)
         look()
