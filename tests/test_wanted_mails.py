@@ -529,6 +529,22 @@ def test_a_mail_that_was_certainly_not_taken_is_tried_again(hers, clock, mail_se
     assert "@" not in caplog.text
 
 
+def test_a_mail_that_was_not_taken_leaves_a_wish_to_who_has_it_by_then(hers, clock, mail_server):
+    row = wish(hers)
+    other = []
+
+    def meanwhile(email):
+        Wish.wake(hers, clock(13, 1))  # the customer has changed the tariff
+        other.append(Wish.objects.get())
+        assert other[0].claim()
+        return busy(email)
+
+    mail_server.append(meanwhile)
+    assert work() == (1, 1)
+    row.refresh_from_db()
+    assert (row.claimed_until, row.due_at, row.last_result) == (other[0].claimed_until, other[0].due_at, "")
+
+
 def test_a_mail_that_was_not_taken_is_made_anew_from_what_holds_then(hers, clock, mail_server):
     wish(hers, "above", "0.3")
     clock(18)
@@ -706,7 +722,7 @@ def page(tariff):
     return f"/locations/{tariff.location_id}/mails/"
 
 
-def test_its_owner_switches_mails_on_and_off(hers, alice):
+def test_its_owner_switches_mails_on_and_off(hers, alice, clock):
     browser = signed_in(alice)
     shown = browser.get(page(hers)).content.decode()
     assert "Tell me by e-mail" in shown
@@ -723,6 +739,9 @@ def test_its_owner_switches_mails_on_and_off(hers, alice):
     assert set(Wish.objects.filter(wanted=True).values_list("kind", "limit")) == {("below", Decimal("0.16"))}
     browser.post(page(hers), {})
     assert not Wish.objects.filter(wanted=True).exists()
+    clock(15)
+    browser.post(page(hers), {})
+    assert set(Wish.objects.values_list("since", flat=True)) == {clock(13)}  # since when it is not wanted
     assert 'value="16"' in browser.get(page(hers)).content.decode()
 
 
