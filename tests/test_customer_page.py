@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from operator import itemgetter
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -90,6 +91,15 @@ def test_it_shows_everything_of_one_customer_and_nothing_of_another(staff, alice
     for part in (f"No. {bob.pk}0", f"Provider {bob.pk}0", f"It is {bob.pk}0p.", f"Hub {bob.pk}0", "0.875"):
         assert part not in said, part
     assert "Try all again" not in said
+    assert (
+        f'<a href="{reverse("admin:accounts_user_change", args=[alice.pk])}">Account</a>'
+        in staff.get(address(alice)).content.decode()
+    )
+    assert f"Customer since {alice.date_joined:%Y-%m-%d}, never signed in, language not chosen. Account" in said
+    type(alice).objects.filter(pk=alice.pk).update(
+        last_login="2026-02-03T04:05:00Z", language="de", is_active=False, is_staff=True
+    )
+    assert ", last sign-in 2026-02-03 04:05, language de, not active , staff ." in text(staff, alice)
     links = re.findall(r'<th scope="row"><a href="([^"]+)"', staff.get(address(alice)).content.decode())
     assert len(links) >= 10
     assert {staff.get(link).status_code for link in links} == {200}
@@ -103,18 +113,19 @@ def test_one_of_whom_nothing_is_stored_says_so(staff, alice):
     assert staff.get(address(alice).replace(str(alice.pk), "987654")).status_code == 404
 
 
-def test_it_costs_the_same_queries_whatever_there_is_and_leads_to_the_rest(staff, alice):
+def test_it_costs_the_same_queries_whatever_there_is_and_leads_to_the_rest(staff, alice, bob):
     def queries():
         staff.get(address(alice))
         with CaptureQueriesContext(connection) as found:
             staff.get(address(alice))
         return len(found)
 
+    fill(bob)
     fill(alice)
     few = queries()
     fill_more = NEWEST + 5
     alice.customers.all().delete()
-    ConnectSession.objects.all().delete()
+    alice.connect_sessions.all().delete()
     Event.objects.all().delete()
     fill(alice, fill_more)
     assert queries() == few
@@ -123,6 +134,29 @@ def test_it_costs_the_same_queries_whatever_there_is_and_leads_to_the_rest(staff
     assert len(lists) == 3
     for link in lists:
         assert staff.get(link).context["cl"].result_count == fill_more, link
+
+
+def test_each_section_has_the_newest_and_begins_with_them(staff, alice):
+    fill(alice, NEWEST + 3)
+    sections = [
+        ("Locations and tariffs", Location, "created_at", lambda cells: cells[1].created_at),
+        ("Conversations", ConnectSession, "started_at", itemgetter(0)),
+        ("Events", Event, "received_at", itemgetter(1)),
+        ("Mails of the last 30 days", Mail, "sent_at", itemgetter(1)),
+        ("Mails to come when rates arrive", Wait, "since", itemgetter(1)),
+        ("Mails they want", Wish, "since", itemgetter(3)),
+        ("Keys of devices", DeviceKey, "made_at", itemgetter(2)),
+        ("Prices said to be wrong", WrongPrice, "reported_at", itemgetter(0)),
+    ]
+    now, hour = timezone.now(), timedelta(hours=1)
+    for _, model, moment, _ in sections:
+        stored = model.objects.exclude(wanted=False) if model is Wish else model.objects.all()
+        for n, row in enumerate(stored.order_by("pk")):
+            model.objects.filter(pk=row.pk).update(**{moment: now - 5 * n % (NEWEST + 3) * hour})
+    shown = {section.title: section.rows for section in staff.get(address(alice)).context["sections"]}
+    assert set(shown) == {title for title, *_ in sections}
+    for title, _, _, moment in sections:
+        assert [(now - moment(cells)) / hour for _, cells in shown[title]] == list(range(NEWEST)), title
 
 
 def test_permissions_decide_which_sections_there_are(client, alice, django_user_model):

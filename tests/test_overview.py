@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from connect_ui.models import ConnectSession, Page
 from connect_ui.routes import ROUTES, Kind
+from flatpeak_app.operations.events import BUSY
 from flatpeak_app.operations.funnel_page import ROWS
 from tariffs import flatpeak
 from tariffs.models import Customer, Erasure, Event, Location, Reminder, Tariff, Wait, WrongPrice
@@ -249,6 +250,7 @@ def test_where_nothing_needs_anybody_it_says_so_and_what_it_looked_for(staff, al
 def test_an_exchange_is_named_when_it_is_owed_for_an_hour_however_often_it_was_tried(staff, alice):
     [old] = sessions(alice, 1, state=State.OWED, routes=("end",), provider="SSE")
     sessions(alice, 1, state=State.OWED, routes=("end",))
+    sessions(alice, 1, state=State.CONNECTED, routes=("end",))
     assert "Exchanges owed for over an hour:" not in text(staff, ATTENTION)
     Page.objects.filter(session=old).update(shown_at=ago(minutes=61))
     said = text(staff, ATTENTION)
@@ -276,6 +278,7 @@ def test_a_refused_exchange_keeps_its_code(walk, monkeypatch):
 def test_rates_are_named_when_they_have_failed_for_an_hour(staff, alice):
     tariff(alice, 1, rates="failing", rates_since=ago(minutes=59))
     tariff(alice, 2, rates="failing", rates_since=ago(hours=9), state="disconnected")
+    tariff(alice, 4, rates="ok", rates_since=ago(hours=9))
     assert "Nothing needs attention" in text(staff, ATTENTION)
     tariff(alice, 3, rates="failing", rates_since=ago(hours=2), last_result="no_price_data")
     said = text(staff, ATTENTION)
@@ -287,6 +290,7 @@ def test_rates_are_named_when_they_have_failed_for_an_hour(staff, alice):
 @pytest.mark.parametrize("state", ["pending", "failed"])
 def test_tariffs_are_named_when_flatpeak_has_not_read_them_for_two_days(staff, alice, state):
     tariff(alice, 1, state=state, state_since=ago(hours=47))
+    tariff(alice, 9, state="connected", state_since=ago(hours=49))
     assert "Nothing needs attention" in text(staff, ATTENTION)
     for n in range(2, 9):
         tariff(alice, n, state=state, state_since=ago(hours=40 + 5 * n))
@@ -350,6 +354,32 @@ def test_a_deletion_is_named_when_flatpeak_has_not_made_it_for_a_day(staff):
     Erasure.objects.create(kind="customer", flatpeak_id="cus_1", requested_at=ago(days=2), last_result="unavailable")
     assert "not made for over a day: 1 customer since" in text(staff, ATTENTION)
     assert rows(staff, links_of(staff, "Deletions")[-1]) == 1
+
+
+def test_an_event_is_named_when_it_was_not_handled_for_an_hour_and_waits_for_no_customer(staff):
+    for name, hours, more in [
+        ("new", 0.9, {}),
+        ("done", 2, {"handled_at": ago(hours=1)}),
+        ("busy", 2, {"last_result": BUSY}),
+    ]:
+        Event.objects.create(event_id=name, told_at=ago(), received_at=ago(hours=hours), **more)
+    assert "Nothing needs attention" in text(staff, ATTENTION)
+    late = {"type": "location.update", "last_result": "unavailable"}
+    Event.objects.create(event_id="late", told_at=ago(), received_at=ago(hours=2), **late)
+    said = text(staff, ATTENTION)
+    assert "not been handled for over an hour: 1 location.update since" in said
+    assert "unavailable" in said
+    assert rows(staff, links_of(staff, "Events")[-1]) == 3  # all that were not handled
+
+
+def test_a_wrong_price_is_named_until_it_was_dealt_with(staff, alice):
+    told = {"day": ago().date(), "starts_at": ago(), "segment": [f"{ago()}", f"{ago()}", 0.3, 1, None]}
+    for n, at in ((1, None), (2, timezone.now())):
+        WrongPrice.objects.create(
+            tariff=tariff(alice, n), fetched_at=ago(), said=f"Too high, {n}.", dealt_with_at=at, **told
+        )
+    assert "Prices that customers say are wrong: 1 Too high, 1. since" in text(staff, ATTENTION)
+    assert rows(staff, links_of(staff, "Prices that customers")[-1]) == 1
 
 
 # --- Who may open them
