@@ -17,6 +17,7 @@ from django.urls import URLResolver, converters, get_resolver, resolve, reverse
 from django_guid import clear_guid
 
 import flatpeak_app.settings as product
+from connect_ui.models import ConnectSession
 from flatpeak_app.web.brand import source
 from flatpeak_app.web.errors import RequestId
 from tariffs.models import Location
@@ -378,10 +379,12 @@ def token(response):
 
 
 def test_a_question_whose_form_has_expired_is_asked_again_with_what_was_typed(strict, walk, sandbox):
+    walk.start()  # another one of hers
     calls = dict(sandbox.counts)
     form = walk.ADDRESS | {"newest": 1}
     response = strict.post(walk.path, form)
     html = response.content.decode()
+    assert response.context["page"].session == walk.session
     assert response.status_code == 403
     assert "This page timed out, so we sent nothing." in html
     assert 'value="1 Example Street"' in html
@@ -415,6 +418,14 @@ def test_a_question_of_somebody_else_is_not_asked_again(strict, walk, bob):
     strict.force_login(bob)
     response = strict.post(walk.path, walk.ADDRESS)
     assert response.status_code == 403
+    assert "Example Street" not in response.content.decode()
+
+
+def test_a_question_of_what_is_over_is_not_asked_again(strict, walk):
+    ConnectSession.objects.update(state="expired")
+    response = strict.post(walk.path, walk.ADDRESS)
+    assert response.status_code == 403
+    assert "We sent nothing." in response.content.decode()
     assert "Example Street" not in response.content.decode()
 
 

@@ -110,3 +110,5 @@ def test_metrics_are_given_for_the_token(client, settings):
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/plain; version=0.0.4")
     assert b"# TYPE http_request_duration_seconds histogram" in response.content
+    other = client.get("/nowhere/", headers={"host": "example.com", "authorization": f"Bearer {TOKEN}"}, secure=True)
+    assert other.status_code == 404
