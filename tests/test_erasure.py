@@ -115,6 +115,7 @@ def counts(sandbox):
 def test_the_download_has_the_account_its_locations_their_rates_and_every_answer(walk, client, location, alice):
     Wait.objects.create(tariff=Tariff.objects.get(), since=location.created_at)
     response, data = took(client)
+    assert response["Content-Type"] == "application/json; charset=utf-8"
     assert response["Content-Disposition"] == 'attachment; filename="flatpeak-connect-data.json"'
     assert "no-store" in response["Cache-Control"]
     [account], [customer], [place] = data["account"], data["customers"], data["locations"]
@@ -400,6 +401,25 @@ def test_an_account_is_deleted_after_the_password_with_everything_here_and_at_fl
         ("location", "accepted"),
         ("customer", "accepted"),
     }
+
+
+def test_at_once_flatpeak_is_asked_about_what_the_account_had_and_nothing_else(
+    walk, client, alice, bob, location, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr("flatpeak_app.accounts.personal.erase_at_once", asked.extend)
+    hers = {location.location_id, location.customer.customer_id}
+    other = Customer.objects.create(user=bob, customer_id="cus_bob")
+    Customer.objects.create(user=alice, account="acc_other")  # which FlatPeak has no id of yet
+    Location.objects.create(customer=other, location_id="loc_bob")
+    for user in (alice, bob):
+        ConnectSession.objects.create(
+            user=user, state="owed", connect_token=f"of {user}", expires_at=timezone.now(), account="acc_other"
+        )
+    hers |= {alice.connect_sessions.get(state="owed").token_digest}
+    confirm(client)
+    assert set(asked) == hers
+    assert list(Location.objects.all()) == list(other.locations.all())
 
 
 def test_a_press_that_the_password_interrupts_is_done_after_it(client, location, django_user_model):

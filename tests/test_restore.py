@@ -54,6 +54,12 @@ def test_it_deletes_them_and_leaves_the_others(restored, alice, bob, charlie, ca
     assert run(capsys, "--yes").startswith("We deleted 0 locations")
 
 
+def test_an_account_without_a_location_is_deleted_again(bob, capsys, sandbox):
+    said = run(capsys, "--yes", "--accounts", str(bob.pk))
+    assert said == "We deleted 0 locations that FlatPeak has no longer, and 1 account.\n"
+    assert not User.objects.exists()
+
+
 def test_locations_of_another_account_of_flatpeak_are_left_alone(restored, capsys):
     Location.objects.filter(pk=restored[0].pk).update(account="acc_another")
     assert run(capsys).startswith("We found 1 location that")
