@@ -82,7 +82,10 @@ def test_how_a_price_works_is_said_in_words(stored, client, empty_cache, structu
         shown = html.unescape(text).replace(address, "")
         assert words in shown
         assert structure == words or structure not in shown
-    assert rows(client.get(reverse("admin:tariffs_tariff_changelist") + address).content.decode()) == 1
+    listed = client.get(reverse("admin:tariffs_tariff_changelist") + address).content.decode()
+    assert rows(listed) == 1
+    choices = html.unescape(listed.partition('data-filter-title="structure"')[2].partition("</details>")[0])
+    assert re.findall(r'<li class="selected">\s*<a href="([^"]+)">([^<]+)</a>', choices) == [(address, words)]
 
 
 @pytest.mark.parametrize("name", LISTS[:4])
@@ -131,7 +134,8 @@ def test_it_is_found_by_every_id_and_by_the_address(stored, client, name):
 
 
 def test_it_is_found_in_any_case(stored, client):
-    for query in ("london", "n1 1", "1 example street", "ALICE@EXAMPLE.COM", " London "):
+    place = Location.objects.get()
+    for query in ("london", "n1 1", "1 example street", "ALICE@EXAMPLE.COM", " London ", place.location_id.upper()):
         assert rows(page(client, "tariffs_location_changelist", q=query)) == 1, query
 
 
@@ -350,6 +354,7 @@ def test_all_of_a_list_are_acted_on_after_their_number_was_said_and_no_others(st
     ticked = {"_selected_action": Location.objects.first().pk, "select_across": "1", "action": "download_csv"}
     asked = client.post(address, ticked)
     assert "Download as CSV: 60 locations" in asked.content.decode()
+    assert '<input type="hidden" name="action" value="download_csv">' in asked.content.decode()
     kept = asked.context["chosen"]
     add_more = Location.objects.first().customer
     Location.objects.create(customer=add_more, location_id="loc_since", city="Since")

@@ -199,6 +199,26 @@ def test_every_list_of_people_leads_there(staff, alice):
         assert f'href="{address(alice)}"' in page, name
 
 
+def test_an_event_leads_to_the_customer_of_its_location_alone(staff, alice, bob):
+    fill(alice)
+    fill(bob)
+    Location.objects.create(customer=bob.customers.get())  # which FlatPeak has no id of yet
+    Event.objects.update(told_at=ago())
+    for name, place in (("evt_unknown", "loc_unknown"), ("evt_none", "")):
+        Event.objects.create(event_id=name, type=name, location_id=place, told_at=ago(), received_at=ago())
+    page = staff.get(reverse("admin:tariffs_event_changelist")).content.decode()
+    rows = {
+        re.search(r"loc_\w+|evt_none", row)[0]: row for row in page.split("<tr")[1:] if "evt_" in row or "loc_" in row
+    }
+    led = {name: re.findall(r'href="([^"]+/everything/)"', row) for name, row in rows.items()}
+    assert led == {
+        f"loc_{alice.pk}0": [address(alice)],
+        f"loc_{bob.pk}0": [address(bob)],
+        "loc_unknown": [],
+        "evt_none": [],
+    }
+
+
 def test_who_may_not_view_accounts_gets_no_link_and_no_address_in_a_list(client, alice, django_user_model):
     fill(alice)
     clerk = django_user_model.objects.create_user("clerk@example.com", "x", is_staff=True)

@@ -418,6 +418,16 @@ def test_an_event_about_an_unknown_conversation_asks_for_nothing(sender, sandbox
     assert Event.objects.get().last_result == "unknown"
 
 
+def test_a_conversation_that_is_not_known_makes_the_rates_of_its_location_due(sender, place):
+    sender.send(COMPLETE[0], {"location_id": place})
+    assert work() == (1, 0)
+    assert is_due(Tariff.objects.get())
+    assert Event.objects.get().last_result == "done"
+    sender.send(COMPLETE[0], {"location_id": "loc_x"})
+    assert work() == (1, 0)
+    assert Event.objects.get(location_id="loc_x").last_result == "unknown"
+
+
 def test_an_event_leaves_alone_who_still_looks_at_the_summary(sender, walk, sandbox, later):
     sandbox.speak("anode")
     walk.by_hand().answer(cost="28.15").name_and_term()

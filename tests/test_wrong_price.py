@@ -269,10 +269,15 @@ def test_the_operator_reads_it_under_what_needs_somebody_and_marks_it_as_dealt_w
     history = staff.get(reverse("admin:tariffs_wrongprice_history", args=[report.pk])).content.decode()
     assert "Dealt with." in history
     dealt_with_at = report.dealt_with_at
+    open_still = {"starts_at": report.ends_at, "dealt_with_at": None}
+    told = {name: getattr(report, name) for name in ("tariff", "named", "day", "segment", "fetched_at", "said")}
+    other = WrongPrice.objects.create(**told, **open_still)
     done = staff.post(listed, {"action": "dealt_with", "_selected_action": [report.pk]}, follow=True)
     assert "0 reports dealt with." in done.content.decode()
     report.refresh_from_db()
     assert report.dealt_with_at == dealt_with_at
+    other.refresh_from_db()
+    assert other.dealt_with_at is None
     assert report.said not in unescape(history)
 
 
