@@ -128,6 +128,15 @@ def test_the_day_is_that_of_the_beginning(alice):
     assert seen("day") == before
 
 
+def test_what_is_counted_and_what_is_not_yet_are_added_up(alice):
+    for n in (1, 2):
+        sessions(alice, routes=("address", "provider"))
+        assert routes() == {"": (n, 0), "address": (n, 0), "provider": (n, n)}
+        if n == 1:
+            purge()
+            assert FunnelCount.objects.exists()
+
+
 def test_a_period_has_its_first_day_and_no_earlier_one(alice):
     first = timezone.now().date() - timedelta(days=7)
     midnight = datetime.combine(first, time(), UTC)

@@ -108,12 +108,13 @@ def test_growth_is_told_per_week(staff, alice, bob, walk):
     walk.client.force_login(alice)
     walk.fixed()
     walk.post("/connect/", {"location": Location.objects.get().pk, "direction": "IMPORT"}).act("SAVE")
-    assert ConnectSession.objects.filter(state=State.CONNECTED).count() == 2  # of one tariff
+    walk.fixed()
+    assert ConnectSession.objects.filter(state=State.CONNECTED).count() == 3  # of two tariffs
     tariff(alice, 2, state="disconnected", state_since=monday - timedelta(weeks=11))
     tariff(alice, 3, state="disconnected", state_since=monday - timedelta(weeks=11, seconds=1))
     staff.force_login(User.objects.get(email="charlie@example.com"))
     said = text(staff, FUNNEL)
-    assert f"{monday:%Y-%m-%d}, so far 1 1 0" in said
+    assert f"{monday:%Y-%m-%d}, so far 1 2 0" in said
     assert f"{monday - timedelta(weeks=1):%Y-%m-%d} 1 0 0" in said
     assert f"{monday - timedelta(weeks=11):%Y-%m-%d} 0 0 1" in said
     assert f"{monday - timedelta(weeks=12):%Y-%m-%d}" not in said
@@ -155,6 +156,7 @@ def test_it_is_filtered_by_period_country_provider_and_direction(staff, alice):
         assert "No conversation began" in text(staff, FUNNEL, provider="x" * 500)
     page = html(staff, FUNNEL, days="7", country="DE")
     assert "<option selected>DE</option>" in page
+    assert re.findall(r"<option>(\w\w)<", html(staff, FUNNEL)) == ["GB", "DE"]  # the largest first
     assert "<option>GB</option>" in page
     assert 'href="?days=7&amp;country=DE&amp;provider=E.ON+%26+Co"' in page
 
