@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -88,6 +89,27 @@ def test_a_success_forgets_the_attempts(erasure):
     erasure.succeeded()
     assert erasure.release()
     assert (Erasure.objects.get().attempts, Erasure.objects.get().due_at) == (0, None)
+
+
+# --- a pass over a queue
+
+
+def test_a_pass_that_was_stopped_begins_no_row(erasure):
+    stopped = threading.Event()
+    stopped.set()
+    Run(DELETIONS, stopped).work()
+    assert erasure.asked == []
+    Run(DELETIONS).work()
+    assert erasure.asked == ["loc_1"]
+
+
+def test_the_last_part_of_a_pause_is_waited_for_too(erasure):
+    run = Run(DELETIONS)
+    run.pause(0.2)
+    over = run.go_on_at
+    run.work()
+    assert time.monotonic() >= over
+    assert erasure.asked == ["loc_1"]
 
 
 # --- the claim
