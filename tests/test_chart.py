@@ -85,6 +85,20 @@ def test_bars_have_the_widths_too_but_for_a_gap():
     ]
 
 
+@pytest.mark.parametrize(
+    ("minutes", "days", "gap"), [(60, 1, 1), (20, 1, 1), (15, 1, 0.4), (5, 1, 0.4), (30, 2, 0.4), (5, 2, 0)]
+)
+def test_thin_bars_have_thinner_gaps_and_the_thinnest_none(minutes, days, gap):
+    """Of all bars of a chart the thinnest counts."""
+    thin = segments("0.1", "0.2", "0.3", minutes=minutes, start=MIDNIGHT + timedelta(hours=20))
+    thick = Segment(MIDNIGHT, thin[0].start, Decimal("0.4"))
+    seen = drawn([thick, *thin], end=MIDNIGHT + timedelta(days=days))
+    per_minute = (seen["right"] - seen["left"]) / days / 1440
+    assert [right - left for left, right, *_ in boxes(seen)] == [
+        pytest.approx(length * per_minute - gap, abs=0.02) for length in (1200, minutes, minutes, minutes)
+    ]
+
+
 def test_heights_are_in_proportion_to_rates():
     low, high, negative = (zero - level for _, _, zero, level in boxes(drawn(segments("0.1", "0.3", "-0.2"))))
     assert high == pytest.approx(3 * low, abs=2)
@@ -103,6 +117,9 @@ def test_each_bar_has_its_word_and_reads_it_out():
     assert [word for word, *_ in seen["bars"]] == ["low", "usual", "high", "low"]
     assert seen["words"] == ["low", "usual", "high"]
     assert [title.rpartition(", ")[2] for _, _, title in seen["bars"]] == ["low", "usual", "high", "low"]
+    seen = chart(found[2:], found[2].start, found[-1].end, UTC, "GBP", MIDNIGHT, said.__getitem__)
+    assert seen["words"] == ["low", "high"]
+    assert drawn(found)["words"] == []
 
 
 def test_a_time_is_shaded_where_it_is_and_its_name_stays_inside():
@@ -114,10 +131,11 @@ def test_a_time_is_shaded_where_it_is_and_its_name_stays_inside():
         x, width, middle, name = seen["named"]
         per_hour = (seen["right"] - seen["left"]) / 24
         assert x == pytest.approx(seen["left"] + begin * per_hour, abs=0.02)
-        assert x + width <= seen["right"] + 0.02
+        assert width == pytest.approx(min(length, 24 - begin) * per_hour, abs=0.02)
         assert name == "cheapest"
-        assert seen["left"] <= middle - 7 * 4
-        assert middle + 7 * 4 <= seen["width"]
+        half = 7.5 * len(name) / 2
+        inside = max(seen["left"] + half, min(x + width / 2, seen["width"] - half))
+        assert middle == pytest.approx(inside, abs=0.02)
     assert drawn(found)["named"] is None
     after = (found[-1].end, found[-1].end + timedelta(hours=3), "cheapest")
     assert chart(found, found[0].start, found[-1].end, UTC, "GBP", MIDNIGHT, named=after)["named"] is None
@@ -204,6 +222,9 @@ def test_the_title_of_a_bar_says_when_and_how_much():
     assert half == "Fri 00:00 to 00:30: 10.00p"
     [*_, (_, _, quarter)] = drawn(segments("0.1", "0.2", minutes=15))["bars"]
     assert quarter == "Fri 00:15: 20.00p"
+    with translation.override("de"):
+        [(_, _, title)] = drawn(segments("0.24555"), currency="EUR")["bars"]
+        assert title == "Fr. 00:00 bis 01:00: 24,56\xa0ct"
 
 
 def test_the_extremes_and_the_present_are_named():
@@ -321,6 +342,29 @@ def test_the_lowest_and_the_highest_are_marked_inside_of_the_frame_and_apart(rat
     assert low[0] > high[1] or high[0] > low[1] or low[2] > high[3] or high[2] > low[3]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "below"),
+    [("0.1", "0.3", True), ("0.001", "0.3", False), ("0", "0.3", False), ("-0.1", "0.3", True), ("-0.3", "-0.1", True)],
+)
+def test_a_mark_stands_at_the_middle_of_its_bar_the_lowest_below_it_if_there_is_room(low, high, below):
+    middle = sorted({low, high, "0.2" if high == "0.3" else "-0.2"}, key=Decimal)[1]
+    for first in (10, 0, 22):  # the lowest comes first and the highest next, in the middle and at the edges
+        rates = [middle] * 24
+        rates[first : first + 2] = low, high
+        seen = drawn(segments(*rates))
+        per_hour = (seen["right"] - seen["left"]) / 24
+        levels = {
+            title.split(": ")[1]: level for (_, _, title), (*_, level) in zip(seen["bars"], boxes(seen), strict=True)
+        }
+        for (x, y, text), hour, cost in zip(seen["marks"], (first, first + 1), (low, high), strict=True):
+            assert text == f"{Decimal(cost) * 100:.2f}p"
+            half = 7.5 * len(text) / 2
+            place = seen["left"] + (hour + 0.5) * per_hour
+            assert x == pytest.approx(max(seen["left"] + half, min(place, seen["width"] - half)), abs=0.02)
+            under = levels[text] + 14 if cost == low and below else min(levels[text], seen["zero"]) - 5
+            assert y == pytest.approx(under, abs=0.6)
+
+
 def test_a_lowest_price_below_zero_is_marked_at_its_trough():
     seen = drawn(segments("0.1", "-0.3", "0.1"))
     (_, y, words), _ = seen["marks"]
@@ -353,6 +397,20 @@ def test_a_days_chart_is_small_however_many_its_segments(minutes):
     found = segments(*[Decimal(n * 7919 % 4001 - 500) / 10000 for n in range(24 * 60 // minutes)], minutes=minutes)
     names = {"chart": drawn(found), "heading": "The day", "hatch": "IMPORT", "currency": "GBP", "zone": LONDON}
     assert len(render_to_string("tariffs/_chart.html", names).encode()) < 60_000
+
+
+def test_days_now_and_the_named_time_are_drawn_over_the_whole_height():
+    found = segments(*["0.1"] * 24)
+    named = (found[3].start, found[6].start, "cheapest")
+    seen = chart(found, MIDNIGHT, found[-1].end, UTC, "GBP", found[5].start, named=named)
+    names = {"chart": seen, "heading": "The day", "hatch": "IMPORT", "currency": "GBP", "zone": UTC}
+    page = render_to_string("tariffs/_chart.html", names)
+    (top, height), lines = (
+        re.search(r'<rect class="named"[^>]* y="(\d+)"[^>]* height="(\d+)"', page).groups(),
+        re.findall(r'<line class="(?:day|now)"[^>]* y1="(\d+)" y2="(\d+)"', page),
+    )
+    assert lines == [(top, str(int(top) + int(height)))] * 2
+    assert re.findall(r'<line class="grid"[^>]* y1="(\d+\.?\d*)"', page)[0] == f"{lines[0][1]}.0"
 
 
 def test_a_week_is_labelled_by_days_alone():
