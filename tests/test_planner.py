@@ -18,7 +18,9 @@ from tariffs.fields import DurationField
 from tariffs.models import Appliance, Customer, Location, Tariff
 from tariffs.rates import planner
 from tariffs.rates.days import store
+from tariffs.rates.windows import MICROSECOND
 from tariffs.screens import planner as screen
+from tariffs.screens.appliance_form import ApplianceForm
 from tariffs.screens.sections import Section, plan_of as plan_of_section
 from tests.test_windows import HOUR, MINUTE, NOON, ZONES, days, hourly
 
@@ -176,6 +178,10 @@ def test_what_may_pause_names_each_part(place):
     assert "today 14:00 to 15:00, 16:00 to 17:00 and 18:00 to 20:00, about" in told(
         plan_of(place, apart, run="heat-pump")
     )
+    night = hourly(*["0.3"] * 10, "0.1", "0.1", "0.3", "0.1", "0.1", "0.3")
+    assert "Heat pump: today 23:00 to tomorrow 01:00 and tomorrow 02:00 to 04:00, about" in told(
+        plan_of(place, night, run="heat-pump")
+    )
 
 
 def test_it_is_ready_in_time(place, alice):
@@ -185,13 +191,24 @@ def test_it_is_ready_in_time(place, alice):
     assert told(plan_of(place, hourly("0.4", "0.2", "0.3", "0.3", "0.3", "0.3", "0.3"), **asked)).startswith(
         "Sauna: today 14:00 to 16:00, about £2.50. £0.50 less than now, £0.50 less than in the evening peak."
     )
-    assert told(plan_of(place, ahead, **asked)).startswith("Sauna:")
+    assert told(plan_of(place, ahead, **asked)).startswith("Sauna: any time until 16:00, about £2.50.")
     assert told(plan_of(place, ahead, **asked)).endswith("Ready by today 17:00.")
     late = told(plan_of(place, ahead[3:], **asked, now=NOON + 3 * HOUR))
     assert late.endswith(
         "It is too late for today 17:00. This is ready by tomorrow 17:00. We know the prices until tomorrow 16:00."
     )
     assert late.startswith("Sauna: any time from today 17:00 to 20:00")
+    all_known = told(plan_of(place, [*ahead[3:], *hourly("0.3", start=ahead[-1].end)], **asked, now=NOON + 3 * HOUR))
+    assert all_known.endswith("This is ready by tomorrow 17:00.")
+    assert told(plan_of(place, hourly(*["0.3"] * 9), **asked)) == (
+        "Sauna: any time until 17:00, about £3.00. The price is the same at all times we know. Ready by today 17:00."
+    )
+
+
+def test_a_price_that_is_not_known_is_compared_with_nothing(place):
+    ahead = hourly("0.3", "0.3", "0.1", "0.1", "0.2")
+    assert told(plan_of(place, ahead)).endswith("about £0.12. £0.24 less than now.")
+    assert told(plan_of(place, [ahead[0], *ahead[2:]])) == "Dishwasher: today 15:00 to 17:00, about £0.12."
 
 
 def test_it_says_when_too_few_prices_are_known(place):
@@ -199,6 +216,15 @@ def test_it_says_when_too_few_prices_are_known(place):
         "Dishwasher: we know too few prices until 14:00. Check again after today 16:00."
     )
     assert told(plan_of(place, [])) == "Dishwasher: we don't know enough prices yet. Check again after today 16:00."
+    assert told(plan_of(place, hourly("0.1", "0.2"), run="car")).startswith("Car: we know too few prices until 15:00.")
+
+
+def test_it_says_when_too_few_prices_are_known_before_it_has_to_be_ready(place, alice):
+    own = Appliance.objects.create(user=alice, name="Sauna", minutes=120, watt_hours=10000, ready_by=time(16))
+    first, _, *others = hourly(*["0.1"] * 9)
+    assert told(plan_of(place, [first, others[0], *others[2:]], user=alice, run=own.key)) == (
+        "Sauna: we know too few prices until 16:00. Check again after today 16:00."
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,6 +244,14 @@ def test_own_solar_power_is_used_or_sold(place, buys, sells, said):
     assert "solar" not in told(plan_of(place, ahead, sold[:1]))  # a price of that time is not known
 
 
+def test_solar_power_is_worth_what_it_brings_in_each_part_of_the_chosen_time(place):
+    ahead = hourly("0.1", "0.1", "0.9")
+    assert "Selling it brings £0.24." in told(plan_of(place, ahead, hourly("0.1", "0.3", "0.9")))
+    parts = hourly("0.1", "0.9", "0.1", "0.9", "0.1", "0.9", "0.1", "0.9")
+    sold = hourly("0.2", "0.5", "0.3", "0.5", "0.2", "0.5", "0.3", "0.5")
+    assert "Using it saves £0.80. Selling it brings £2.00." in told(plan_of(place, parts, sold, run="heat-pump"))
+
+
 def test_solar_power_is_left_out_where_its_price_depends_on_a_start_that_is_open(place):
     ahead = hourly("0.2", "0.2", "0.2", "0.9")
     assert "any time until 16:00" in told(plan_of(place, ahead))
@@ -230,8 +264,9 @@ def test_it_knows_when_its_answer_changes(place):
     assert min(changes) == NOON + 5 * MINUTE  # what a run from now on costs
     assert {NOON + 2 * HOUR, NOON + 4 * HOUR} < {*changes}
     assert plan_of(place, hourly("0.1", "0.1", "0.1"))["moments"] == []
+    assert min(plan_of(place, hourly("0.1", "0.1", "0.3"))["moments"]) == NOON + 5 * MINUTE
     [late] = plan_of(place, [], run="car")["moments"]
-    assert late > NOON + 15 * HOUR  # 04:00 in London, three hours before it has to be ready
+    assert late == NOON + 15 * HOUR + MICROSECOND  # just after 04:00 in London, three hours before it has to be ready
 
 
 def test_others_see_the_usual_appliances_and_no_link_to_change_them(place, alice, django_assert_num_queries):
@@ -330,7 +365,9 @@ def test_it_speaks_other_languages(place, language, said):
 
 def fields(client, place, run):
     """What the form of an appliance holds, as a browser sends it."""
-    form = client.get(f"/locations/{place.pk}/run/?run={run}").context["form"]
+    page = client.get(f"/locations/{place.pk}/run/?run={run}")
+    assert page.status_code == 200
+    form = page.context["form"]
     values = {field.name: field.value() for field in form}
     checked = {"split": "on"} if values.pop("split") else {}
     return {name: value for name, value in values.items() if value is not None} | checked | {"run": run}
@@ -360,6 +397,11 @@ def problems(response):
         ({"kwh": "2", "kw": "4"}, 30, 2000),
         ({"duration": "1:30", "kwh": "3", "kw": "2"}, 90, 3000),
         ({"duration": "1:40", "kwh": "1", "kw": "0.6"}, 100, 1000),
+        ({"duration": "1:00", "kwh": "1", "kw": "1.02"}, 60, 1000),  # a fiftieth may be lost by rounding
+        ({"kwh": "14.4"}, 1440, 14400),  # the longest
+        ({"duration": "0:01", "kwh": "0.001"}, 1, 1),  # the least
+        ({"duration": "10:00", "kw": "100"}, 600, 1_000_000),  # the most
+        ({"duration": "0:30", "kwh": "50"}, 30, 50_000),
         ({"duration": "", "kw": "0.3"}, 240, 1200),  # what is left empty follows
         ({"kwh": "", "kw": "0.3"}, 120, 600),
         ({"kw": "", "duration": "60 min"}, 60, 1200),
@@ -398,6 +440,10 @@ def test_a_power_that_is_shown_rounded_is_kept_exactly(place, client, alice):
             {"duration": "2:30", "kwh": "5", "kw": "3"},
             {"kwh": ["3 kW for 2:30 hours are 7.5 kWh. Change one of the three, or leave one empty."]},
         ),
+        (
+            {"duration": "1:00", "kwh": "1", "kw": "1.03"},
+            {"kwh": ["1.03 kW for 1:00 hours are 1.03 kWh. Change one of the three, or leave one empty."]},
+        ),
         ({"duration": "", "kwh": ""}, {"duration": ["Enter two of the three: duration, energy and power."]}),
         ({"kwh": "0"}, {"kwh": ["Enter the energy in kWh, above 0 and up to 1000."]}),
         ({"kw": "-2"}, {"kw": ["Enter the power in kW, above 0 and up to 100."]}),
@@ -407,6 +453,13 @@ def test_a_power_that_is_shown_rounded_is_kept_exactly(place, client, alice):
         ({"duration": "24:00", "kw": "99"}, {"kwh": ["Enter the energy in kWh, above 0 and up to 1000."]}),
         ({"duration": "0:01", "kwh": "50"}, {"kw": ["Enter the power in kW, above 0 and up to 100."]}),
         ({"ready_by": "later"}, {"ready_by": ["Enter a time, for example 23:30."]}),
+        (
+            {"ready_by": "later", "duration": "", "kwh": ""},
+            {
+                "ready_by": ["Enter a time, for example 23:30."],
+                "duration": ["Enter two of the three: duration, energy and power."],
+            },
+        ),
     ],
 )
 def test_what_cannot_be_is_told_at_its_field_and_nothing_is_lost(place, client, alice, changed, errors):
@@ -427,6 +480,13 @@ def test_a_changed_appliance_is_found_again_and_can_be_reset(place, client, alic
     assert (car.ready_by, car.split) == (time(6, 30), False)
     save(client, place, "car", duration="5:00")
     assert (Appliance.objects.get().minutes, Appliance.objects.get().ready_by) == (300, time(6, 30))
+    form = client.get(f"/locations/{place.pk}/run/?run=car&do=remove").content.decode()  # a mere visit
+    assert re.findall(r"<h1>(.*)</h1>|name=\"run\" value=\"(.*?)\"|value=\"remove\">(.*?)<", form) == [
+        ("Car", "", ""),
+        ("", "car", ""),
+        ("", "", "Reset"),
+    ]
+    assert Appliance.objects.exists()
     assert save(client, place, "car", do="remove")["Location"] == there["Location"]
     assert not Appliance.objects.exists()
     assert appliances_of(alice)["car"].minutes == 180
@@ -441,10 +501,11 @@ def test_an_own_appliance_is_added_renamed_and_removed(place, client, alice):
     own = Appliance.objects.get()
     assert added["Location"] == f"/locations/{place.pk}/?run={own.key}#run"
     assert (own.kind, own.name, own.minutes, own.watt_hours, own.split) == ("", "Sauna in the garden", 90, 9000, True)
+    save(client, place, "new", **SAUNA | {"name": "Pool"})
     save(client, place, own.key, name="<b>Sauna</b>")
     assert "&lt;b&gt;Sauna" in render_to_string("tariffs/_planner.html", {"plan": plan_of(place, DAY, user=alice)})
     assert save(client, place, own.key, do="remove")["Location"] == f"/locations/{place.pk}/?run=dishwasher#run"
-    assert not Appliance.objects.exists()
+    assert Appliance.objects.get().name == "Pool"
 
 
 def test_an_appliance_that_was_removed_in_another_tab_is_added_again(place, client, alice):
@@ -475,16 +536,35 @@ def test_a_name_is_needed_and_not_endless(place, client, alice):
     assert "name" in problems(save(client, place, "new", **SAUNA | {"name": "x" * 41}))
 
 
-def test_there_is_an_end_to_adding(place, client, alice, monkeypatch):
+def test_there_is_an_end_to_adding(place, client, alice, bob, monkeypatch):
     monkeypatch.setattr(Appliance, "MOST_OWN", 2)
+    for name in ("One", "Two", "Three"):  # those of others do not count, and may have any name
+        Appliance.objects.create(user=bob, name=name, minutes=60, watt_hours=6000)
     client.force_login(alice)
     save(client, place, "car", kwh="30")
     for name in ("One", "Two"):
         save(client, place, "new", **SAUNA | {"name": name})
     response = save(client, place, "new", **SAUNA)
     assert problems(response) == {"__all__": ["You have added 2 appliances. Remove one of them first."]}
-    assert save(client, place, Appliance.objects.get(name="One").key, kwh="3").status_code == 302
-    assert Appliance.objects.count() == 3
+    assert save(client, place, alice.appliances.get(name="One").key, kwh="3").status_code == 302
+    assert alice.appliances.count() == 3
+
+
+def test_each_location_has_the_form_at_its_own_address(place, client, alice):
+    there = Location.objects.create(customer=place.customer, location_id="loc_2", address_line1="2 Example Street")
+    client.force_login(alice)
+    path = f"/locations/{there.pk}/run/"
+    assert f'action="{path}"' in client.get(path).content.decode()
+    assert save(client, there, "car", kwh="30")["Location"] == f"/locations/{there.pk}/?run=car#run"
+
+
+def test_an_account_that_is_deleted_meanwhile_keeps_nothing(place, client, alice, bob, monkeypatch):
+    client.force_login(alice)
+    sent = fields(client, place, "car")
+    is_valid = ApplianceForm.is_valid
+    monkeypatch.setattr(ApplianceForm, "is_valid", lambda form: bool(alice.delete()) and is_valid(form))
+    assert client.post(f"/locations/{place.pk}/run/", sent).status_code == 404
+    assert not Appliance.objects.exists()
 
 
 def test_nobody_else_changes_them(place, client, alice, bob, charlie):
