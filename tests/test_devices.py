@@ -26,6 +26,7 @@ from django.test.utils import CaptureQueriesContext
 import flatpeak_app.settings as product
 from tariffs.models import Customer, DeviceKey, Location, RateDay, Tariff
 from tariffs.rates import Segment, dump
+from tariffs.screens.devices import DeviceForm
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +90,9 @@ def made(location, name="evcc"):
 def test_a_key_is_shown_once_and_stored_as_a_digest(page, location):
     answer = page(name=" evcc ")
     [key] = re.findall(r'<code class="key">([\w-]{43})</code>', answer.content.decode())
+    assert "This is the key of “evcc”. Copy it now, because we can't show it again." in html.unescape(
+        answer.content.decode()
+    )
     assert answer["Cache-Control"].split(", ").count("no-store") == 1
     row = DeviceKey.objects.get()
     assert (row.name, row.location, row.used_on) == ("evcc", location, None)
@@ -108,7 +112,7 @@ def test_a_revoked_key_opens_nothing(page, location):
     assert "We revoked the key of “evcc”." in html.unescape(shown)
 
 
-@pytest.mark.parametrize("number", ["0", "x", "9" * 30, "-1", "²", ""])
+@pytest.mark.parametrize("number", ["0", "x", "9" * 19, "9" * 30, "-1", "²", ""])
 def test_to_revoke_an_unknown_key_revokes_none(page, location, number):
     made(location)
     answer = page(revoke=number)
@@ -152,6 +156,36 @@ def test_a_location_of_another_flatpeak_account_has_no_page_of_devices(location,
     assert client.get(f"/locations/{location.pk}/devices/").status_code == 404
 
 
+def test_nobody_elses_keys_are_seen_made_or_revoked_not_even_by_staff(location, client, bob, charlie, settings):
+    settings.STAFF_MFA = False
+    made(location)
+    path, number = f"/locations/{location.pk}/devices/", DeviceKey.objects.get().pk
+    for user in (bob, charlie):
+        client.force_login(user)
+        for answer in (client.get(path), client.post(path, {"name": "x"}), client.post(path, {"revoke": str(number)})):
+            assert answer.status_code == 404
+    assert DeviceKey.objects.get().pk == number
+
+
+def test_each_location_has_a_page_and_keys_of_its_own(page, location, client):
+    other = Location.objects.create(customer=location.customer, location_id="loc_2", address_line1="2 Example Street")
+    made(other, "Heat pump")
+    assert "Heat pump" not in page(name="evcc").content.decode()
+    assert DeviceKey.objects.get(name="evcc").location == location
+    shown = client.get(f"/locations/{other.pk}/devices/").content.decode()
+    assert [each in shown for each in ("2 Example Street", "Heat pump", "1 Example Street", str(location.pk))] == [
+        *(True, True),
+        *(False, False),
+    ]
+
+
+def test_a_location_that_is_deleted_meanwhile_gets_no_key(page, location, bob, monkeypatch):
+    Location.objects.create(customer=Customer.objects.create(user=bob), location_id="loc_2")
+    monkeypatch.setattr(DeviceForm, "is_valid", lambda form: bool(location.delete()))
+    assert page(name="evcc").status_code == 404
+    assert not DeviceKey.objects.exists()
+
+
 def test_a_location_has_ten_keys_at_most(page, location):
     for n in range(DeviceKey.MOST):
         assert page(name=f"device {n}").status_code == 200
@@ -166,7 +200,9 @@ def test_a_location_has_ten_keys_at_most(page, location):
 
 @pytest.mark.parametrize("name", ["now.json", "rates.json", "rates.csv"])
 def test_a_key_opens_the_prices_of_its_location(location, name):
-    assert ask(location, name, made(location)).status_code == 200
+    key = made(location)
+    assert ask(location, name, key).status_code == 200
+    assert ask(location, name, f"  {key} ").status_code == 200
 
 
 def test_a_key_opens_no_page_and_no_other_location(location, bob):
@@ -232,8 +268,9 @@ def test_each_key_has_limits_of_its_own(location, settings):
     refused = ask(location, "rates.csv", key)
     assert (refused.status_code, refused["Retry-After"]) == (429, "60")
     assert ask(location, "now.json", other).status_code == 200
-    statuses = [ask(location, "now.json", "guessed").status_code for _ in range(61)]
-    assert statuses == [401] * 60 + [429]
+    guesses = [ask(location, "now.json", "guessed") for _ in range(61)]
+    assert [guess.status_code for guess in guesses] == [401] * 60 + [429]
+    assert (guesses[-1]["Retry-After"], guesses[-1]["Cache-Control"]) == ("60", "no-store")
 
 
 def test_the_last_day_of_use_is_written_once_a_day(location, monkeypatch):
@@ -328,6 +365,7 @@ def test_evcc_reads_the_prices_by_its_example(page, location):
     sells(location, "EXPORT", Decimal("0.15"), Decimal("0.05"))
     config = yaml.safe_load(example(page(name="evcc").content.decode(), "evcc"))["tariffs"]
     assert config["currency"] == "GBP"
+    assert [*config] == ["currency", "grid", "feedin"]
     for name, prices in (("grid", ["0.0950", "0.2815"]), ("feedin", ["0.15", "0.05"])):
         assert config[name]["type"] == "custom"
         source = config[name]["forecast"]
@@ -371,3 +409,10 @@ def test_the_examples_are_shown_without_a_key_too(page):
     shown = page().content.decode()
     for name in ("evcc", "home-assistant", "shell"):
         assert "YOUR_KEY" in example(shown, name)
+
+
+def test_without_a_known_currency_the_examples_have_the_euro(page):
+    Location.objects.update(currency_code="")
+    shown = page().content.decode()
+    assert "  currency: EUR\n" in shown
+    assert "unit_of_measurement: EUR/kWh" in shown
