@@ -342,6 +342,7 @@ def test_what_flatpeak_could_not_be_asked_for_and_is_not_there_at_all_is_no_empt
         ("?start=2026-11-01&end=2026-12-08", "end: Choose a day from 22 Nov 2025 to 7 Dec 2026."),
         ("?start=2026-11-02&end=2026-11-01", "end: The last day must be after the first day."),
         ("?end=2026-11-01", "start: Enter the first day too."),
+        ("?start=tomorrow&end=2026-11-24", "start: Enter a day as year-month-day, for example 2026-10-25."),
         ("?start=2026-08-01&end=2026-10-30", "end: Choose no more than 90 days."),
     ],
 )

@@ -18,7 +18,7 @@ from django.utils import timezone
 import flatpeak_app.settings as product
 from connect_ui.models import ConnectSession
 from flatpeak_app.web.limits import is_too_often
-from tariffs.models import Location
+from tariffs.models import Location, RateDay, Tariff
 from tests.programs import Program, free_port
 from tests.races.servers import shared_cache
 from tests.test_accounts import signed_in
@@ -353,4 +353,12 @@ def test_days_that_are_stored_are_shown_however_often_they_are_looked_at(walk, l
     walk.fixed()
     day = f"/locations/{walk.session.location_id}/day/?date={timezone.localdate() - timedelta(days=3)}"
     assert {walk.client.get(day).status_code for _ in range(40)} == {200}
-    check_refusal(walk.client.get(day.replace(day[-10:], str(timezone.localdate() - timedelta(days=9)))))
+    other = timezone.localdate() - timedelta(days=9)
+    check_refusal(walk.client.get(day.replace(day[-10:], str(other))))
+    bought = Tariff.objects.get()
+    sold = Tariff.objects.create(location=bought.location, direction="EXPORT", due_at=bought.due_at)
+    RateDay.objects.create(tariff=sold, day=other, segments=[], fetched_at=timezone.now())
+    for kind in ("csv", "json"):
+        path = reverse(f"tariffs:rates_{kind}", args=[bought.location_id])
+        assert walk.client.get(path, {"start": day[-10:]}).status_code == 200
+        check_refusal(walk.client.get(path, {"start": other}))

@@ -753,6 +753,30 @@ def test_where_today_is_not_known_the_chart_is_tomorrows(look, asked, client, ta
     assert 'class="now"' not in page
 
 
+@pytest.mark.parametrize(("zone", "hour"), [("Pacific/Auckland", 12), ("Pacific/Honolulu", 3), ("Europe/London", 12)])
+def test_today_and_tomorrow_are_shown_where_they_are_not_those_of_utc(
+    look, asked, client, tariff, monkeypatch, zone, hour
+):
+    at(monkeypatch, now := NOW.replace(hour=hour))
+    Location.objects.update(time_zone=zone)
+    Tariff.objects.update(due_at=now)
+    page, hour = look(), now.astimezone(ZoneInfo(zone)).hour
+    assert f"Now {hour}.00p per kWh until {hour + 1:02}:00." in page
+    assert "Today and tomorrow: 0.00p to 47.00p per kWh" in page
+    assert f"{hour}.00p per kWh" in client.get("/locations/").content.decode()
+
+
+def test_days_are_shown_in_order_in_whatever_order_they_were_stored(look, asked):
+    look()  # the browser's first page, which contains its style
+    page = look()
+    days = list(RateDay.objects.order_by("-day"))
+    RateDay.objects.all().delete()
+    for day in days:
+        day.pk, day._state.adding = None, True
+        day.save()
+    assert look() == page
+
+
 def test_a_time_without_a_price_is_a_row_of_the_table(look, asked, client, tariff):
     asked.answer = lambda start, end: {
         "data": [each for n, each in enumerate(hourly(start, end)["data"]) if n not in (13, 14, 24)]
@@ -965,6 +989,17 @@ def test_one_view_of_my_locations_asks_for_a_few_tariffs_at_most(noon, tariff, a
     client.force_login(alice)
     client.get("/locations/")
     assert len(asked) == 3
+
+
+def test_tariffs_that_are_not_read_keep_no_other_of_my_locations_from_being_asked_for(
+    noon, tariff, asked, client, alice
+):
+    add_locations(alice, 6)
+    Tariff.objects.filter(provider__in=["P0", "P1", "P2"]).update(state="disconnected", due_at=NOW - timedelta(days=1))
+    Tariff.objects.filter(provider__in=["P3", "P4", "P5"]).update(due_at=NOW + timedelta(minutes=1))
+    client.force_login(alice)
+    client.get("/locations/")
+    assert [location for location, *_ in asked] == ["loc_1"]
 
 
 def test_tariffs_that_fail_keep_no_other_of_my_locations_from_being_asked_for(
@@ -1583,6 +1618,8 @@ def test_a_week_and_a_month_are_compared_with_the_one_before(look_at, asked):
     assert "October 2026" in page
     assert "16.01p per kWh on average, 0.51p more than the month before. 116 g CO₂ per kWh." in page
     assert "Sat 31 Oct 31.00p" in page
+    page = look_at("week", date="2026-11-02")  # after the one from 26 October to 1 November
+    assert "5.00p per kWh on average, 19.57p less than the week before. 105 g CO₂ per kWh, 20 g less." in page
     asked.clear()
     look_at("month", date="2026-11-18")
     assert max(end for _, _, end, _ in asked) == datetime(2026, 11, 25, tzinfo=UTC)  # not beyond tomorrow

@@ -25,6 +25,7 @@ from tariffs.rates.outlook import outlook
 from tariffs.wanted import known_rates
 from tests.test_accounts import signed_in
 from tests.test_mail_trouble import busy, gone, mail_server, refused
+from tests.test_neighbours import copied
 
 __all__ = ["mail_server"]  # a fixture
 pytestmark = pytest.mark.django_db
@@ -725,7 +726,11 @@ def page(tariff):
 def test_its_owner_switches_mails_on_and_off(hers, alice, clock):
     browser = signed_in(alice)
     shown = browser.get(page(hers)).content.decode()
-    assert "Tell me by e-mail" in shown
+    assert re.findall(r"<label[^>]*>(?:<input[^>]*>)?\s*([^<]+)</label>", shown) == [
+        "When tomorrow’s prices are known",
+        *("When the price falls below a limit", "Below"),
+        *("When the price rises above a limit", "Above"),
+    ]
     form = {"import-tomorrow": "on", "import-below": "on", "import-below_limit": "15"}
     assert browser.post(page(hers), form)["Location"] == page(hers)
     assert set(Wish.objects.values_list("kind", "limit", "wanted")) == {
@@ -735,6 +740,7 @@ def test_its_owner_switches_mails_on_and_off(hers, alice, clock):
     shown = browser.get(page(hers)).content.decode()
     assert 'value="15"' in shown
     assert shown.count(" checked") == 2
+    assert "We saved which mails you want." in shown
     browser.post(page(hers), {"import-below": "on", "import-below_limit": "16p"})
     assert set(Wish.objects.filter(wanted=True).values_list("kind", "limit")) == {("below", Decimal("0.16"))}
     browser.post(page(hers), {})
@@ -743,6 +749,31 @@ def test_its_owner_switches_mails_on_and_off(hers, alice, clock):
     browser.post(page(hers), {})
     assert set(Wish.objects.values_list("since", flat=True)) == {clock(13)}  # since when it is not wanted
     assert 'value="16"' in browser.get(page(hers)).content.decode()
+
+
+def test_what_is_bought_and_what_is_sold_have_mails_of_their_own_at_each_location(hers, alice):
+    browser = signed_in(alice)
+    sold = copied(hers, direction="EXPORT")
+    there = copied(hers, location=copied(hers.location, location_id="loc_2", address_line1="2 Example Street"))
+    form = {"import-below": "on", "import-below_limit": "15", "export-above": "on", "export-above_limit": "dear"}
+    refused = browser.post(page(hers), form)
+    assert refused.status_code == 422
+    assert not Wish.objects.exists()  # neither, since both are on one page
+    browser.post(page(hers), form | {"export-above_limit": "20"})
+    browser.post(page(there), {"import-tomorrow": "on", "export-tomorrow": "on"})
+    assert set(Wish.objects.values_list("tariff", "kind", "limit")) == {
+        (hers.pk, "below", Decimal("0.15")),
+        (sold.pk, "above", Decimal("0.2")),
+        (there.pk, "tomorrow", None),
+    }
+    shown = browser.get(page(hers)).content.decode()
+    assert (
+        shown.index("What you pay")
+        < shown.index('value="15"')
+        < shown.index("What you are paid")
+        < shown.index('value="20"')
+    )
+    assert "2 Example Street" in browser.get(page(there)).content.decode()
 
 
 def test_a_mail_that_is_switched_off_and_on_is_not_sent_twice_a_day(hers, alice):

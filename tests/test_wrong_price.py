@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tariffs.models import Location, RateDay, Tariff, WrongPrice
+from tariffs.rates import Segment, day_span, dump
 from tests.test_faults import NIGHT_AND_DAY
 from tests.test_languages import NAMES, latin
 
@@ -73,6 +74,46 @@ def test_the_customer_chooses_which_price_of_the_day(place, client):
     for start in starts:
         tell(client, link, start=start)
     assert [each.starts_at.isoformat() for each in WrongPrice.objects.order_by("starts_at")] == starts
+
+
+def test_the_price_of_this_moment_is_chosen_or_else_the_first_of_the_day(place, client, later):
+    later(hours=(12 - timezone.now().astimezone(place.zone).hour) % 24)
+    [link] = links(client, f"/locations/{place.pk}/")
+    [other] = links(client, f"/locations/{place.pk}/day/?date={timezone.now().date() - timedelta(days=14)}")
+    for path, words in ((link, "07:00 to 23:00: 30.00p per kWh"), (other, "00:00 to 07:00: 10.00p per kWh")):
+        start = client.get(path).context["form"]["start"]
+        assert dict(start.field.choices)[start.value()] == words
+
+
+def test_each_location_has_prices_and_reports_of_its_own(place, client):
+    [link] = links(client, f"/locations/{place.pk}/")
+    today = timezone.now().astimezone(place.zone).date()
+    there = Location.objects.create(
+        customer=place.customer,
+        location_id="loc_2",
+        address_line1="2 Example Street",
+        time_zone=place.time_zone,
+        currency_code="GBP",
+    )
+    other = Tariff.objects.create(location=there, direction="IMPORT", due_at=timezone.now() + timedelta(days=1))
+    segments = dump([Segment(*day_span(today, place.zone), Decimal("0.5"))])
+    RateDay.objects.create(tariff=other, day=today, segments=segments, fetched_at=timezone.now())
+    elsewhere = link.replace(str(place.pk), str(there.pk))
+    page = client.get(elsewhere).content.decode()
+    assert "2 Example Street" in page
+    assert "All day: 50.00p per kWh" in page
+    assert tell(client, elsewhere, "Of the other.").redirect_chain == [(f"/locations/{there.pk}/", 302)]
+    assert WrongPrice.objects.get().tariff == other
+    assert "Of the other." in client.get(elsewhere).content.decode()
+    assert "Of the other." not in client.get(link).content.decode()
+
+
+def test_a_price_of_a_tariff_that_was_changed_since_is_told_with_that_ones_name(place, client):
+    path = f"/locations/{place.pk}/day/?date={timezone.now().date() - timedelta(days=14)}"
+    [link] = links(client, path)
+    RateDay.objects.update(former="Village Power, Simple")
+    tell(client, link)
+    assert WrongPrice.objects.get().named == "Village Power, Simple"
 
 
 @pytest.mark.parametrize("kind", ["day", "week"])
