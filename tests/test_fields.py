@@ -162,7 +162,9 @@ def test_countries_stand_where_a_reader_looks_for_them():
 def test_likely_countries_stand_first_and_the_whole_list_follows():
     widget = CountryField().widget
     widget.likely = ["CH", "XX", "GB"]
-    html = widget.render("country_code", "GB")
+    html = widget.render("country_code", "GB", {"id": "id_country_code", "aria-invalid": "true"})
+    told = 'aria-invalid="true" autocomplete="country" id="id_country_code" name="country_code"'
+    assert html.startswith(f"<select {told}><optgroup")
     first, rest = html.split("</optgroup>", 1)
     assert re.findall('value="(..)"', first) == ["CH", "GB"]
     assert len(re.findall('value="(..)"', rest)) == 250
