@@ -104,7 +104,7 @@ def test_two_slips_in_a_word_of_nine_letters_are_forgiven_but_not_in_its_first_l
 
 
 @pytest.mark.parametrize(
-    "query", ["ese", "xdf", "ssf", "ede", "2034", "bublk", "oktupos", "20342035", "oxfoxxthemarkt"]
+    "query", ["ese", "xdf", "ssf", "ede", "2034", "octi", "bublk", "oktupos", "20342035", "oxfoxxthemarkt"]
 )
 def test_more_slips_than_a_word_is_long_enough_for_are_not(query):
     assert found(["SSE", "EDF", "2024", "Bulb", "Octopus", "20242025", "Outfoxthemarket"], query) == []
@@ -141,6 +141,7 @@ def test_words_in_another_order_come_after_words_in_this_one():
 def test_a_name_that_has_nothing_else_comes_first():
     assert found(["E.ON Next", "E.ON"], "eon") == ["E.ON", "E.ON Next"]
     assert found(["E.ON Next", "E.ON Energy"], "eon") == ["E.ON Energy", "E.ON Next"]
+    assert found(["Green Valley Solar", "Green Valley Energy"], "green valley")[0] == "Green Valley Energy"
 
 
 def test_a_rare_word_tells_more_than_a_common_one():
@@ -163,6 +164,7 @@ def test_a_weak_word_finds_nothing_beside_one_that_tells_more():
     assert found(names, "bulb enrgy") == []
     assert found(names, "enrgy") == ["Octopus Energy", "Good Energy"]
     assert found(names, "edf energy limited") == ["EDF"]
+    assert found(names, "eenergy") == ["Octopus Energy", "Good Energy"]  # and not all names that begin with an E
 
 
 def test_a_name_of_weak_words_alone_is_found_by_them():
@@ -200,6 +202,7 @@ def test_items_of_one_name_all_stay():
         ("goldgas.de", "goldgas de"),
         ("EDP_Comercial", "edp comercial"),
         ("M&S or M and S", "ms or ms"),
+        ("Town and S", "town s"),
         ("L'Énergie d’ici", "lenergie dici"),
         ("100Green 12M", "100 green 12 m"),
         ("Ørsted Łódź İzmir straße Æther Œuvre Oeuvre", "orsted lodz izmir strasse ather ouvre ouvre"),
