@@ -55,6 +55,7 @@ def test_a_fixed_price_is_described():
         "currency": "GBP",
     }
     assert (found["chart"], found["days"], found["tiered"], found["reconnect"]) == (None, [], False, False)
+    assert described(cost=1)["currency"] == described(cost=1, currency_code=None)["currency"] == ""
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,14 @@ def test_the_zone_of_a_location_that_is_known_comes_first():
     assert describe(page, now)["zone"].key == "Europe/London"
     location.time_zone = "Mars/Olympus"
     assert describe(page, now)["zone"].key == "Europe/London"
+
+
+@pytest.mark.parametrize(("summer", "winter"), [("-04:00", -5), ("-10:00", -10)])
+def test_of_the_zones_of_a_country_it_is_one_that_has_the_offset(summer, winter):
+    listed = {"today": day("2026-05-01", Decimal("0.1"), Decimal("0.2"), offset=summer, hours=12)}
+    zone = described(country="US", rates=listed)["zone"]
+    assert zone.utcoffset(datetime(2026, 12, 1)) == timedelta(hours=winter)
+    assert zone.utcoffset(datetime(2026, 5, 1)) == timedelta(hours=int(summer[:3]))
 
 
 def test_an_offset_that_stays_the_old_one_after_the_change_is_read_as_the_countrys_time():
