@@ -471,6 +471,15 @@ def test_going_back_from_a_login_takes_another_token(login, walk, sandbox):
     assert Location.objects.get().tariffs.get().provider == "Ecotricity"
 
 
+def test_another_token_is_begun_as_the_first_one_was(walk, sandbox):
+    sandbox.speak("anode")
+    walk.to_providers().provider("OVO Energy").leave()
+    walk.get(f"/connect/{walk.session.pk}/").back().provider("Ecotricity")
+    assert walk.page.route == "structure"
+    assert sandbox.counts["token"] == sandbox.counts["connect.session_start"] == 2
+    assert "connect.session_restore" not in sandbox.counts
+
+
 def test_going_back_from_a_login_keeps_a_refused_answer_at_its_field(login, walk, sandbox):
     walk.get(f"/connect/{walk.session.pk}/").back().back()
     token = walk.session.connect_token

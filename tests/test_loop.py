@@ -121,6 +121,7 @@ def test_two_who_claim_at_the_same_time_are_one(walk):
     first, second = (ConnectSession.objects.get() for _ in range(2))
     assert first.claim()
     assert not second.claim()
+    assert not ConnectSession.objects.get().claim()  # nor may who reads it while it is held
     first.release()
     assert not second.claim()  # whether the answer is doubtful may have changed since it was read
     second.refresh_from_db()
@@ -361,7 +362,45 @@ def test_without_a_token_the_start_page_says_so_and_keeps_the_choice(walk, monke
         assert 'value="DE" selected' in walk.response.content.decode()
 
 
+def test_once_connect_was_asked_the_next_answer_is_one_post_again(walk, sandbox, unreachable):
+    walk.by_hand()
+    unreachable()
+    walk.answer(cost="28.15")
+    unreachable(False)
+    walk.post(f"/connect/{walk.session.pk}/", {})
+    assert walk.route == "rate_fixed_capture"
+    before = posts(sandbox)
+    assert walk.answer(cost="28.15").route == "tariff_name_capture"
+    assert posts(sandbox) == before + 1
+    unreachable()
+    walk.answer(tariff_name="Simple")
+    unreachable(False)
+    before = posts(sandbox)
+    assert walk.answer(tariff_name="Simple").route == "contract_term_capture"
+    assert posts(sandbox) == before + 2  # it is asked first where it stands
+    walk.answer(term="unknown")
+    assert posts(sandbox) == before + 3
+
+
+def test_what_was_typed_on_a_page_that_is_left_stays_if_the_answer_does_not_arrive(walk, sandbox, unreachable):
+    sandbox.speak("anode")
+    walk.by_hand()
+    unreachable()
+    walk.act("BACK", cost="28.15")
+    assert walk.response.status_code == 503
+    assert 'value="28.15"' in walk.response.content.decode()
+    assert 'value="28.15"' in walk.get(walk.path).response.content.decode()
+
+
 # --- back
+
+
+def test_a_tariff_that_is_being_read_is_not_given_up_for_another_answer_to_an_earlier_page(walk, sandbox):
+    sandbox.state["switches"]["earlier_answers"] = "refuse"
+    walk.to_providers().provider("EDF").log_in_at_provider("unreachable")
+    pending = walk.page
+    walk.get(f"/connect/{walk.session.pk}/1/").address(city="Leeds")
+    assert (walk.page, walk.page.route, sandbox.counts["token"]) == (pending, "pending", 1)
 
 
 def test_where_connect_refuses_an_answer_to_an_earlier_page_a_new_token_is_led_there(walk, sandbox):
@@ -518,6 +557,22 @@ def test_a_login_that_was_not_finished_shows_the_same_page_and_says_so(walk, san
     assert walk.session.newest == session.newest
 
 
+def test_who_asks_where_connect_stands_before_leaving_for_the_login_stays_there(walk, sandbox):
+    walk.to_providers().provider("Octopus Energy")
+    page = walk.page
+    walk.post(f"/connect/{walk.session.pk}/", {})
+    assert (walk.page, walk.session.newest, sandbox.counts["token"]) == (page, page.number, 1)
+    assert not list(walk.response.context["messages"])
+
+
+def test_who_comes_back_while_connect_is_asked_already_is_not_told_how_that_ended(walk, sandbox, monkeypatch):
+    walk.to_providers().provider("Octopus Energy").leave()
+    monkeypatch.setattr(ConnectSession, "claim", lambda session, held=False: False)
+    walk.get(walk.way_back(sandbox))
+    assert walk.route == "session_redirect"
+    assert not list(walk.response.context["messages"])
+
+
 def test_coming_back_twice_asks_connect_once(walk, sandbox):
     walk.to_providers().provider("Octopus Energy").log_in_at_provider()
     before = posts(sandbox)
@@ -542,6 +597,16 @@ def test_a_return_that_flatpeak_does_not_answer_can_be_tried_again(walk, unreach
     unreachable(False)
     walk.post(f"/connect/{walk.session.pk}/again/", {})
     assert walk.log_in_at_provider("approve").route.startswith("summary_")
+
+
+def test_a_login_that_went_well_is_not_repeated_where_its_return_was_not_answered(walk, unreachable, sandbox):
+    walk.to_providers().provider("Octopus Energy")
+    back = sign_in_at_provider(walk.leave())
+    unreachable()
+    walk.get(back)
+    unreachable(False)
+    assert walk.post(f"/connect/{walk.session.pk}/again/", {}).route.startswith("summary_")
+    assert sandbox.counts["token"] == 1
 
 
 # --- another account
