@@ -128,6 +128,17 @@ def test_where_connect_asks_something_else_now_it_goes_on_from_there(walk, expir
     assert walk.session.is_open
 
 
+def test_where_the_provider_asks_for_a_sign_in_now_it_goes_on_there(walk, expire):
+    walk.to_providers()
+    login = next(each["id"] for each in walk.page.data["providers"] if each["display_name"] == "Octopus Energy")
+    walk.provider("Ecotricity").answer(options="FIXED")
+    expire()
+    walk.answer(cost="28.15")
+    Page.objects.filter(route="provider").update(answer={"data": {"provider": {"id": login}}})
+    walk.post(f"/connect/{walk.session.pk}/again/", {})
+    assert (walk.response.status_code, walk.route) == (200, "session_redirect")
+
+
 def test_a_login_at_the_provider_is_not_repeated(walk, expire, sandbox):
     walk.to_providers().provider("Octopus Energy")
     assert walk.route == "session_redirect"
@@ -178,6 +189,7 @@ def test_where_flatpeak_is_gone_again_half_way_the_next_press_leads_to_the_quest
             assert "can't look up prices" in walk.text
             assert "Continue" in walk.text
             assert ConnectSession.objects.get().pk == old
+            assert not ConnectSession.objects.get().counted  # by the funnel, which has yet to count it
     assert walk.route == "rate_fixed_capture"
     assert 'value="28.15"' in walk.response.content.decode()
 

@@ -119,6 +119,7 @@ def test_a_change_leads_back_to_the_summary_with_the_other_answers(release, earl
         assert after.get(name) == before.get(name)
     assert ((after.get("cost"), after.get("rates")) != (before.get("cost"), before.get("rates"))) is ("Price" in what)
     assert walk.session.returns_to is None
+    assert walk.session.is_unsettled is (release == "anode")
     walk.save()
     tariff = Tariff.objects.get()
     assert tariff.name == ("Dearer" if what == "Tariff" else "Simple")
@@ -341,6 +342,16 @@ def test_a_disconnected_tariff_offers_to_be_connected_again_only(managed):
     assert "Disconnect this tariff" not in managed.text
 
 
+def test_a_summary_offers_to_disconnect_what_is_connected_only(managed, release):
+    offered = []
+    for state in (Tariff.State.CONNECTED, Tariff.State.DISCONNECTED):
+        Tariff.objects.update(state=state)
+        managed.start(location=Location.objects.get().pk)
+        assert managed.shows is Kind.SUMMARY
+        offered.append("DISCONNECT" in managed.page.actions)
+    assert offered == [True, release == "anode"]  # where FlatPeak has connected it before its summary
+
+
 def test_where_flatpeak_fails_the_summary_is_shown_with_the_reason(managed, sandbox):
     with sandbox.lock:
         fault = {"call": "connect.summary_fixed_confirm", "fault": "status_500"}
@@ -378,6 +389,15 @@ def test_a_declined_login_says_so_and_offers_to_try_again(release, walk):
     assert walk.answer(provider=again).page.route == "redirect"
 
 
+def test_a_login_of_a_provider_without_a_name_is_offered_for_no_other(release, walk):
+    walk.to_providers().provider("Octopus Energy").log_in_at_provider("decline")
+    page = walk.page
+    page.body["data"]["providers"][0]["display_name"] = ""
+    page.save()
+    ConnectSession.objects.update(provider="")
+    assert "sign-in" not in walk.get(walk.path).text
+
+
 def test_after_a_declined_login_another_provider_has_its_own(release, walk):
     walk.to_providers().provider("Octopus Energy").log_in_at_provider("decline").provider("OVO Energy")
     walk.log_in_at_provider().save()
@@ -399,3 +419,6 @@ def test_prices_can_be_typed_instead_of_a_login(release, walk, after):
 
 def test_a_list_of_providers_without_a_login_before_it_says_nothing_of_one(release, walk):
     assert "sign-in" not in walk.to_providers().text
+    walk.provider("Ecotricity").back().back().address(city="Leeds")
+    assert walk.page.route == "provider"
+    assert "sign-in" not in walk.text

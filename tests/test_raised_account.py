@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from connect_ui.models import ConnectSession
+from tariffs import flatpeak
 from tariffs.models import Location, Tariff
 
 pytestmark = pytest.mark.once
@@ -160,3 +161,22 @@ def test_it_ends_with_ids_and_rates_stored_once_and_nothing_is_typed_twice(walk,
     later(minutes=20)
     walk.get(f"/locations/{stored.location_id}/")
     assert walk.price, walk.text
+
+
+def test_a_choice_that_the_later_release_does_not_offer_is_to_be_made_again(walk, sandbox, monkeypatch):
+    sandbox.state["switches"]["raised_tokens"] = "switch"
+    walk.to_providers().provider("Ecotricity")
+    sandbox.raise_to("*", "anode")
+    answer = flatpeak.answer
+
+    def of_fewer(*told, **more):
+        page = answer(*told, **more)
+        if page["route"] == "tariff_structure_select":
+            page["data"]["options"].remove("FIXED")
+        return page
+
+    monkeypatch.setattr(flatpeak, "answer", of_fewer)
+    walk.answer(options="FIXED")
+    assert (walk.response.status_code, walk.page.route, walk.session.spoken.name) == (200, "structure", "anode")
+    assert 'value="FIXED"' not in walk.response.content.decode()
+    assert walk.answer(options="TIME_OF_DAY").page.route == "timed_prices"
