@@ -34,7 +34,9 @@ def test_a_typed_price_is_connected_before_the_summary_and_stored_at_its_end(by_
     for said in ("Your tariff is connected", "28.15p per kWh", "Simple", "Until terminated"):
         assert said in walk.text
     assert not Location.objects.exists()
+    sent = sandbox.counts["connect"]
     walk.act("CLOSE")
+    assert sandbox.counts["connect"] == sent + 1  # FlatPeak is told
     assert "Your tariff is connected." in walk.see().text
     assert walk.session.state == State.CONNECTED
     tariff = Tariff.objects.select_related("location__customer").get()
@@ -117,6 +119,7 @@ def test_a_page_that_stays_open_is_not_settled_and_one_in_ten_minutes_is_written
     call_command("exchange_pending")
     assert by_hand.session.state == State.OPEN
     assert by_hand.session.due_at > due
+    assert by_hand.session.attempts == 0
 
 
 def test_who_comes_back_after_that_is_told_that_it_is_connected(by_hand, later):
@@ -192,6 +195,19 @@ def test_leaving_before_anything_is_connected_leaves_nothing_behind(walk, sandbo
     assert sandbox.counts["exchange"] == 0
 
 
+@pytest.mark.parametrize("end", ["discarded", "expired", "deleted"])
+def test_what_ends_before_anything_is_connected_leaves_nothing_to_erase(walk, later, end):
+    walk.by_hand()
+    if end == "discarded":
+        walk.post(f"/connect/{walk.session.pk}/discard/", {})
+    elif end == "expired":
+        later(hours=25)
+        call_command("purge_sessions")
+    else:
+        walk.session.delete()
+    assert not Erasure.objects.exists()
+
+
 def test_leaving_after_a_change_was_begun_keeps_what_is_connected(by_hand):
     by_hand.act("EDIT").act("CLOSE")
     assert by_hand.session.state == State.CONNECTED
@@ -222,6 +238,13 @@ def test_only_the_newest_page_goes_back_or_ends_at_flatpeak(walk):
     assert offered.findall(walk.response.content.decode()) == ["BACK", "CLOSE"]
     walk.back()
     assert not offered.search(walk.response.content.decode())
+
+
+def test_what_the_summary_does_not_offer_ends_nothing(by_hand):
+    for action in ("SAVE", "NEVER_HEARD_OF"):
+        by_hand.act(action)
+        assert "can't do that here" in by_hand.text
+        assert (by_hand.route, by_hand.session.state) == ("tariff_summary", State.OPEN)
 
 
 def test_a_wrong_tariff_is_reported_once(by_hand):

@@ -41,6 +41,14 @@ def test_a_callback_twice_or_late_changes_nothing(walk, sandbox):
     assert (Location.objects.count(), Tariff.objects.count(), Customer.objects.count()) == (1, 1, 1)
 
 
+def test_where_the_tariff_was_deleted_since_its_end_leads_to_the_location_and_says_nothing(walk):
+    walk.fixed().see()
+    Tariff.objects.all().delete()
+    walk.get(f"/connect/{walk.session.pk}/")
+    assert walk.path == f"/locations/{walk.session.location_id}/"
+    assert "Your tariff is" not in walk.see().text
+
+
 def test_the_callback_address_leads_at_once_to_one_without_the_token(walk, client):
     walk.fixed()
     response = client.get("/connect/callback/", {"fp_cot": walk.token})

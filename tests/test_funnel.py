@@ -229,6 +229,17 @@ def test_a_provider_is_known_by_its_choice_where_the_next_page_names_none(walk):
     assert (walk.session.provider, walk.session.listed_provider) == ("Octopus Energy", "Octopus Energy")
 
 
+def test_a_name_is_noted_as_far_as_there_is_room_for_it(walk):
+    page = walk.to_providers().page
+    page.body["data"]["providers"][0]["display_name"] = "Example Energy " * 50
+    page.save()
+    walk.get(walk.path).provider("Example Energy")
+    assert walk.session.listed_provider == ("Example Energy " * 50)[:300]
+    told = Page(session=walk.session, body={"data": {"provider": {"name": "Example Energy " * 50}}})
+    note_provider(told.session, told, None)
+    assert told.session.provider == ("Example Energy " * 50)[:300]
+
+
 def test_a_typed_name_that_connect_shows_in_a_later_conversation_is_other(alice):
     later = ConnectSession(user=alice)
     data = {"provider": {"display_name": "The Smiths"}}
