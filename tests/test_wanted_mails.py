@@ -740,6 +740,8 @@ def test_its_owner_switches_mails_on_and_off(hers, alice, clock):
     shown = browser.get(page(hers)).content.decode()
     assert 'value="15"' in shown
     assert shown.count(" checked") == 2
+    assert shown.count('data-bill="{price} per kWh"') == 2  # a limit makes no bill
+    assert 'name="import-below_limit_sign"' not in shown
     assert "We saved which mails you want." in shown
     browser.post(page(hers), {"import-below": "on", "import-below_limit": "16p"})
     assert set(Wish.objects.filter(wanted=True).values_list("kind", "limit")) == {("below", Decimal("0.16"))}
@@ -796,14 +798,34 @@ def test_a_limit_that_is_switched_off_is_switched_on_again_as_it_was(hers, alice
 def test_a_limit_that_is_no_price_is_asked_for_again(hers, alice, limit, says):
     response = signed_in(alice).post(page(hers), {"import-above": "on", "import-above_limit": limit})
     assert response.status_code == 422
+    assert response.context["forms"][0].errors == {"above_limit": [says]}
     assert says in response.content.decode()
     assert not Wish.objects.exists()
 
 
+def test_a_changed_limit_is_looked_at_anew_and_an_unchanged_one_is_left_alone(hers, alice, clock):
+    browser, form = signed_in(alice), {"import-below": "on", "import-below_limit": "15.004"}
+    browser.post(page(hers), form)
+    Wish.objects.update(due_at=None, attempts=3, last_result="refused", claimed_until=timezone.now())
+    before = Wish.objects.values().get()
+    assert before["limit"] == Decimal("0.15")  # as it is shown
+    now = clock(14)
+    browser.post(page(hers), form)
+    assert Wish.objects.values().get() == before
+    browser.post(page(hers), form | {"import-below_limit": "14"})
+    assert Wish.objects.values().get() == before | {
+        **{"limit": Decimal("0.14"), "since": now, "told_until": None},
+        **{"due_at": now, "attempts": 0, "last_result": "", "claimed_until": None},
+    }
+
+
 def test_a_limit_that_holds_now_says_so_and_is_mailed_at_the_next_crossing(hers, alice, clock):
     clock(18)
-    browser = signed_in(alice)
-    browser.post(page(hers), {"import-above": "on", "import-above_limit": "30"})
+    browser, form = signed_in(alice), {"import-above": "on", "import-above_limit": "30", "import-tomorrow": "on"}
+    browser.post(page(hers), form)
+    browser.post(page(hers), form | {"import-above": ""})
+    assert "The price is above" not in browser.get(page(hers)).content.decode()
+    browser.post(page(hers), form | {"import-tomorrow": ""})
     shown = browser.get(page(hers)).content.decode()
     assert "The price is above 30.00p now, until 20:00. We write when it next rises above that." in shown
     work()
@@ -844,6 +866,15 @@ def test_a_stranger_finds_no_page(hers, bob, charlie):
 def test_a_location_of_another_flatpeak_account_has_no_page(hers, alice):
     Location.objects.update(account="another")
     assert signed_in(alice).get(page(hers)).status_code == 404
+
+
+def test_a_tariff_that_is_disconnected_has_no_mails_to_choose(hers, alice):
+    copied(hers, direction="EXPORT", state="disconnected")
+    shown = signed_in(alice).get(page(hers)).content.decode()
+    assert ("What you pay" in shown, "What you are paid" in shown) == (True, False)
+    Tariff.objects.update(state="disconnected")
+    shown = signed_in(alice).get(page(hers)).content.decode()
+    assert "No tariff is connected here, so there are no prices to tell you about." in shown
 
 
 def test_the_rates_page_leads_there(walk):
