@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from tariffs.models import Location, RateDay, Tariff, WrongPrice
+from tariffs.models import Customer, Location, RateDay, Tariff, WrongPrice
 from tariffs.rates import Segment, day_span, dump
 from tests.test_faults import NIGHT_AND_DAY
 from tests.test_languages import NAMES, latin
@@ -71,8 +71,11 @@ def test_the_customer_chooses_which_price_of_the_day(place, client):
     [link] = links(client, f"/locations/{place.pk}/")
     starts = [value for value, _ in client.get(link).context["form"].fields["start"].choices]
     assert len(starts) == 3
-    for start in starts:
+    for start in reversed(starts):
         tell(client, link, start=start)
+    page = client.get(link).content.decode()
+    assert re.findall(r"You told us about the price from (.{5}):", page) == ["00:00", "07:00", "23:00"]
+    assert 'name="date"' in page
     assert [each.starts_at.isoformat() for each in WrongPrice.objects.order_by("starts_at")] == starts
 
 
@@ -239,14 +242,24 @@ def test_a_person_may_have_so_many_open_and_send_so_many_in_a_minute(place, clie
     assert [each.said for each in WrongPrice.objects.all()] == ["Changed."]
 
 
-def test_a_report_that_is_dealt_with_makes_room_for_another(place, client, monkeypatch):
+def test_a_report_that_is_dealt_with_or_of_somebody_else_makes_room_for_another(place, client, bob, monkeypatch):
     monkeypatch.setattr(WrongPrice, "MOST_OPEN", 1)
+    bobs = Location.objects.create(customer=Customer.objects.create(user=bob), location_id="loc_2")
+    WrongPrice.objects.create(
+        tariff=Tariff.objects.create(location=bobs, direction="IMPORT"),
+        day=timezone.now().date(),
+        starts_at=timezone.now(),
+        segment=dump([Segment(timezone.now(), timezone.now(), Decimal("0.1"))])[0],
+        fetched_at=timezone.now(),
+        reported_at=timezone.now(),
+        said="Bob's.",
+    )
     [link] = links(client, f"/locations/{place.pk}/")
     first, second, _ = (value for value, _ in client.get(link).context["form"].fields["start"].choices)
     tell(client, link, start=first)
     WrongPrice.objects.update(dealt_with_at=timezone.now())
     tell(client, link, start=second)
-    assert WrongPrice.objects.count() == 2
+    assert WrongPrice.objects.count() == 3
 
 
 def test_what_was_said_of_one_day_does_not_stand_on_the_page_of_another(place, client):
