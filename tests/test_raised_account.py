@@ -176,6 +176,7 @@ def test_a_choice_that_the_later_release_does_not_offer_is_to_be_made_again(walk
         return page
 
     monkeypatch.setattr(flatpeak, "answer", of_fewer)
+    sandbox.set_faults([{"call": "connect.tariff_structure_select", "fault": "status_409"}])
     walk.answer(options="FIXED")
     assert (walk.response.status_code, walk.page.route, walk.session.spoken.name) == (200, "structure", "anode")
     assert 'value="FIXED"' not in walk.response.content.decode()
