@@ -101,7 +101,7 @@ def test_its_tariff_is_changed_in_a_conversation_about_the_location(connected):
 def test_it_is_connected_again_without_a_second_question(connected):
     press(connected.address(again=""), "Connect it again")
     assert connected.route == "provider_select"
-    assert 'name="again" value="1"' in connected.back().response.content.decode()
+    assert '<input type="hidden" name="again" value="1"' in connected.back().response.content.decode()
     assert connected.address(address_line1="1 example street", again="1").route == "provider_select"
     assert connected.act("ADDRESS_CHANGE").route == "postal_address_capture"
     assert connected.address(again="").route == "provider_select"

@@ -181,6 +181,7 @@ def test_an_unknown_country_is_refused(typed):
 def test_a_country_is_taken_and_a_missing_one_only_where_it_may_be():
     assert CountryField().clean(" GB ") == "GB"
     assert CountryField().clean("gb") == "GB"
+    assert '"GB" selected' in CountryField().widget.render("country_code", " gb ")
     assert CountryField(required=False).clean("") == ""
     assert refused(CountryField(), "") == ["Choose a country from the list."]
 

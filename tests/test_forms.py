@@ -581,6 +581,7 @@ def test_another_period_is_added_and_nothing_typed_is_lost_or_judged():
     half = {"periods": "2", "start_0": "07:00", "cost_0": "30", "start_1": "", "cost_1": "", "add": "1"}
     form = answered("rate_tod_capture", half)
     assert [(start.value(), cost.value()) for start, cost in form.rows] == [("07:00", "30"), ("", ""), (None, None)]
+    assert [str(field.label) for field in form.rows[2]] == ["Price 3 starts at", "Price 3 per kWh"]
     assert not form.errors
     assert answered("rate_tod_capture", {"periods": "2", "add": "1"}).errors == {}
 
