@@ -274,6 +274,7 @@ def test_a_page_that_was_never_shown_is_refused(sandbox):
         ("[]", 422, "data_json_invalid"),
         ("{}", 422, "connect_token_missing"),
         ('{"connect_token": 5, "route": "session_restore"}', 422, "connect_token_missing"),
+        ('{"connect_token": ["cot_x"], "route": "session_restore"}', 422, "connect_token_missing"),
         ('{"connect_token": "cot_x"}', 422, "route_missing"),
         ('{"connect_token": "cot_x", "route": ["session_restore"]}', 422, "route_missing"),
         ('{"connect_token": "cot_x", "route": "session_start"}', 422, "route_invalid"),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -324,6 +325,15 @@ def test_an_event_that_nobody_takes_is_given_up(told, app):
         told.control(advance=seconds)
     (sent,) = quiet(told, 6)
     assert (sent["status"], sent["attempts"], sent["due"]) == (0, 6, None)
+
+
+def test_an_app_that_takes_an_event_and_never_answers_is_given_up_soon(told, monkeypatch):
+    monkeypatch.setattr(deliveries, "ANSWER_WITHIN", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told.control(events={"url": f"http://127.0.0.1:{silent.getsockname()[1]}/hook"})
+        send(told)
+        (sent,) = quiet(told, 1)
+    assert (sent["status"], sent["attempts"]) == (0, 1)
 
 
 def test_the_control_sends_twice_and_replays(told, app):

@@ -243,7 +243,7 @@ def test_a_login_address_that_cannot_be_served_says_why(sandbox):
     path = talk.login_path()
     wrong = [
         ("GET", path.partition("?")[0], None, 400),
-        ("GET", "/provider/login/prv_none?fp_cot=x", None, 404),
+        ("GET", f"/provider/login/prv_none?fp_cot={talk.token}", None, 404),
         ("GET", path.partition("?")[0] + "?fp_cot=cot_none", None, 404),
         ("POST", path, "outcome=other", 400),
     ]
