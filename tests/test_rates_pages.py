@@ -1265,6 +1265,23 @@ def test_one_price_is_one_line_without_chart(look, asked, client, tariff):
     assert "28.15p per kWh at all times. A usual year of 2,700 kWh costs about £760." in page
     assert "Now" not in page
     assert "<svg viewBox" not in client.get(f"/locations/{tariff.location_id}/").content.decode()
+    asked.answer = lambda start, end: by_clock((0, 24, "28.15"))(start, end - timedelta(days=1))
+    Tariff.objects.update(due_at=NOW)
+    assert "28.15p per kWh at all times." in look()
+    Tariff.objects.update(direction="EXPORT")
+    page = look()
+    assert "28.15p per kWh at all times." in page
+    assert "usual year" not in page
+
+
+def test_the_chart_ends_at_midnight_if_tomorrow_is_not_known(look, asked, client, tariff):
+    for days, names in ((2, ["Mon 23 Nov", "Tue 24 Nov"]), (1, ["Mon 23 Nov"])):
+        asked.answer = lambda start, end, days=days: hourly(start, start + timedelta(days=days))
+        Tariff.objects.update(due_at=NOW)
+        look()
+        html = client.get(f"/locations/{tariff.location_id}/").content.decode()
+        assert re.findall(r'dy="-38">([^<]+)<', html) == names
+        assert html.count('<line class="day"') == days
 
 
 def test_two_or_three_periods_are_a_line_each_and_a_night_is_one(look, asked, client, tariff):
@@ -1305,7 +1322,9 @@ def test_the_tab_of_tomorrow_shows_tomorrow_alone(look, client, asked, tariff):
     assert "Mon 23 Nov, every price" not in page
     asked.answer = lambda start, end: hourly(start, end - timedelta(days=1))
     Tariff.objects.update(due_at=NOW)
-    assert "Tue 24 Nov: not published yet." in look(day="tomorrow")
+    page = look(day="tomorrow")
+    assert "Tue 24 Nov: not published yet." in page
+    assert "Mon 23 Nov, every price" not in page
     html = client.get(f"/locations/{tariff.location_id}/", {"day": "tomorrow"}).content.decode()
     assert 'aria-current="page">Tomorrow</a>' in html
     assert "<svg viewBox" not in html
