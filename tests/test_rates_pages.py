@@ -777,6 +777,19 @@ def test_days_are_shown_in_order_in_whatever_order_they_were_stored(look, asked)
     assert look() == page
 
 
+def test_a_price_that_ends_at_this_moment_has_one_row(look_at, monkeypatch):
+    at(monkeypatch, now := NOW.replace(minute=0))
+    Tariff.objects.update(due_at=now)
+    assert look_at("day").count(" 11:00 12:00 11.00p ") == 1
+
+
+def test_a_disconnected_tariff_whose_contract_has_ended_is_connected_again(look):
+    Tariff.objects.update(state="disconnected", rates="ok", contract_end="2026-11-01")
+    page = look()
+    assert "Connect this tariff again" in page
+    assert "Connect the new contract" not in page
+
+
 def test_a_time_without_a_price_is_a_row_of_the_table(look, asked, client, tariff):
     asked.answer = lambda start, end: {
         "data": [each for n, each in enumerate(hourly(start, end)["data"]) if n not in (13, 14, 24)]
