@@ -58,7 +58,6 @@ def view_of(tariff: Tariff, location: Location, now: datetime, tab: str = TODAY)
         "tariff": tariff,
         "currency": currency,
         "zone": zone,
-        "tab": tab,
         "now": current,
         "until": current.end if current and current.end < end else None,
         "next": known.next,
