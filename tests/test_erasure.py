@@ -199,6 +199,38 @@ def test_the_download_has_nothing_of_another_customer(walk, client, location, bo
     assert "alice" not in str(data)
 
 
+def test_the_download_has_what_happened_in_its_order(client, alice):
+    client.force_login(alice)
+    client.post("/account/reauthenticate/", PASSWORD)
+    customer = Customer.objects.create(user=alice)
+    place = Location.objects.create(customer=customer, location_id="loc_1")
+    tariff = Tariff.objects.create(location=place, direction="IMPORT")
+    now = timezone.now()
+    days = [now + timedelta(days=n) for n in (2, 0, 3, 1)]  # as they were stored
+    session = ConnectSession.objects.create(user=alice, connect_token="x", expires_at=now)
+    for n, day in enumerate(days):
+        RateDay.objects.create(tariff=tariff, day=day.date(), fetched_at=now, segments=[])
+        Page.objects.create(session=session, number=(day - now).days, route="address", body={})
+        Mail.objects.create(user=alice, name="late", taken=True, sent_at=day)
+        told = {"tariff": tariff, "day": day.date(), "starts_at": day, "segment": [], "fetched_at": now}
+        WrongPrice.objects.filter(pk=WrongPrice.objects.create(**told).pk).update(reported_at=day)
+        made = ConnectSession.objects.create(user=alice, connect_token=f"{n}", expires_at=now)
+        ConnectSession.objects.filter(pk=made.pk).update(started_at=day)
+        Event.objects.create(event_id=f"evt_{n}", location_id="loc_1", told_at=now, received_at=day)
+    data = took(client)[1]
+    for name, column in [
+        ("rates", "day"),
+        ("pages", "number"),
+        ("mails", "sent_at"),
+        ("wrong_prices", "reported_at"),
+        ("conversations", "started_at"),
+        ("events", "received_at"),
+    ]:
+        found = [row[column] for row in data[name]]
+        assert found == sorted(found), name
+        assert len(found) >= 4, name
+
+
 def test_the_download_asks_flatpeak_for_nothing_and_writes_nothing(walk, client, location, sandbox):
     before = sum(sandbox.counts.values())
     with CaptureQueriesContext(connection) as made:
