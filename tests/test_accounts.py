@@ -29,6 +29,14 @@ def test_who_signs_up_is_signed_in_and_has_no_user_name(client, django_user_mode
     assert (str(user), user.username) == ("new@example.com", None)
 
 
+def test_a_sign_up_asks_for_an_address_and_a_password_by_name(client, alice):
+    page = client.get("/account/signup/")
+    assert [str(page.context["form"].fields[name].label) for name in NEW] == ["E-mail address", "Password"]
+    client.force_login(alice)
+    change = client.get("/account/email/")
+    assert re.findall(r"<label[^>]*>([^<]+)</label>", change.content.decode()) == ["New e-mail address"]
+
+
 def test_an_address_is_one_account_however_it_is_written(alice, django_user_model):
     with pytest.raises(IntegrityError), transaction.atomic():
         django_user_model.objects.create(email="ALICE@example.com")
@@ -62,6 +70,7 @@ def test_codes_are_typed_on_a_numeric_keypad_and_an_app_on_this_phone_needs_no_c
 def test_a_forgotten_password_is_reset_by_mail(client, alice):
     client.post("/account/password/reset/", {"email": alice.email})
     [message] = mail.outbox
+    assert message.body.endswith("\n\nFlatPeak Connect\nlocalhost:8000")
     assert "http" not in message.body.replace("http://testserver", "").replace("example.com", "")
     code = mailed_code(message)
     response = client.post("/account/password/reset/confirm/", {"code": code}, follow=True)
@@ -405,6 +414,16 @@ def test_a_new_address_asked_for_twice_at_once_is_one_and_the_old_one_signs_in_u
     with patch.object(AddEmailForm, "clean_email", lambda form: form.cleaned_data["email"]):
         assert client.post("/account/email/", change)["Location"] == "/account/email/"
     assert EmailAddress.objects.filter(user=alice).count() == 2
+
+
+def test_a_second_new_address_takes_the_place_of_the_first(client, alice):
+    client.force_login(alice)
+    for email in ("new@example.com", "newer@example.com"):
+        client.post("/account/email/", {"email": email, "action_add": "1"})
+    assert set(EmailAddress.objects.filter(user=alice).values_list("email", "verified")) == {
+        ("alice@example.com", True),
+        ("newer@example.com", False),
+    }
 
 
 def test_a_second_factor_that_is_switched_off_twice_is_off(client, alice):

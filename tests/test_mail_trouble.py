@@ -127,6 +127,14 @@ def test_an_address_that_the_mail_server_refuses_is_an_error_at_the_field(
     assert len(mail.outbox) == 1
 
 
+@pytest.mark.parametrize("error", [smtplib.SMTPNotSupportedError, lambda email: "ü".encode("ascii")])
+def test_an_address_that_the_mail_server_can_not_write_is_an_error_at_the_field(client, mail_server, error):
+    mail_server.append(error)
+    response = client.post("/account/signup/", NEW)
+    assert response.status_code == 200
+    assert REFUSED in str(response.context["form"].errors["email"])
+
+
 def test_a_confirmation_that_was_not_sent_counts_for_no_limit(client, bob, mail_server, settings):
     settings.ACCOUNT_RATE_LIMITS = {}  # allauth's own
     mail_server.append(gone)
