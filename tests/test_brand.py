@@ -14,6 +14,17 @@ BRANDS = {
     "Solar Example": ("8a4b00", "ffc46b"),
 }
 
+DERIVED = {
+    "Example Energy": (
+        "--accent:#1d4ed8;--accent-strong:#1b43a9;--on-accent:#ffffff;--soft:#e8edfb}",
+        "--accent:#93c5fd;--accent-strong:#a8cff8;--on-accent:#111614;--soft:#1e282b}",
+    ),
+    "Solar Example": (
+        "--accent:#8a4b00;--accent-strong:#6d4007;--on-accent:#ffffff;--soft:#f3ede6}",
+        "--accent:#ffc46b;--accent-strong:#f9ce8b;--on-accent:#111614;--soft:#29271d}",
+    ),
+}  # on light and on dark
+
 
 def test_black_on_white_has_the_contrast_that_wcag_gives():
     assert brand.contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
@@ -31,8 +42,7 @@ def test_a_brand_has_its_colours_and_readable_text_on_them(name):
         (":root[data-theme=dark]", dark),
     ]
     assert style.count("@media screen and (prefers-color-scheme:dark){:root:not") == 1
-    assert "--on-accent:#ffffff" in style
-    assert "--on-accent:#111614" in style
+    assert [style.count(colours) for colours in DERIVED[name]] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +119,8 @@ def test_light_or_dark_is_remembered_and_leads_back(client, theme):
     html = client.get("/account/login/").content.decode()
     assert f'data-theme="{theme}"' in html
     assert f'value="{theme}" aria-current="true"' in html
-    client.post("/theme/", {"theme": "", "next": "/"})
+    gone = client.post("/theme/", {"theme": "", "next": "/"}).cookies["theme"]
+    assert (gone.value, gone["max-age"], gone["samesite"]) == ("", 0, "Lax")
     assert '<html lang="en-gb">' in client.get("/account/login/").content.decode()
 
 

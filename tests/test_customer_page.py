@@ -88,6 +88,7 @@ def test_it_shows_everything_of_one_customer_and_nothing_of_another(staff, alice
         "give FlatPeak’s support the location’s id",
     ):
         assert part in said, part
+    assert 'id="user-tools"' in staff.get(address(alice)).content.decode()  # the head of every page of the admin
     for part in (f"No. {bob.pk}0", f"Provider {bob.pk}0", f"It is {bob.pk}0p.", f"Hub {bob.pk}0", "0.875"):
         assert part not in said, part
     assert "Try all again" not in said

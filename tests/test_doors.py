@@ -694,6 +694,12 @@ def test_errors_that_nobody_caught_are_mailed_once_for_each_place_in_the_code(wa
     assert len(mail.outbox) == 2
 
 
+def test_the_page_that_is_kept_for_when_there_is_no_network_brings_its_style(client, settings):
+    client.get("/account/login/")
+    assert settings.APP_STYLE not in client.get("/account/login/").content.decode()  # which has the file by now
+    assert settings.APP_STYLE in client.get("/offline/").content.decode()
+
+
 def test_the_service_worker_comes_from_the_root_to_everybody(client):
     assert client.get("/offline.js")["Content-Type"].startswith("text/javascript")
     assert client.post("/offline.js").status_code == 405

@@ -31,6 +31,8 @@ def test_it_shows_a_day_and_what_it_tells_in_the_visitors_language(client, sandb
     for words in said:
         assert words in text_of(page)
     assert page.content.decode().count('class="bar ') == 24
+    table = page.content.decode().partition("<table")[2].partition("</table>")[0]
+    assert table.count("<tr") == 24 + 1
     assert settings.RATES_STYLE in page.content.decode()  # which has the chart's colours
     assert sandbox.counts == before
 

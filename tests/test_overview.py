@@ -199,6 +199,13 @@ def test_hostile_names_are_escaped_and_many_routes_are_cut_short(staff, alice):
 
 
 @pytest.mark.parametrize("name", [FUNNEL, ATTENTION])
+def test_it_has_the_head_of_every_page_of_the_admin(staff, name):
+    page = html(staff, name)
+    for part in ('id="user-tools"', f'<a href="{reverse("admin:index")}">'):
+        assert part in page
+
+
+@pytest.mark.parametrize("name", [FUNNEL, ATTENTION])
 def test_it_costs_the_same_queries_whatever_there_is(staff, alice, name):
     def queries():
         html(staff, name)
