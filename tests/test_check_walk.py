@@ -75,7 +75,7 @@ def test_the_sandbox_answers_as_the_app_expects_and_nothing_is_left(run, release
     assert (found.differences, found.error) == ([], "")
     assert "FlatPeak answered as this app expects." in found.lines
     assert is_clean(sandbox)
-    assert (sandbox.counts["delete_location"], sandbox.counts["delete_customer"]) == (1, 1)
+    assert [sandbox.counts[call] for call in ("exchange", "delete_location", "delete_customer")] == [1, 1, 1]
     assert not any(model.objects.exists() for model in (ConnectSession, Customer, Erasure))
     [walked] = [line for line in found.lines if line.startswith("Pages: ")]
     told = ["postal_address_capture", "provider_select", "provider_name_capture", "tariff_structure_select"]
