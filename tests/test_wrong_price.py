@@ -51,7 +51,7 @@ def test_what_is_wrong_goes_with_the_tariff_the_day_and_what_was_stored(place, c
     assert "Ecotricity, Simple" in page
     assert "00:00 to 07:00: 10.00p per kWh" in page
     answer = tell(client, link)
-    assert answer.redirect_chain == [(path, 302)]
+    assert answer.redirect_chain == [(f"{path}?direction=IMPORT", 302)]
     assert "Thank you. We will look at this price." in answer.content.decode()
     report, stored = WrongPrice.objects.get(), RateDay.objects.get(day=now.astimezone(place.zone).date())
     assert (report.tariff, report.named, report.day) == (Tariff.objects.get(), "Ecotricity, Simple", stored.day)
@@ -105,7 +105,7 @@ def test_each_location_has_prices_and_reports_of_its_own(place, client):
     page = client.get(elsewhere).content.decode()
     assert "2 Example Street" in page
     assert "All day: 50.00p per kWh" in page
-    assert tell(client, elsewhere, "Of the other.").redirect_chain == [(f"/locations/{there.pk}/", 302)]
+    assert f"/locations/{there.pk}/?direction=IMPORT" in tell(client, elsewhere, "Of the other.").redirect_chain[0]
     assert WrongPrice.objects.get().tariff == other
     assert "Of the other." in client.get(elsewhere).content.decode()
     assert "Of the other." not in client.get(link).content.decode()
@@ -126,7 +126,7 @@ def test_other_days_and_weeks_lead_there_too(place, client, kind):
     about = day if kind == "day" else day - timedelta(days=day.weekday())
     assert link.endswith(f"?direction=IMPORT&date={about}")
     answer = tell(client, link)
-    assert answer.redirect_chain == [(f"/locations/{place.pk}/day/?date={about}", 302)]
+    assert answer.redirect_chain == [(f"/locations/{place.pk}/day/?direction=IMPORT&date={about}", 302)]
     assert WrongPrice.objects.get().day == about
 
 
@@ -136,15 +136,18 @@ def test_this_week_leads_to_today(place, client):
     assert link.endswith(f"date={today}")
 
 
-def test_what_is_sold_has_a_link_of_its_own(walk):
+def test_what_is_sold_has_a_link_of_its_own_there_and_back(walk):
     walk.fixed(direction="EXPORT")
     path = f"/locations/{Location.objects.get().pk}/"
     [link] = links(walk.client, path)
     assert link == f"{path}wrong-price/?direction=EXPORT"
-    assert "What you are paid" in walk.client.get(link).content.decode()
+    page = walk.client.get(link).content.decode()
+    assert "What you are paid" in page
+    assert f'href="{path}?direction=EXPORT">' in page
     assert walk.client.get(link.replace("EXPORT", "IMPORT")).status_code == 404
-    tell(walk.client, link)
+    assert tell(walk.client, link).redirect_chain == [(f"{path}?direction=EXPORT", 302)]
     assert WrongPrice.objects.get().tariff.direction == "EXPORT"
+    assert f'href="{path}?direction=EXPORT">Back' in walk.client.get(f"{path}tariff/?direction=EXPORT").content.decode()
 
 
 def test_one_price_all_day_needs_no_choice(walk):

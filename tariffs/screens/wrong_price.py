@@ -91,8 +91,9 @@ def wrong_price(request: HttpRequest, pk: UUID) -> HttpResponse:
         segment = next(each for each in known if each.start.isoformat() == form.cleaned_data["start"])
         if note(tariff, stored, segment, form.cleaned_data["said"], now):
             messages.success(request, gettext("Thank you. We will look at this price."))
-            there = reverse("tariffs:day", args=[pk], query={"date": str(day)})
-            return redirect(reverse("tariffs:rates", args=[pk]) if day == today else there)
+            of = {"direction": tariff.direction}
+            there = reverse("tariffs:day", args=[pk], query=of | {"date": str(day)})
+            return redirect(reverse("tariffs:rates", args=[pk], query=of) if day == today else there)
         form.add_error(None, _("You have told us about many prices. We look at those first."))
     told = WrongPrice.objects.filter(tariff=tariff, day=day, dealt_with_at=None).order_by("starts_at")
     context |= {"day": day, "form": form, "prices": list(prices.values()), "told": told}
