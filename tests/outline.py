@@ -84,8 +84,13 @@ class Outline(HTMLParser):
 
 
 def outline(html, part="main"):
-    """The outline of a part of a page, without identities that differ in each run."""
+    """The outline of a part of a page, without identities that differ in each run.
+
+    That of its main part begins with its title, and with where it goes without a script.
+    """
     [inner] = re.findall(rf"<{part}\b.*</{part}>", html, re.DOTALL)
+    if part == "main":
+        inner = "".join(re.findall("<title>.*?</title>|<noscript>.*?</noscript>", html.partition("<body")[0])) + inner
     inner = re.sub(r'<p class="note error offline".*?</p>', "", inner)  # on every page
     parser = Outline()
     parser.feed(inner)
@@ -106,6 +111,7 @@ def differences(before, after):
 def hold(group, name, text):
     """Compare an outline with the one in the file of its group."""
     file = FOLDER / f"{group}.txt"
+    text = text.strip()
     parts = re.split(r"^=== (.*)\n", file.read_text() if file.exists() else "", flags=re.MULTILINE)[1:]
     stored = dict(zip(parts[::2], parts[1::2], strict=True))
     if os.environ.get("OUTLINES") == "write":

@@ -2,6 +2,8 @@
 
 import re
 from datetime import date, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -11,6 +13,7 @@ from django.core import mail
 from django.core.cache import caches
 from django.http import QueryDict
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +22,7 @@ from connect_ui.models import ConnectSession
 from connect_ui.routes import form_for
 from flatpeak_app.accounts.models import User
 from tariffs.models import Location, Tariff, Wish
+from tariffs.rates import Segment
 from tests.outline import differences, hold, outline
 from tests.test_customer_page import fill
 from tests.test_rates_pages import NOW, asked, noon, tariff
@@ -184,6 +188,7 @@ def test_what_can_be_gone_on_with(client, alice, settings):
 # --- the pages of a location
 
 LATER = NOW + timedelta(hours=1)
+PRICES = [Segment(NOW, LATER, Decimal(rate), Decimal(1)) for rate in ("0.125", "0.3")]
 STATES = {
     "bought": {},
     "sold": {"direction": "EXPORT"},
@@ -357,6 +362,90 @@ def test_the_page_that_ends_a_mail(rf, wish):
         for how in ("done", "forged"):
             text = rendered(rf, AnonymousUser(), "tariffs/stop_mails.html", **context | {how: True})
             hold("site", f"stop_mails: {how}", text)
+
+
+# --- mails
+
+BEST = SimpleNamespace(start=NOW + timedelta(hours=8), end=NOW + timedelta(hours=11), mean=Decimal("0.14"))
+MAILS = {
+    "arrived": [{}],
+    "ended": [{}],
+    "ends": [{"days": 1}, {"days": 30}],
+    "late": [{}],
+    "login": [{}],
+    "over": [{}],
+    "unread": [{}],
+    "tomorrow": [
+        {"lowest": PRICES[low], "highest": PRICES[high], "best": best, "known_until": until}
+        for low, high, best, until in ((0, 0, None, None), (0, 1, None, NOW), (0, 1, BEST, None))
+    ],
+    "limit": [
+        {"wish": Wish(kind=kind, limit="0.2"), "now": PRICES[0], "now_until": until, "until": until, "best": best}
+        for kind, until, best in (
+            ("below", None, None),
+            ("below", LATER, BEST),
+            ("above", None, BEST),
+            ("above", LATER, None),
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_about_a_tariff(noon, tariff, name):
+    tariff.contract_end = date(2026, 12, 31)
+    for direction in ("IMPORT", "EXPORT") if name in ("tomorrow", "limit") else ("IMPORT",):
+        for n, more in enumerate(MAILS[name], 1):
+            context = {"tariff": tariff, "link": "LINK", "stop": "STOP", "at": NOW, "zone": tariff.location.zone} | more
+            context |= {"day": date(2026, 11, 24)} if name == "tomorrow" else {}
+            tariff.direction = direction
+            hold("mails", f"{name} {n}, {direction}", render_to_string(f"tariffs/mail/{name}.txt", context))
+    tariff.provider = tariff.name = tariff.location.address_line1 = ""
+    hold("mails", f"{name} without names", render_to_string(f"tariffs/mail/{name}.txt", context))
+
+
+def mailed(name):
+    [message] = mail.outbox
+    mail.outbox.clear()
+    text = f"To: {message.to}\n{message.subject}\n\n{message.body}"
+    text = re.sub(r"\b[\w]{3,4}(-[\w]{3,4}){1,2}$", "CODE", text, flags=re.MULTILINE)
+    hold("mails", name, re.sub("^When: .*$", "When: TIME", text, flags=re.MULTILINE))
+
+
+def test_a_mail_about_an_account(client, alice, settings):
+    settings.ACCOUNT_EMAIL_VERIFICATION, settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = "mandatory", True
+    client.post("/account/password/reset/", {"email": "nobody@example.com"})
+    mailed("a reset without an account")
+    client.post("/account/signup/", {"email": alice.email, "password1": PASSWORD})
+    mailed("a sign-up with an account")
+    Client().post("/account/signup/", {"email": "new@example.com", "password1": PASSWORD})
+    mailed("a sign-up")
+    browser = Client(headers={"user-agent": "Firefox/145.0 Windows"})
+    browser.post("/account/password/reset/", {"email": alice.email})
+    code = re.search(r"^\d{3}-\d{3}-\d{3}$", mail.outbox[0].body, re.M)[0]
+    mailed("a reset")
+    browser.post("/account/password/reset/confirm/", {"code": code}, follow=True)
+    browser.post("/account/password/reset/complete/", {"password1": "battery horse correct"})
+    mailed("a password that was reset")
+
+
+@pytest.mark.parametrize("factor", ["totp_activated", "totp_deactivated", "recovery_codes_generated"])
+def test_a_mail_about_a_second_factor(factor):
+    context = {"timestamp": "TIME", "browser": "BROWSER", "ip": "IP", "reset_url": "RESET"}
+    context["current_site"] = SimpleNamespace(name="SITE", domain="DOMAIN")
+    for part in ("subject", "message"):
+        hold("mails", f"{factor} {part}", render_to_string(f"mfa/email/{factor}_{part}.txt", context))
+
+
+CHANGED = {"from_email": "FROM", "to_email": "TO", "deleted_email": "DELETED"}
+
+
+@pytest.mark.parametrize("name", ["password_changed", "email_changed", "email_deleted", "email_confirm"])
+def test_a_mail_about_a_change(name):
+    context = {"timestamp": "TIME", "browser": "BROWSER", "ip": "IP", "reset_url": "RESET"} | CHANGED
+    context["current_site"] = SimpleNamespace(name="SITE", domain="DOMAIN")
+    for part in ("subject", "message"):
+        hold("mails", f"{name} {part}", render_to_string(f"account/email/{name}_{part}.txt", context))
 
 
 # --- the pages of the operator
