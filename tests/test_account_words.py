@@ -88,7 +88,7 @@ def test_the_heading_and_the_title_of_the_doors_agree(client, alice, settings, l
     asked = {"accept-language": language}
     headings = {
         agree(client.get(f"/account/{path}/", headers=asked))
-        for path in ("login", "signup", "password/reset", "password/reset/key/done", "inactive", "confirm-email/x")
+        for path in ("login", "signup", "password/reset", "password/reset/done", "inactive", "confirm-email/x")
     }
     settings.ACCOUNT_EMAIL_VERIFICATION, settings.ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = "mandatory", True
     client.post("/account/password/reset/", {"email": alice.email})

@@ -196,7 +196,7 @@ def test_no_text_of_the_account_pages_is_the_same_as_in_english(client, alice, l
 
     shared = {"FlatPeak Connect"}
     for browser, paths in (
-        (Client(), ["login", "signup", "password/reset", "confirm-email/no-such-key", "password/reset/key/done"]),
+        (Client(), ["login", "signup", "password/reset", "confirm-email/no-such-key", "password/reset/done"]),
         (client, ["email", "password/change", "sessions", "second-factor", "second-factor/totp/activate", "logout"]),
     ):
         if browser is client:
