@@ -252,8 +252,10 @@ def test_whatever_flatpeak_tells_of_a_location_and_its_tariff_is_stored(tariffs,
         "structure_type": "MARKET",
         "contract_end_date": "0001-01-01T00:00:00Z",
         "tiered": True,
+        "id": "tar_2",
     }
-    status = {"status": "ERROR ", "provider": {"display_name": "Another"}, "tariff": of_tariff}
+    provider = {"display_name": "Another", "logo_url": "https://example.com/another.svg"}
+    status = {"status": "ERROR ", "provider": provider, "tariff": of_tariff}
     statuses = {"commodity_import": status, "commodity_export": {"status": "CONNECTED", "tariff": {"name": "Wrong"}}}
     monkeypatch.setattr(flatpeak, "location", lambda location_id: about)
     monkeypatch.setattr(flatpeak, "location_status", lambda location_id: {"tariff_status": statuses})
@@ -266,8 +268,23 @@ def test_whatever_flatpeak_tells_of_a_location_and_its_tariff_is_stored(tariffs,
     assert (location["time_zone"], location["currency_code"], location["told_at"]) == ("Europe/Dublin", "EUR", NOW)
     stored = Tariff.objects.get()
     assert (stored.provider, stored.name, stored.structure, stored.tiered) == ("Another", "Dearer", "MARKET", True)
+    assert (stored.tariff_id, stored.logo_url) == ("tar_2", provider["logo_url"])
     assert (stored.contract_end, stored.contract_open_ended) == (None, True)
     assert (stored.state, stored.state_since) == ("failed", NOW)
+
+
+def test_what_was_known_of_the_old_contract_is_not_known_of_the_new_one(tariffs):
+    tariffs.save("Simple", contract_end="2027-06-15T00:00:00Z", structure="MARKET", tiered=True)
+    known, before, later = Tariff.objects.values().get(), NOW - timedelta(days=1), NOW + timedelta(hours=1)
+    found = {"tariff_id": "tar_1", "upgrade_since": before, "levels": ["2026-11-23", 7, Decimal("0.1"), Decimal("0.2")]}
+    asked = {"rates": "failing", "rates_since": before, "attempts": 7, "last_result": "conflict"}
+    about = {"state": "failed", "state_since": before, "due_at": later, "claimed_until": later}
+    Tariff.objects.update(**found, **asked, **about)
+    tariffs.save("Dearer")
+    forgotten = {"tariff_id": "", "upgrade_since": None, "levels": None, "tiered": False, "contract_end": None}
+    asked_anew = {"rates": "none", "rates_since": NOW, "attempts": 0, "last_result": "", "due_at": NOW}
+    now_so = {"name": "Dearer", "state": "connected", "state_since": NOW, "claimed_until": None, "version": 2}
+    assert Tariff.objects.values().get() == known | forgotten | asked_anew | now_so
 
 
 def test_the_old_name_is_not_written_over_a_tariff_that_has_changed(tariffs, monkeypatch):

@@ -111,6 +111,14 @@ def test_a_tariff_that_is_waited_for_or_is_of_another_account_has_no_reminder(he
     assert find(now) == 1
 
 
+def test_a_customer_who_waits_for_rates_holds_up_no_mail_to_another(hers, bob, clock):
+    clock(30)
+    find(timezone.now())
+    Wait.objects.create(tariff=connected(bob), since=timezone.now(), due_at=None)
+    assert look() == (1, 0)
+    assert [each.to for each in mail.outbox] == [["alice@example.com"]]
+
+
 def test_a_day_is_the_locations_own(alice, clock):
     tariff = connected(alice, zone="Pacific/Auckland", currency="NZD")
     change(tariff, contract_end=LAST, state_since=timezone.now())
