@@ -215,6 +215,27 @@ def test_an_event_that_comes_while_the_end_is_looked_up_is_not_put_off(contract,
     assert Tariff.objects.get().due_at == told
 
 
+def test_an_end_that_turns_out_to_be_later_is_asked_for_in_a_minute_and_makes_no_other_tariff_due(
+    contract, monkeypatch
+):
+    look = contract("London", date(2019, 3, 31))
+    look(0, 9)
+    Tariff.objects.update(due_at=timezone.now())
+    bought, due = Tariff.objects.select_related("location").get(), []
+    sold = Tariff.objects.create(location=bought.location, direction="EXPORT", due_at=None)
+
+    def extended(tariff):
+        tariff.contract_end = None
+        due.append(tariff.due_at)
+        Tariff.objects.filter(pk=sold.pk).update(due_at=tariff.due_at)
+
+    monkeypatch.setattr("tariffs.rates.refresh.complete", extended)
+    now = timezone.now()
+    assert refresh(bought, now)
+    assert Tariff.objects.get(pk=bought.pk).due_at == now + timedelta(minutes=1)
+    assert Tariff.objects.get(pk=sold.pk).due_at == due[0]
+
+
 @pytest.mark.parametrize(
     ("zone", "utc", "left"),
     [
