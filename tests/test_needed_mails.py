@@ -272,6 +272,30 @@ def test_a_wait_whose_claim_another_worker_has_taken_over_is_left_to_that_one(he
     assert (mail.outbox, Wait.objects.count()) == ([], 1)
 
 
+def test_a_reminder_that_another_worker_has_taken_over_is_left_to_that_one(hers, clock, monkeypatch):
+    now = clock(30)
+    find(now)
+
+    def slowly(*about):
+        Reminder.objects.update(claimed_until=now + timedelta(minutes=9))
+        return []
+
+    monkeypatch.setattr(needed, "needs", slowly)
+    assert needed.remind(Reminder.objects.get()) is None
+    assert (mail.outbox, Reminder.objects.count()) == ([], 1)
+
+
+def test_an_old_reminder_is_dropped_without_another_that_was_claimed_at_the_same_moment(hers, clock):
+    now = clock(30)
+    find(now)
+    old = Reminder.objects.get()
+    other = Reminder.objects.create(tariff=hers, kind="login", about="0", due_at=now)
+    change(hers, contract_end=None, upgrade_since=now)
+    assert other.claim()
+    assert needed.remind(old)
+    assert Reminder.objects.get() == other
+
+
 def test_who_waits_for_the_rates_of_a_tariff_is_told_by_one_mail(hers, clock):
     clock(-1)
     change(hers, rates="ended")
