@@ -12,7 +12,7 @@ from connect_ui.conversation.settle import exchange_owed
 from connect_ui.models import ConnectSession
 from flatpeak_app.accounts.personal import everything
 from flatpeak_app.operations import events
-from tariffs import details, needed, notices, storing, wanted
+from tariffs import details, flatpeak, needed, notices, storing, wanted
 from tariffs.models import Appliance, Customer, DeviceKey, Event, Location, RateDay, Reminder, Tariff, Wait, Wish
 from tariffs.rates import Segment, day_span, dump, load
 from tariffs.rates.days import fetch
@@ -247,3 +247,18 @@ def test_a_past_day_that_others_have_is_fetched_for_her_all_the_same(her):
         RateDay.objects.create(tariff=tariff, day=day, fetched_at=now)
     assert not fetch(her.tariff, [day], now)
     assert RateDay.objects.get(tariff=her.tariff, day=day).segments
+
+
+def test_a_past_day_of_a_tariff_that_changes_meanwhile_is_not_stored_though_others_do_not_change(her, monkeypatch):
+    now = timezone.now()
+    day = now.date() - timedelta(days=50)
+    Tariff.objects.update(version=her.tariff.version)
+    ask = flatpeak.rates
+
+    def rates(*asked):
+        Tariff.objects.filter(pk=her.tariff.pk).update(version=her.tariff.version + 1)
+        return ask(*asked)
+
+    monkeypatch.setattr(flatpeak, "rates", rates)
+    assert not fetch(her.tariff, [day], now)
+    assert not RateDay.objects.filter(day=day).exists()
