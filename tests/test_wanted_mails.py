@@ -395,8 +395,9 @@ def test_a_clock_that_was_a_year_ahead_delays_nothing_for_a_year(hers, clock):
 def test_rates_that_arrive_wake_the_wishes_of_their_tariff_by_one_update(walk, later):
     walk.fixed()
     Run(RATES).work()
-    row = wish(Tariff.objects.get(), "below", "0.5")
+    row, told = (wish(Tariff.objects.get(), kind, "0.5") for kind in ("below", "above"))
     Wish.objects.update(due_at=None)
+    Wish.objects.filter(pk=told.pk).update(told_day=wanted.today_of(told.tariff, timezone.now()))
     later(seconds=10)  # the first answer was an estimate
     assert RATES.rows.get().has_wishes
     with connection.execute_wrapper(lambda run, sql, *more: asked.append(sql) or run(sql, *more)):
@@ -405,6 +406,7 @@ def test_rates_that_arrive_wake_the_wishes_of_their_tariff_by_one_update(walk, l
     assert [sql.split()[0] for sql in asked if "tariffs_wish" in sql] == ["SELECT", "UPDATE", "SELECT"]
     row.refresh_from_db()
     assert row.due_at
+    assert Wish.objects.get(pk=told.pk).due_at is None
     work()
     assert subjects() == ["28.15p now, below 50.00p"]
 
@@ -530,6 +532,18 @@ def test_a_mail_that_was_certainly_not_taken_is_tried_again(hers, clock, mail_se
     assert "@" not in caplog.text
 
 
+def test_a_mail_that_no_server_was_there_for_is_tried_again_in_a_minute(hers, clock, monkeypatch):
+    row = wish(hers)
+    with monkeypatch.context() as down:
+        down.setattr(EmailBackend, "open", lambda backend: (_ for _ in ()).throw(ConnectionRefusedError))
+        assert work() == (1, 1)
+    row.refresh_from_db()
+    assert (row.claimed_until, row.told_day, row.told_until) == (None, None, None)
+    assert (row.due_at, row.attempts, row.last_result) == (clock(13, 1), 1, "down")
+    assert work() == (1, 0)
+    assert len(mail.outbox) == 1
+
+
 def test_a_mail_that_was_not_taken_leaves_a_wish_to_who_has_it_by_then(hers, clock, mail_server):
     row = wish(hers)
     other = []
@@ -560,8 +574,11 @@ def test_a_mail_that_was_not_taken_is_made_anew_from_what_holds_then(hers, clock
 @pytest.mark.parametrize("error", [refused, lambda email: smtplib.SMTPServerDisconnected(email), TimeoutError])
 def test_a_mail_that_was_refused_or_may_have_been_taken_is_not_sent_twice(hers, clock, mail_server, error, caplog):
     row = wish(hers)
+    other = Wish.objects.create(tariff=hers, kind="above", limit=1, due_at=None)
     mail_server.append(error)
     assert work() == (1, 1)
+    other.refresh_from_db()
+    assert other.last_result == ""
     mail_server.clear()
     for hour in (14, 20):
         clock(hour)
