@@ -106,6 +106,15 @@ def test_it_shows_everything_of_one_customer_and_nothing_of_another(staff, alice
     assert {staff.get(link).status_code for link in links} == {200}
 
 
+def test_what_needs_somebody_is_that_customers_own(staff, alice, bob):
+    for user in (alice, bob):
+        tariff(user, f"{user.pk}9", state="pending", state_since=ago(hours=49))
+    said = text(staff, alice)
+    assert "Tariffs that FlatPeak has not read for 48 hours: 1" in said
+    assert f"No. {alice.pk}9" in said
+    assert f"No. {bob.pk}9" not in said
+
+
 def test_one_of_whom_nothing_is_stored_says_so(staff, alice):
     said = text(staff, alice)
     assert "never signed in" in said

@@ -210,6 +210,14 @@ def test_a_contract_without_an_end_is_told_as_its_release_wants_it(start):
     assert form_for(again)["term"].value() == "open"
 
 
+@pytest.mark.parametrize("term", ["open", "unknown"])
+def test_a_last_day_that_was_typed_before_another_choice_is_not_told(term):
+    typed = {"contract_end_date": "2027-06-15", "contract_start_date": None}
+    form = answered("contract_term_capture", term=term, **typed)
+    assert form.is_valid()
+    assert "2027" not in str(form.to_data())
+
+
 # --- Connect's errors
 
 FIELD_OF_CODE = {

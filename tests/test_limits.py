@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from contextlib import ExitStack
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 import flatpeak_app.settings as product
 from connect_ui.models import ConnectSession
-from flatpeak_app.web.limits import is_too_often
+from flatpeak_app.web.limits import count, is_too_often
 from tariffs.models import Location, RateDay, Tariff
 from tests.programs import Program, free_port
 from tests.races.servers import shared_cache
@@ -316,6 +317,12 @@ MOST = {
     ("tariffs:now_json", "GET"): (at_rates, 3),
     ("tariffs:delete", "POST"): (at_rates, 1),
 }
+
+
+def test_what_is_counted_is_forgotten_after_its_seconds_and_not_before():
+    assert [count("short", 1), count("short", 1), count("long", 60)] == [1, 2, 1]
+    time.sleep(1.1)
+    assert [count("short", 1), count("long", 60)] == [1, 2]
 
 
 def test_every_address_that_is_told_to_call_flatpeak_is_one():

@@ -311,6 +311,14 @@ def test_who_waits_for_the_rates_of_a_tariff_is_told_by_one_mail(hers, clock):
     assert subjects() == ["Your electricity contract has ended"]
 
 
+def test_who_was_told_that_the_rates_have_arrived_is_told_of_the_contracts_end_too(hers, clock):
+    wait = Wait.objects.create(tariff=hers, since=timezone.now(), due_at=timezone.now())
+    assert send_due(wait)
+    clock(-1)
+    look()
+    assert subjects()[0] != subjects()[-1] == "Your electricity contract has ended"
+
+
 def test_a_pending_tariff_that_fails_is_told_by_one_mail(hers, clock):
     change(hers, contract_end=None, state="failed", state_since=clock(100))
     wait = Wait.objects.create(tariff=hers, since=timezone.now(), due_at=timezone.now())

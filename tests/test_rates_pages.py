@@ -836,6 +836,13 @@ def test_a_failed_tariff_says_what_to_do(noon, tariff, asked, client, alice):
     assert "could not be read" in client.get("/locations/").content.decode()
 
 
+@pytest.mark.parametrize("read", [{"rates": "pending"}, {"state": "pending"}], ids=["its prices", "the tariff"])
+def test_the_list_says_that_it_is_still_read(noon, tariff, client, alice, read):
+    Tariff.objects.update(**read, due_at=NOW + timedelta(hours=1))
+    client.force_login(alice)
+    assert "being read" in client.get("/locations/").content.decode()
+
+
 def test_a_head_asks_nothing(noon, tariff, asked, client, alice):
     client.force_login(alice)
     assert client.head(f"/locations/{tariff.location_id}/").status_code == 200

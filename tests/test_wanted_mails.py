@@ -326,6 +326,21 @@ def test_a_time_beyond_the_limit_is_told_once_however_long(alice, clock):
     assert told == [22, 46, 70]
 
 
+def test_what_is_known_only_until_midnight_goes_on_after_it_without_a_mail(alice, clock):
+    tariff = connected(alice)
+    fill(tariff, TODAY, lambda hour: CHEAP if hour >= 22 else DEAR)
+    wish(tariff, "below", "0.15")
+    clock(22, 30)
+    work()
+    assert len(mail.outbox) == 1
+    fill(tariff, TODAY + timedelta(days=1), lambda hour: CHEAP if hour < 6 else DEAR)
+    for hour in (0, 1):
+        clock(hour, day=TODAY + timedelta(days=1))
+        Wish.wake(tariff, timezone.now())
+        work()
+    assert len(mail.outbox) == 1
+
+
 def test_a_price_always_beyond_the_limit_is_told_once(alice, clock):
     tariff = connected(alice)
     for n in range(6):
