@@ -144,7 +144,9 @@ OF_THE_TARIFF = {
     "an appliance goes": lambda her: her.client.post(
         f"{her.path}run/", {"run": Appliance.objects.get(user=her.user).key, "do": "remove"}
     ),
-    "past days": lambda her: her.client.get(f"{her.path}week/", {"direction": "IMPORT", "date": "2026-01-05"}),
+    "past days": lambda her: her.client.get(
+        f"{her.path}week/", {"direction": "IMPORT", "date": timezone.localdate() - timedelta(days=300)}
+    ),
     "a conversation": lambda her: her.walk.fixed(),
     "a conversation is discarded": lambda her: (
         her.walk.by_hand(),
