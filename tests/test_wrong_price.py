@@ -147,7 +147,9 @@ def test_what_is_sold_has_a_link_of_its_own_there_and_back(walk):
     assert walk.client.get(link.replace("EXPORT", "IMPORT")).status_code == 404
     assert tell(walk.client, link).redirect_chain == [(f"{path}?direction=EXPORT", 302)]
     assert WrongPrice.objects.get().tariff.direction == "EXPORT"
-    assert f'href="{path}?direction=EXPORT">Back' in walk.client.get(f"{path}tariff/?direction=EXPORT").content.decode()
+    managed = walk.client.get(f"{path}tariff/?direction=EXPORT").content.decode()
+    for words in ("Back to the prices", "See the prices"):
+        assert f'href="{path}?direction=EXPORT">{words}' in managed
 
 
 def test_one_price_all_day_needs_no_choice(walk):
